@@ -1,0 +1,230 @@
+//! What an access token says, on the way in and on the way out.
+//!
+//! Knows names and JSON types of the claims, not whether they are true: issuer, audience and times
+//! are judged in [`crate::token`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::json;
+
+/// The claims of a token whose signature fits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Issuer; empty if a token without one was only recognised.
+    pub iss: String,
+    /// Audiences; a single one in the token is a list of one here.
+    pub aud: Vec<String>,
+    /// Id of the user; never empty.
+    pub sub: String,
+    /// Id of the session. Tokens of other issuers may have none.
+    pub sid: Option<String>,
+    /// Id of this very token.
+    pub jti: Option<String>,
+    /// Issued at, Unix seconds. Not judged.
+    pub iat: Option<i64>,
+    /// Not valid before, Unix seconds.
+    pub nbf: Option<i64>,
+    /// Over from this second on (plus the clock skew), Unix seconds; 0 if a token without one was
+    /// only recognised.
+    pub exp: i64,
+    /// The user's name: `name`, else `unique_name`, else the claim URI that .NET writes.
+    pub name: Option<String>,
+    /// The user's e-mail address.
+    pub email: Option<String>,
+    /// The user's roles; empty if the token has none.
+    pub roles: Vec<String>,
+}
+
+impl Claims {
+    /// Whether the user has this role, compared exactly.
+    #[must_use]
+    pub fn has_role(&self, role: &str) -> bool {
+        self.roles.iter().any(|held| held == role)
+    }
+}
+
+/// What the issuer puts into an access token; issuer and audience come from the
+/// [`Policy`](crate::token::Policy).
+#[derive(Clone, Copy, Debug)]
+pub struct NewToken<'a> {
+    /// Id of the user.
+    pub sub: &'a str,
+    /// Id of the session.
+    pub sid: &'a str,
+    /// Id of this very token.
+    pub jti: &'a str,
+    /// Issued at, Unix seconds.
+    pub iat: i64,
+    /// Not valid before, Unix seconds.
+    pub nbf: i64,
+    /// Over from this second on, Unix seconds.
+    pub exp: i64,
+    /// The user's name.
+    pub name: &'a str,
+    /// The user's e-mail address.
+    pub email: &'a str,
+    /// The user's roles.
+    pub roles: &'a [String],
+}
+
+/// One audience is written as a string, several as an array (RFC 7519 §4.1.3).
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(crate) enum Audience<'a> {
+    One(&'a str),
+    Several(&'a [String]),
+}
+
+impl<'a> From<&'a [String]> for Audience<'a> {
+    fn from(audiences: &'a [String]) -> Self {
+        match audiences {
+            [one] => Self::One(one),
+            several => Self::Several(several),
+        }
+    }
+}
+
+/// The payload of an access token as it is written.
+#[derive(Serialize)]
+pub(crate) struct AccessPayload<'a> {
+    pub(crate) iss: &'a str,
+    pub(crate) aud: Audience<'a>,
+    pub(crate) sub: &'a str,
+    pub(crate) sid: &'a str,
+    pub(crate) jti: &'a str,
+    pub(crate) iat: i64,
+    pub(crate) nbf: i64,
+    pub(crate) exp: i64,
+    pub(crate) name: &'a str,
+    pub(crate) email: &'a str,
+    pub(crate) roles: &'a [String],
+}
+
+/// The payload of a bearer between services as it is written.
+#[derive(Serialize)]
+pub(crate) struct ServicePayload<'a> {
+    pub(crate) iss: &'a str,
+    pub(crate) aud: &'a str,
+    pub(crate) sub: &'a str,
+    pub(crate) iat: i64,
+    pub(crate) exp: i64,
+}
+
+/// The members that we know, as they stand. One that comes twice is refused by `serde`.
+#[derive(Deserialize)]
+pub(crate) struct RawClaims<'a> {
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    iss: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    aud: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    sub: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    sid: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    jti: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    iat: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    nbf: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    exp: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    unique_name: Option<&'a RawValue>,
+    #[serde(
+        borrow,
+        default,
+        deserialize_with = "json::present",
+        rename = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"
+    )]
+    dotnet_name: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    email: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    roles: Option<&'a RawValue>,
+}
+
+/// A claim is missing or has the wrong JSON type; says which.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct ClaimFault(pub(crate) &'static str);
+
+impl<'a> RawClaims<'a> {
+    /// Takes a payload apart; `None` unless it is one JSON object without duplicates.
+    pub(crate) fn parse(payload: &'a str) -> Option<Self> {
+        if !json::is_object(payload) {
+            return None;
+        }
+        serde_json::from_str(payload).ok()
+    }
+
+    /// Whether `iss` is this issuer, exactly.
+    pub(crate) fn is_issued_by(&self, issuer: &str) -> bool {
+        self.iss.and_then(json::string).is_some_and(|iss| iss == issuer)
+    }
+
+    /// The audiences: a string or an array of strings.
+    pub(crate) fn audiences(&self) -> Option<Vec<String>> {
+        let aud = self.aud?;
+        match json::string(aud) {
+            Some(one) => Some(vec![one.into_owned()]),
+            None => json::strings(aud),
+        }
+    }
+
+    /// Judges presence and JSON types of everything else and takes the values over.
+    pub(crate) fn claims(&self, aud: Vec<String>) -> Result<Claims, ClaimFault> {
+        let exp = self.exp.ok_or(ClaimFault("the claim exp is missing"))?;
+        self.build(aud, json::seconds(exp).ok_or(ClaimFault("the claim exp is not a number"))?)
+    }
+
+    /// The same, but where `iss`, `aud` and `exp` may be missing.
+    pub(crate) fn recognised(&self) -> Result<Claims, ClaimFault> {
+        let aud = match self.aud {
+            None => Vec::new(),
+            Some(_) => self.audiences().ok_or(ClaimFault("the claim aud is not made of strings"))?,
+        };
+        self.build(aud, time(self.exp, "the claim exp is not a number")?.unwrap_or_default())
+    }
+
+    fn build(&self, aud: Vec<String>, exp: i64) -> Result<Claims, ClaimFault> {
+        let sub = text(self.sub, "the claim sub is not a string")?
+            .ok_or(ClaimFault("the claim sub is missing"))?;
+        if sub.is_empty() {
+            return Err(ClaimFault("the claim sub is empty"));
+        }
+        // All three are judged even if the first decides.
+        let name = text(self.name, "the claim name is not a string")?;
+        let unique_name = text(self.unique_name, "the claim unique_name is not a string")?;
+        let dotnet_name = text(self.dotnet_name, "the name claim of .NET is not a string")?;
+        let roles = match self.roles {
+            None => Vec::new(),
+            Some(raw) => {
+                json::strings(raw).ok_or(ClaimFault("the claim roles is not an array of strings"))?
+            }
+        };
+        Ok(Claims {
+            iss: text(self.iss, "the claim iss is not a string")?.unwrap_or_default(),
+            aud,
+            sub,
+            sid: text(self.sid, "the claim sid is not a string")?,
+            jti: text(self.jti, "the claim jti is not a string")?,
+            iat: time(self.iat, "the claim iat is not a number")?,
+            nbf: time(self.nbf, "the claim nbf is not a number")?,
+            exp,
+            name: name.or(unique_name).or(dotnet_name),
+            email: text(self.email, "the claim email is not a string")?,
+            roles,
+        })
+    }
+}
+
+fn text(raw: Option<&RawValue>, fault: &'static str) -> Result<Option<String>, ClaimFault> {
+    raw.map(|raw| json::string(raw).map(Into::into).ok_or(ClaimFault(fault))).transpose()
+}
+
+fn time(raw: Option<&RawValue>, fault: &'static str) -> Result<Option<i64>, ClaimFault> {
+    raw.map(|raw| json::seconds(raw).ok_or(ClaimFault(fault))).transpose()
+}

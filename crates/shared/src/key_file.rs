@@ -1,0 +1,244 @@
+//! The key ring's file and the ring as it was last read.
+//!
+//! Every process looks at the file by itself, so a rotation needs no restart and no message. A new
+//! file that cannot be used is reported once, and the ring that is known to work stays.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use zeroize::Zeroizing;
+
+pub use crate::files::{create_new, write_atomically};
+use crate::files;
+use crate::keys::{KeyRing, KeyRingError};
+
+/// Bytes that the file has at most: some thousand keys.
+const LARGEST_FILE: u64 = 1024 * 1024;
+
+/// How often the file is looked at: by [`KeyFile::follow`], and at most, for an unknown `kid`.
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why a key file cannot be used. Begins with the path; [`KeyFileError::naming`] puts the
+/// setting's name before it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}{}", path.display(), hint(source))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file may be read, written or run by every user of this machine.
+    #[error(
+        "{}: has mode {mode:04o}, so every user of this machine may use it; take the rights of \
+         others away with `chmod o-rwx {}`, and consider its keys known", path.display(), path.display()
+    )]
+    OpenToEverybody {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is too large to be a key ring.
+    #[error("{}: is larger than 1 MiB, so it is no key ring; is the path right?", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The content is no usable key ring.
+    #[error("{}: {source}", path.display())]
+    Ring {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyRingError,
+    },
+}
+
+fn hint(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "; make it with `auth-server keys init`",
+        io::ErrorKind::PermissionDenied => "; the user of this service must be allowed to",
+        _ => "",
+    }
+}
+
+impl KeyFileError {
+    /// The message as an operator needs it: with the setting that names the file.
+    #[must_use]
+    pub fn naming(&self, setting: &str) -> String {
+        format!("{setting}: {self}")
+    }
+}
+
+/// What a look at the file brought.
+#[derive(Debug)]
+pub enum Reload {
+    /// The file is the one that was looked at last.
+    Unchanged,
+    /// There is a new ring.
+    Reloaded,
+    /// There is a new file, but it is no good; the old ring stays. Already logged.
+    Broken(KeyFileError),
+}
+
+/// What tells one version of the file from another. The mode belongs to it, so that a refused file
+/// is read again when only its rights were put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Version {
+    modified: Option<SystemTime>,
+    inode: u64,
+    mode: u32,
+    size: u64,
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let (inode, mode) = {
+            use std::os::unix::fs::MetadataExt;
+            (metadata.ino(), metadata.mode())
+        };
+        #[cfg(not(unix))]
+        let (inode, mode) = (0, 0);
+        Self { modified: metadata.modified().ok(), inode, mode, size: metadata.len() }
+    }
+}
+
+/// The key ring of this process: read from its file, and again whenever that changes.
+#[derive(Debug)]
+pub struct KeyFile {
+    /// `None`: a ring that is not in a file.
+    path: Option<PathBuf>,
+    ring: RwLock<Arc<KeyRing>>,
+    /// The version that was looked at last, good or not; `None`: it could not be read. Whoever
+    /// holds the lock is the one who reads.
+    seen: Mutex<Option<Version>>,
+    /// When an unknown `kid` last made us look.
+    looked: Mutex<Option<Instant>>,
+}
+
+impl KeyFile {
+    /// Reads a ring for the first time.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is open to everybody or holds no usable ring.
+    pub fn open(path: &Path) -> Result<Arc<Self>, KeyFileError> {
+        let (ring, version) = read(path)?;
+        Ok(Arc::new(Self::of(Some(path.to_owned()), ring, Some(version))))
+    }
+
+    /// Wraps a ring that is not in a file and never changes.
+    #[must_use]
+    pub fn fixed(ring: KeyRing) -> Arc<Self> {
+        Arc::new(Self::of(None, ring, None))
+    }
+
+    fn of(path: Option<PathBuf>, ring: KeyRing, version: Option<Version>) -> Self {
+        Self {
+            path,
+            ring: RwLock::new(Arc::new(ring)),
+            seen: Mutex::new(version),
+            looked: Mutex::new(None),
+        }
+    }
+
+    /// The ring as it was last read.
+    #[must_use]
+    pub fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Looks at the file, and reads it if it is another than last time. What is wrong with a new
+    /// file is logged here, once.
+    pub fn reload_if_changed(&self) -> Reload {
+        let Some(path) = &self.path else { return Reload::Unchanged };
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = std::fs::metadata(path).map(|metadata| Version::of(&metadata)).ok();
+        if *seen == current {
+            return Reload::Unchanged;
+        }
+        match read(path) {
+            Ok((ring, version)) => {
+                let kids: Vec<&str> = ring.keys().iter().map(crate::keys::Key::kid).collect();
+                log::info!("{}: key ring reloaded, keys: {}", path.display(), kids.join(", "));
+                *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+                *seen = Some(version);
+                Reload::Reloaded
+            }
+            Err(error) => {
+                log::error!("the old key ring stays in use, since the new one is no good: {error}");
+                *seen = current;
+                Reload::Broken(error)
+            }
+        }
+    }
+
+    /// Looks at the file for the sake of a `kid` that the ring does not know, at most once a
+    /// second, and returns the ring as it is then.
+    pub fn look_again(&self) -> Arc<KeyRing> {
+        // Held while the file is read: whoever comes with the same new `kid` at the same moment
+        // waits for the ring instead of being refused.
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.reload_if_changed();
+            *looked = Some(Instant::now());
+        }
+        self.ring()
+    }
+
+    /// Looks at the file every second, for ever. Spawn it once per process.
+    #[cfg(feature = "actix")]
+    pub async fn follow(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            // A stat, a microsecond; the file itself is small and read when it has changed.
+            self.reload_if_changed();
+        }
+    }
+}
+
+/// Refuses a file that every user of this machine may read, write or run.
+///
+/// # Errors
+/// [`KeyFileError::OpenToEverybody`], or [`KeyFileError::Read`] if there is no such file.
+pub fn check_permissions(path: &Path) -> Result<(), KeyFileError> {
+    let metadata = std::fs::metadata(path)
+        .map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
+    judge_permissions(path, &metadata)
+}
+
+fn judge_permissions(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
+    match files::open_to_everybody(metadata) {
+        None => Ok(()),
+        Some(mode) => Err(KeyFileError::OpenToEverybody { path: path.to_owned(), mode }),
+    }
+}
+
+fn read(path: &Path) -> Result<(KeyRing, Version), KeyFileError> {
+    let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    // Of the open file, so that mode, version and content belong to the same one.
+    let metadata = file.metadata().map_err(failed)?;
+    judge_permissions(path, &metadata)?;
+    if metadata.len() > LARGEST_FILE {
+        return Err(KeyFileError::TooLarge { path: path.to_owned() });
+    }
+    let room = usize::try_from(metadata.len()).unwrap_or_default() + 1;
+    let mut json = Zeroizing::new(Vec::with_capacity(room));
+    Read::by_ref(&mut file).take(LARGEST_FILE).read_to_end(&mut json).map_err(failed)?;
+    let ring = KeyRing::parse(&json)
+        .map_err(|source| KeyFileError::Ring { path: path.to_owned(), source })?;
+    Ok((ring, Version::of(&metadata)))
+}
+
+#[cfg(all(test, unix))]
+mod tests;

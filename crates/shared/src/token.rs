@@ -1,0 +1,304 @@
+//! Access tokens: signing them, and judging them in the order that the contract fixes.
+//!
+//! The one place that decides whether a token is good. The order matters: "expired" tells a client
+//! to refresh, so it is only ever said of a token that is perfect otherwise, and nothing is said
+//! about claims before the signature has proved that they are ours.
+//!
+//! ```
+//! use shared::key_file::KeyFile;
+//! use shared::keys::KeyRing;
+//! use shared::claims::NewToken;
+//! use shared::token::{Policy, Signer, TokenError, Validator, Verdict};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = shared::clock::now();
+//! // In earnest: KeyFile::open(Path::new("data/shared/jwt-keys.json"))?
+//! let keys = KeyFile::fixed(KeyRing::generate(now));
+//! let policy = Policy {
+//!     issuer: "http://localhost:5000".into(),
+//!     audiences: vec!["http://localhost:5001".into()],
+//!     skew: 300,
+//! };
+//! let token = Signer::new(keys.clone(), policy.clone()).sign(
+//!     &NewToken {
+//!         sub: "user-1", sid: "session-1", jti: "token-1", iat: now, nbf: now, exp: now + 300,
+//!         name: "Ada", email: "ada@example.com", roles: &["admin".into()],
+//!     },
+//!     now,
+//! )?;
+//!
+//! let validator = Validator::new(keys, policy);
+//! let checked = validator.check(&token, now)?;
+//! // Ask here whether the session checked.claims().sid has been ended.
+//! let token = checked.judge(Verdict::Live, now)?;
+//! assert_eq!(token.claims.sub, "user-1");
+//!
+//! assert_eq!(validator.check("rubbish", now).unwrap_err().code(), "token_malformed");
+//! # Ok(())
+//! # }
+//! ```
+
+use std::sync::Arc;
+
+mod sign;
+
+pub use sign::{SignError, Signer};
+
+use crate::claims::{ClaimFault, Claims, RawClaims};
+use crate::jws::{self, Opened, Purpose, Standing};
+use crate::key_file::KeyFile;
+use crate::provider;
+
+/// Seconds that a service's own bearer lives, and the longest life of one that is accepted.
+pub const SERVICE_TOKEN_SECONDS: i64 = 60;
+
+/// What both the issuer and the gates must agree on. Both services read it from the same settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// The claim `iss`, exactly.
+    pub issuer: String,
+    /// The audiences that tokens are issued for; a gate accepts a token that names one of them.
+    pub audiences: Vec<String>,
+    /// The clock skew that is forgiven at `nbf` and `exp`, in seconds.
+    pub skew: i64,
+}
+
+impl Policy {
+    /// The audience of the bearers that services show each other.
+    fn service_audience(&self) -> String {
+        format!("{}/internal", self.issuer)
+    }
+}
+
+/// Whether a client can do something about a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cure {
+    /// It may refresh; the refresh decides.
+    Refresh,
+    /// A refresh would bring another token that is refused.
+    None,
+}
+
+/// What is known about the revocation of a token's session, user or key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Not revoked.
+    Live,
+    /// Revoked.
+    Revoked(Cure),
+    /// The view is too old to tell, and the installation prefers to refuse then.
+    Unknown,
+}
+
+/// Why a token is refused. Each variant is one code of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// There is no credential.
+    #[error("no bearer token came with the request")]
+    Missing,
+    /// The credential is not one well-formed token of the right kind; says what is wrong.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The token names a key that the ring does not have.
+    #[error("the token is signed with a key that is not known here")]
+    UnknownKey,
+    /// The signature does not fit.
+    #[error("the signature does not fit")]
+    BadSignature,
+    /// `iss` is missing or another.
+    #[error("the token is of another issuer")]
+    WrongIssuer,
+    /// `aud` is missing or names none of ours.
+    #[error("the token is for another audience")]
+    WrongAudience,
+    /// The time of `nbf` has not come.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// The session ended, the token was denied, or its key was withdrawn.
+    #[error("the token is revoked")]
+    Revoked(Cure),
+    /// The time of `exp` has come, or the key is retired.
+    #[error("the token is over")]
+    Expired,
+    /// Nobody can tell whether the token is revoked; a fault of the service, not of the client.
+    #[error("the list of revoked sessions is too old to rely on")]
+    RevocationsUnknown,
+}
+
+impl TokenError {
+    /// The code of the contract.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "token_missing",
+            Self::Malformed(_) => "token_malformed",
+            Self::UnknownKey => "token_unknown_key",
+            Self::BadSignature => "token_bad_signature",
+            Self::WrongIssuer => "token_wrong_issuer",
+            Self::WrongAudience => "token_wrong_audience",
+            Self::NotYetValid => "token_not_yet_valid",
+            Self::Revoked(_) => "token_revoked",
+            Self::Expired => "token_expired",
+            Self::RevocationsUnknown => "revocation_view_stale",
+        }
+    }
+
+    /// The value of the header `act`, which tells a client that a refresh may help.
+    #[must_use]
+    pub fn act(&self) -> Option<&'static str> {
+        match self {
+            Self::Expired => Some("expired"),
+            Self::Revoked(Cure::Refresh) => Some("revoked"),
+            _ => None,
+        }
+    }
+}
+
+impl From<ClaimFault> for TokenError {
+    fn from(ClaimFault(fault): ClaimFault) -> Self {
+        Self::Malformed(fault)
+    }
+}
+
+const NOT_CLAIMS: TokenError =
+    TokenError::Malformed("the payload is not one JSON object without duplicates");
+
+/// Judges tokens. Cheap to share: put it into an `Arc`.
+#[derive(Debug)]
+pub struct Validator {
+    keys: Arc<KeyFile>,
+    policy: Policy,
+    service_audience: String,
+}
+
+impl Validator {
+    /// Makes a validator that follows the ring of `keys`.
+    #[must_use]
+    pub fn new(keys: Arc<KeyFile>, policy: Policy) -> Self {
+        provider::install();
+        let service_audience = policy.service_audience();
+        Self { keys, policy, service_audience }
+    }
+
+    /// The key ring that this validator follows.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<KeyFile> {
+        &self.keys
+    }
+
+    /// The issuer, audiences and skew that this validator goes by.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Judges everything that the token alone can tell, up to and including `nbf`. Whether it is
+    /// revoked and over comes after, in [`Checked::judge`].
+    ///
+    /// # Errors
+    /// The first fault in the order of the contract.
+    pub fn check(&self, token: &str, now: i64) -> Result<Checked, TokenError> {
+        let opened = jws::open(&self.keys, token, Purpose::Access)?;
+        let ours = |aud: &[String]| aud.iter().any(|aud| self.policy.audiences.contains(aud));
+        let claims = self.claims(&opened, ours, now)?;
+        let Opened { payload, standing } = opened;
+        Ok(Checked { claims, payload, standing, skew: self.policy.skew })
+    }
+
+    /// Judges the bearer of another service of this installation.
+    ///
+    /// # Errors
+    /// The first fault in the order of the contract; a token that lives longer than a minute is
+    /// malformed.
+    pub fn check_service(&self, token: &str, now: i64) -> Result<(), TokenError> {
+        let opened = jws::open(&self.keys, token, Purpose::Service)?;
+        let ours = |aud: &[String]| aud.contains(&self.service_audience);
+        let claims = self.claims(&opened, ours, now)?;
+        if claims.exp > now.saturating_add(SERVICE_TOKEN_SECONDS).saturating_add(self.policy.skew) {
+            return Err(TokenError::Malformed("the claim exp is more than a minute ahead"));
+        }
+        let Opened { payload, standing } = opened;
+        Checked { claims, payload, standing, skew: self.policy.skew }.judge(Verdict::Live, now)?;
+        Ok(())
+    }
+
+    /// Recognises a token that one of our keys has signed, be it retired or revoked by now, for a
+    /// refresh or a log-out: form, header, signature and the JSON types of claims are judged;
+    /// issuer, audience and times are not, and may be missing.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`], [`TokenError::UnknownKey`] or [`TokenError::BadSignature`].
+    pub fn recognise(&self, token: &str) -> Result<Claims, TokenError> {
+        let opened = jws::open(&self.keys, token, Purpose::Access)?;
+        let raw = RawClaims::parse(&opened.payload).ok_or(NOT_CLAIMS)?;
+        Ok(raw.recognised()?)
+    }
+
+    fn claims(
+        &self,
+        opened: &Opened,
+        ours: impl FnOnce(&[String]) -> bool,
+        now: i64,
+    ) -> Result<Claims, TokenError> {
+        let raw = RawClaims::parse(&opened.payload).ok_or(NOT_CLAIMS)?;
+        if !raw.is_issued_by(&self.policy.issuer) {
+            return Err(TokenError::WrongIssuer);
+        }
+        let audiences = raw.audiences().filter(|aud| ours(aud)).ok_or(TokenError::WrongAudience)?;
+        let claims = raw.claims(audiences)?;
+        if claims.nbf.is_some_and(|nbf| now.saturating_add(self.policy.skew) < nbf) {
+            return Err(TokenError::NotYetValid);
+        }
+        Ok(claims)
+    }
+}
+
+/// A token that is good as far as it can tell by itself; whether it is revoked or over is open.
+#[derive(Debug)]
+#[must_use = "a token is good only after its revocation and its end have been judged"]
+pub struct Checked {
+    claims: Claims,
+    payload: Box<str>,
+    standing: Standing,
+    skew: i64,
+}
+
+impl Checked {
+    /// What the token says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Judges revocation, then the end.
+    ///
+    /// # Errors
+    /// [`TokenError::Revoked`], [`TokenError::RevocationsUnknown`] or [`TokenError::Expired`].
+    pub fn judge(self, verdict: Verdict, now: i64) -> Result<AccessToken, TokenError> {
+        match verdict {
+            // First, since a refresh would not cure it, whatever else there is.
+            Verdict::Revoked(Cure::None) => return Err(TokenError::Revoked(Cure::None)),
+            _ if self.standing.is_revoked() => return Err(TokenError::Revoked(Cure::Refresh)),
+            Verdict::Revoked(Cure::Refresh) => return Err(TokenError::Revoked(Cure::Refresh)),
+            Verdict::Unknown => return Err(TokenError::RevocationsUnknown),
+            Verdict::Live => {}
+        }
+        if now >= self.claims.exp.saturating_add(self.skew) || self.standing.is_over(now) {
+            return Err(TokenError::Expired);
+        }
+        Ok(AccessToken { claims: self.claims, payload: self.payload })
+    }
+}
+
+/// A token that is good at this moment. The token's own text is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessToken {
+    /// What the token says.
+    pub claims: Claims,
+    /// The claims as the JSON that was signed, unknown ones included.
+    pub payload: Box<str>,
+}
+
+#[cfg(test)]
+mod tests;
