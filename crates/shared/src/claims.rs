@@ -162,7 +162,9 @@ impl<'a> RawClaims<'a> {
 
     /// Whether `iss` is this issuer, exactly.
     pub(crate) fn is_issued_by(&self, issuer: &str) -> bool {
-        self.iss.and_then(json::string).is_some_and(|iss| iss == issuer)
+        self.iss
+            .and_then(json::string)
+            .is_some_and(|iss| iss == issuer)
     }
 
     /// The audiences: a string or an array of strings.
@@ -177,16 +179,24 @@ impl<'a> RawClaims<'a> {
     /// Judges presence and JSON types of everything else and takes the values over.
     pub(crate) fn claims(&self, aud: Vec<String>) -> Result<Claims, ClaimFault> {
         let exp = self.exp.ok_or(ClaimFault("the claim exp is missing"))?;
-        self.build(aud, json::seconds(exp).ok_or(ClaimFault("the claim exp is not a number"))?)
+        self.build(
+            aud,
+            json::seconds(exp).ok_or(ClaimFault("the claim exp is not a number"))?,
+        )
     }
 
     /// The same, but where `iss`, `aud` and `exp` may be missing.
     pub(crate) fn recognised(&self) -> Result<Claims, ClaimFault> {
         let aud = match self.aud {
             None => Vec::new(),
-            Some(_) => self.audiences().ok_or(ClaimFault("the claim aud is not made of strings"))?,
+            Some(_) => self
+                .audiences()
+                .ok_or(ClaimFault("the claim aud is not made of strings"))?,
         };
-        self.build(aud, time(self.exp, "the claim exp is not a number")?.unwrap_or_default())
+        self.build(
+            aud,
+            time(self.exp, "the claim exp is not a number")?.unwrap_or_default(),
+        )
     }
 
     fn build(&self, aud: Vec<String>, exp: i64) -> Result<Claims, ClaimFault> {
@@ -201,9 +211,8 @@ impl<'a> RawClaims<'a> {
         let dotnet_name = text(self.dotnet_name, "the name claim of .NET is not a string")?;
         let roles = match self.roles {
             None => Vec::new(),
-            Some(raw) => {
-                json::strings(raw).ok_or(ClaimFault("the claim roles is not an array of strings"))?
-            }
+            Some(raw) => json::strings(raw)
+                .ok_or(ClaimFault("the claim roles is not an array of strings"))?,
         };
         Ok(Claims {
             iss: text(self.iss, "the claim iss is not a string")?.unwrap_or_default(),
@@ -222,9 +231,11 @@ impl<'a> RawClaims<'a> {
 }
 
 fn text(raw: Option<&RawValue>, fault: &'static str) -> Result<Option<String>, ClaimFault> {
-    raw.map(|raw| json::string(raw).map(Into::into).ok_or(ClaimFault(fault))).transpose()
+    raw.map(|raw| json::string(raw).map(Into::into).ok_or(ClaimFault(fault)))
+        .transpose()
 }
 
 fn time(raw: Option<&RawValue>, fault: &'static str) -> Result<Option<i64>, ClaimFault> {
-    raw.map(|raw| json::seconds(raw).ok_or(ClaimFault(fault))).transpose()
+    raw.map(|raw| json::seconds(raw).ok_or(ClaimFault(fault)))
+        .transpose()
 }

@@ -4,7 +4,20 @@
 
 /// Reads the wall clock: whole Unix seconds.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the place the ban points to")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place the ban points to"
+)]
 pub fn now() -> i64 {
     chrono::Utc::now().timestamp()
+}
+
+/// The wall clock as log lines carry it: RFC 3339, UTC, milliseconds.
+#[cfg(feature = "settings")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the place the ban points to"
+)]
+pub(crate) fn stamp() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

@@ -88,7 +88,9 @@ impl Drop for Staged {
 
 /// Makes the new name durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     if cfg!(unix) {
         File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     }
@@ -98,7 +100,11 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(unix)]
 fn open_new(path: &Path, mode: u32) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
 }
 
 #[cfg(not(unix))]
@@ -153,7 +159,10 @@ mod tests {
     use super::*;
 
     fn names(folder: &Path) -> Vec<OsString> {
-        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+        fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect()
     }
 
     #[test]
@@ -163,7 +172,10 @@ mod tests {
         write_atomically(&path, b"one", 0o640).unwrap();
         write_atomically(&path, b"two", 0o640).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
         assert_eq!(names(folder.path()), ["ring.json"]);
     }
 
@@ -187,7 +199,10 @@ mod tests {
                 scope.spawn(move || create_new(path, at.to_string().as_bytes(), 0o600).unwrap())
             };
             let threads: Vec<_> = (0..8).map(make).collect();
-            threads.into_iter().map(|thread| usize::from(thread.join().unwrap())).sum()
+            threads
+                .into_iter()
+                .map(|thread| usize::from(thread.join().unwrap()))
+                .sum()
         });
         assert_eq!(made, 1);
         assert_eq!(names(folder.path()).len(), 1);

@@ -19,14 +19,17 @@ where
 
 /// Whether the text can only be an object. `serde` would also fill a struct from an array.
 pub(crate) fn is_object(text: &str) -> bool {
-    text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{')
+    text.trim_start_matches([' ', '\t', '\n', '\r'])
+        .starts_with('{')
 }
 
 /// The value of a JSON string, borrowed unless it holds escapes; `None` for any other type.
 pub(crate) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
-        serde_json::from_str::<String>(raw.get()).ok().map(Cow::Owned)
+        serde_json::from_str::<String>(raw.get())
+            .ok()
+            .map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
     }
@@ -50,7 +53,10 @@ pub(crate) fn seconds(raw: &RawValue) -> Option<i64> {
         return Some(whole);
     }
     let number: f64 = text.parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "the cast saturates, as promised")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the cast saturates, as promised"
+    )]
     let whole = number.ceil() as i64;
     Some(whole)
 }

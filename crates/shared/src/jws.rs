@@ -88,11 +88,7 @@ pub(crate) struct Opened {
 }
 
 /// Judges form, header and signature, in this order.
-pub(crate) fn open(
-    keys: &KeyFile,
-    token: &str,
-    purpose: Purpose,
-) -> Result<Opened, TokenError> {
+pub(crate) fn open(keys: &KeyFile, token: &str, purpose: Purpose) -> Result<Opened, TokenError> {
     let form = Form::read(token)?;
     let mut ring = keys.ring();
     let known = match purpose {
@@ -118,7 +114,10 @@ pub(crate) fn open(
     let standing = standing.ok_or(TokenError::BadSignature)?;
     let payload = String::from_utf8(form.payload)
         .map_err(|_| TokenError::Malformed("the payload is not UTF-8"))?;
-    Ok(Opened { payload: payload.into_boxed_str(), standing })
+    Ok(Opened {
+        payload: payload.into_boxed_str(),
+        standing,
+    })
 }
 
 /// The three parts of a token; all of them canonical base64url.
@@ -145,11 +144,18 @@ impl<'t> Form<'t> {
         let payload = decode(payload)?;
         if signature.len() == MAC_CHARACTERS {
             let mut mac = [0; 33];
-            URL_SAFE_NO_PAD.decode_slice(signature, &mut mac).map_err(|_| NOT_BASE64URL)?;
+            URL_SAFE_NO_PAD
+                .decode_slice(signature, &mut mac)
+                .map_err(|_| NOT_BASE64URL)?;
         } else {
             decode(signature)?;
         }
-        Ok(Self { header, signed, payload, signature })
+        Ok(Self {
+            header,
+            signed,
+            payload,
+            signature,
+        })
     }
 
     fn verify(&self, key: &Key) -> bool {
@@ -200,7 +206,11 @@ fn read_header(header: &[u8], purpose: Purpose) -> Result<Option<Cow<'_, str>>, 
     match raw.typ {
         None if purpose == Purpose::Access => {}
         Some(typ) if json::string(typ).is_some_and(|typ| purpose.is_named_by(&typ)) => {}
-        _ => return Err(TokenError::Malformed("the typ is not that of this kind of token")),
+        _ => {
+            return Err(TokenError::Malformed(
+                "the typ is not that of this kind of token",
+            ));
+        }
     }
     // We understand no extension, so every critical one is refused (RFC 7515 §4.1.11).
     if raw.crit.is_some() {

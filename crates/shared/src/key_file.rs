@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-pub use crate::files::{create_new, write_atomically};
 use crate::files;
+pub use crate::files::{create_new, write_atomically};
 use crate::keys::{KeyRing, KeyRingError};
 
 /// Bytes that the file has at most: some thousand keys.
@@ -107,7 +107,12 @@ impl Version {
         };
         #[cfg(not(unix))]
         let (inode, mode) = (0, 0);
-        Self { modified: metadata.modified().ok(), inode, mode, size: metadata.len() }
+        Self {
+            modified: metadata.modified().ok(),
+            inode,
+            mode,
+            size: metadata.len(),
+        }
     }
 }
 
@@ -131,7 +136,11 @@ impl KeyFile {
     /// If the file cannot be read, is open to everybody or holds no usable ring.
     pub fn open(path: &Path) -> Result<Arc<Self>, KeyFileError> {
         let (ring, version) = read(path)?;
-        Ok(Arc::new(Self::of(Some(path.to_owned()), ring, Some(version))))
+        Ok(Arc::new(Self::of(
+            Some(path.to_owned()),
+            ring,
+            Some(version),
+        )))
     }
 
     /// Wraps a ring that is not in a file and never changes.
@@ -158,16 +167,24 @@ impl KeyFile {
     /// Looks at the file, and reads it if it is another than last time. What is wrong with a new
     /// file is logged here, once.
     pub fn reload_if_changed(&self) -> Reload {
-        let Some(path) = &self.path else { return Reload::Unchanged };
+        let Some(path) = &self.path else {
+            return Reload::Unchanged;
+        };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = std::fs::metadata(path).map(|metadata| Version::of(&metadata)).ok();
+        let current = std::fs::metadata(path)
+            .map(|metadata| Version::of(&metadata))
+            .ok();
         if *seen == current {
             return Reload::Unchanged;
         }
         match read(path) {
             Ok((ring, version)) => {
                 let kids: Vec<&str> = ring.keys().iter().map(crate::keys::Key::kid).collect();
-                log::info!("{}: key ring reloaded, keys: {}", path.display(), kids.join(", "));
+                log::info!(
+                    "{}: key ring reloaded, keys: {}",
+                    path.display(),
+                    kids.join(", ")
+                );
                 *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
                 *seen = Some(version);
                 Reload::Reloaded
@@ -211,32 +228,47 @@ impl KeyFile {
 /// # Errors
 /// [`KeyFileError::OpenToEverybody`], or [`KeyFileError::Read`] if there is no such file.
 pub fn check_permissions(path: &Path) -> Result<(), KeyFileError> {
-    let metadata = std::fs::metadata(path)
-        .map_err(|source| KeyFileError::Read { path: path.to_owned(), source })?;
+    let metadata = std::fs::metadata(path).map_err(|source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     judge_permissions(path, &metadata)
 }
 
 fn judge_permissions(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
     match files::open_to_everybody(metadata) {
         None => Ok(()),
-        Some(mode) => Err(KeyFileError::OpenToEverybody { path: path.to_owned(), mode }),
+        Some(mode) => Err(KeyFileError::OpenToEverybody {
+            path: path.to_owned(),
+            mode,
+        }),
     }
 }
 
 fn read(path: &Path) -> Result<(KeyRing, Version), KeyFileError> {
-    let failed = |source| KeyFileError::Read { path: path.to_owned(), source };
+    let failed = |source| KeyFileError::Read {
+        path: path.to_owned(),
+        source,
+    };
     let mut file = File::open(path).map_err(failed)?;
     // Of the open file, so that mode, version and content belong to the same one.
     let metadata = file.metadata().map_err(failed)?;
     judge_permissions(path, &metadata)?;
     if metadata.len() > LARGEST_FILE {
-        return Err(KeyFileError::TooLarge { path: path.to_owned() });
+        return Err(KeyFileError::TooLarge {
+            path: path.to_owned(),
+        });
     }
     let room = usize::try_from(metadata.len()).unwrap_or_default() + 1;
     let mut json = Zeroizing::new(Vec::with_capacity(room));
-    Read::by_ref(&mut file).take(LARGEST_FILE).read_to_end(&mut json).map_err(failed)?;
-    let ring = KeyRing::parse(&json)
-        .map_err(|source| KeyFileError::Ring { path: path.to_owned(), source })?;
+    Read::by_ref(&mut file)
+        .take(LARGEST_FILE)
+        .read_to_end(&mut json)
+        .map_err(failed)?;
+    let ring = KeyRing::parse(&json).map_err(|source| KeyFileError::Ring {
+        path: path.to_owned(),
+        source,
+    })?;
     Ok((ring, Version::of(&metadata)))
 }
 

@@ -151,7 +151,10 @@ impl KeyRing {
     /// Makes a ring with one fresh key that signs from `now` on.
     #[must_use]
     pub fn generate(now: i64) -> Self {
-        Self { keys: vec![change::fresh_key(now, now)], former: Vec::new() }
+        Self {
+            keys: vec![change::fresh_key(now, now)],
+            former: Vec::new(),
+        }
     }
 
     /// The keys that verify now or will, or did until the ring is next tidied.
@@ -181,7 +184,11 @@ impl KeyRing {
     #[must_use]
     pub fn active(&self, now: i64) -> Option<&Key> {
         let latest = self.latest(now)?;
-        let over = self.keys.get(latest)?.verify_until.is_some_and(|until| until <= now);
+        let over = self
+            .keys
+            .get(latest)?
+            .verify_until
+            .is_some_and(|until| until <= now);
         if over { None } else { self.keys.get(latest) }
     }
 
@@ -203,8 +210,14 @@ impl KeyRing {
     /// Where the key stands whose `sign_from` is the latest that has passed at `now`. Of two with
     /// the same one the later in the file wins, so that there is always exactly one.
     fn latest(&self, now: i64) -> Option<usize> {
-        let started = self.keys.iter().enumerate().filter(|(_, key)| key.sign_from <= now);
-        started.max_by_key(|(at, key)| (key.sign_from, *at)).map(|(at, _)| at)
+        let started = self
+            .keys
+            .iter()
+            .enumerate()
+            .filter(|(_, key)| key.sign_from <= now);
+        started
+            .max_by_key(|(at, key)| (key.sign_from, *at))
+            .map(|(at, _)| at)
     }
 }
 

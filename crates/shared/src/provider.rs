@@ -15,10 +15,18 @@ pub(crate) const LEAST_KEY_BYTES: usize = 32;
 
 static PROVIDER: CryptoProvider = CryptoProvider {
     signer_factory: |algorithm, key| {
-        Ok(Box::new(Hs256::keyed(*algorithm, key.family(), key.as_bytes())?))
+        Ok(Box::new(Hs256::keyed(
+            *algorithm,
+            key.family(),
+            key.as_bytes(),
+        )?))
     },
     verifier_factory: |algorithm, key| {
-        Ok(Box::new(Hs256::keyed(*algorithm, key.family(), key.try_get_as_bytes()?)?))
+        Ok(Box::new(Hs256::keyed(
+            *algorithm,
+            key.family(),
+            key.try_get_as_bytes()?,
+        )?))
     },
     key_utils: KeyUtils::new_unimplemented(),
 };
@@ -48,14 +56,24 @@ impl Hs256 {
 
 impl Signer<Vec<u8>> for Hs256 {
     fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
-        Ok(self.0.clone().chain_update(message).finalize().into_bytes().to_vec())
+        Ok(self
+            .0
+            .clone()
+            .chain_update(message)
+            .finalize()
+            .into_bytes()
+            .to_vec())
     }
 }
 
 impl Verifier<Vec<u8>> for Hs256 {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
         // Compares in constant time.
-        self.0.clone().chain_update(message).verify_slice(signature).map_err(|_| Error::new())
+        self.0
+            .clone()
+            .chain_update(message)
+            .verify_slice(signature)
+            .map_err(|_| Error::new())
     }
 }
 
@@ -88,7 +106,10 @@ mod tests {
     fn the_example_of_rfc_7515_comes_out() {
         install();
         let key = EncodingKey::from_urlsafe_base64_secret(&format!("{KEY}==")).unwrap();
-        assert_eq!(sign(INPUT.as_bytes(), &key, Algorithm::HS256).unwrap(), SIGNATURE);
+        assert_eq!(
+            sign(INPUT.as_bytes(), &key, Algorithm::HS256).unwrap(),
+            SIGNATURE
+        );
         let key = DecodingKey::from_secret(key.as_bytes());
         assert!(verify(SIGNATURE, INPUT.as_bytes(), &key, Algorithm::HS256).unwrap());
         assert!(!verify(SIGNATURE, b"something else", &key, Algorithm::HS256).unwrap());

@@ -178,7 +178,11 @@ impl Validator {
     pub fn new(keys: Arc<KeyFile>, policy: Policy) -> Self {
         provider::install();
         let service_audience = policy.service_audience();
-        Self { keys, policy, service_audience }
+        Self {
+            keys,
+            policy,
+            service_audience,
+        }
     }
 
     /// The key ring that this validator follows.
@@ -203,7 +207,12 @@ impl Validator {
         let ours = |aud: &[String]| aud.iter().any(|aud| self.policy.audiences.contains(aud));
         let claims = self.claims(&opened, ours, now)?;
         let Opened { payload, standing } = opened;
-        Ok(Checked { claims, payload, standing, skew: self.policy.skew })
+        Ok(Checked {
+            claims,
+            payload,
+            standing,
+            skew: self.policy.skew,
+        })
     }
 
     /// Judges the bearer of another service of this installation.
@@ -215,11 +224,23 @@ impl Validator {
         let opened = jws::open(&self.keys, token, Purpose::Service)?;
         let ours = |aud: &[String]| aud.contains(&self.service_audience);
         let claims = self.claims(&opened, ours, now)?;
-        if claims.exp > now.saturating_add(SERVICE_TOKEN_SECONDS).saturating_add(self.policy.skew) {
-            return Err(TokenError::Malformed("the claim exp is more than a minute ahead"));
+        if claims.exp
+            > now
+                .saturating_add(SERVICE_TOKEN_SECONDS)
+                .saturating_add(self.policy.skew)
+        {
+            return Err(TokenError::Malformed(
+                "the claim exp is more than a minute ahead",
+            ));
         }
         let Opened { payload, standing } = opened;
-        Checked { claims, payload, standing, skew: self.policy.skew }.judge(Verdict::Live, now)?;
+        Checked {
+            claims,
+            payload,
+            standing,
+            skew: self.policy.skew,
+        }
+        .judge(Verdict::Live, now)?;
         Ok(())
     }
 
@@ -245,9 +266,15 @@ impl Validator {
         if !raw.is_issued_by(&self.policy.issuer) {
             return Err(TokenError::WrongIssuer);
         }
-        let audiences = raw.audiences().filter(|aud| ours(aud)).ok_or(TokenError::WrongAudience)?;
+        let audiences = raw
+            .audiences()
+            .filter(|aud| ours(aud))
+            .ok_or(TokenError::WrongAudience)?;
         let claims = raw.claims(audiences)?;
-        if claims.nbf.is_some_and(|nbf| now.saturating_add(self.policy.skew) < nbf) {
+        if claims
+            .nbf
+            .is_some_and(|nbf| now.saturating_add(self.policy.skew) < nbf)
+        {
             return Err(TokenError::NotYetValid);
         }
         Ok(claims)
@@ -287,7 +314,10 @@ impl Checked {
         if now >= self.claims.exp.saturating_add(self.skew) || self.standing.is_over(now) {
             return Err(TokenError::Expired);
         }
-        Ok(AccessToken { claims: self.claims, payload: self.payload })
+        Ok(AccessToken {
+            claims: self.claims,
+            payload: self.payload,
+        })
     }
 }
 

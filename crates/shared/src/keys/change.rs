@@ -89,7 +89,10 @@ impl KeyRing {
     /// # Errors
     /// If the secret is too short or known to everybody, or the name cannot be one.
     pub fn from_secret(secret: &[u8], kid: Option<&str>, now: i64) -> Result<Self, ChangeError> {
-        let ring = Self { keys: vec![existing_key(secret, kid, now)?], former: Vec::new() };
+        let ring = Self {
+            keys: vec![existing_key(secret, kid, now)?],
+            former: Vec::new(),
+        };
         ring.judge()?;
         Ok(ring)
     }
@@ -134,7 +137,10 @@ impl KeyRing {
     /// If the ring has no such key, or it is revoked already.
     pub fn revoke(&self, kid: &str, now: i64) -> Result<Changed, ChangeError> {
         let mut ring = self.clone();
-        let revoked = Some(Former { revoked: true, since: now });
+        let revoked = Some(Former {
+            revoked: true,
+            since: now,
+        });
         if let Some(key) = ring.former.iter_mut().find(|key| key.kid == kid) {
             if key.former.is_some_and(|former| former.revoked) {
                 return Err(ChangeError::AlreadyRevoked(kid.to_owned()));
@@ -146,7 +152,10 @@ impl KeyRing {
         let at = at.ok_or_else(|| ChangeError::UnknownKid(kid.to_owned()))?;
 
         let predecessor = ring.predecessor(at);
-        let successor = ring.successor(at).and_then(|at| ring.keys.get(at)).map(Key::sign_from);
+        let successor = ring
+            .successor(at)
+            .and_then(|at| ring.keys.get(at))
+            .map(Key::sign_from);
         let state = self.find(kid).map(|key| self.state(key, now));
         let staged = state == Some(KeyState::Staged);
         if let Some(predecessor) = predecessor.and_then(|at| ring.keys.get_mut(at))
@@ -188,44 +197,59 @@ impl KeyRing {
         self.keys.push(key);
         let at = self.keys.len() - 1;
         let from = self.keys.last().map(Key::sign_from).unwrap_or_default();
-        let successor = self.successor(at).and_then(|at| self.keys.get(at)).map(Key::sign_from);
+        let successor = self
+            .successor(at)
+            .and_then(|at| self.keys.get(at))
+            .map(Key::sign_from);
         if let Some(key) = self.keys.get_mut(at) {
             key.verify_until = successor.map(verify_until);
         }
         if let Some(predecessor) = self.predecessor(at).and_then(|at| self.keys.get_mut(at)) {
             // Never later than before: a key that has been followed once stays on its way out.
             let until = verify_until(from);
-            predecessor.verify_until = Some(predecessor.verify_until.map_or(until, |old| old.min(until)));
+            predecessor.verify_until =
+                Some(predecessor.verify_until.map_or(until, |old| old.min(until)));
         }
     }
 
     fn tidied(&self, now: i64, keep: Duration) -> Self {
         let over = |key: &Key| key.verify_until.filter(|until| *until <= now);
-        let mut ring = Self { keys: Vec::new(), former: self.former.clone() };
+        let mut ring = Self {
+            keys: Vec::new(),
+            former: self.former.clone(),
+        };
         for key in &self.keys {
             let mut key = key.clone();
             if let Some(since) = over(&key) {
-                key.former = Some(Former { revoked: false, since });
+                key.former = Some(Former {
+                    revoked: false,
+                    since,
+                });
                 ring.former.push(key);
             } else {
                 ring.keys.push(key);
             }
         }
         let since = |key: &Key| key.former.map_or(now, |former| former.since);
-        ring.former.retain(|key| since(key).saturating_add(seconds(keep)) > now);
+        ring.former
+            .retain(|key| since(key).saturating_add(seconds(keep)) > now);
         ring
     }
 
     /// The key that signs until the one at `at` does.
     fn predecessor(&self, at: usize) -> Option<usize> {
         let place = self.place(at)?;
-        (0..self.keys.len()).filter(|other| self.place(*other) < Some(place)).max_by_key(|other| self.place(*other))
+        (0..self.keys.len())
+            .filter(|other| self.place(*other) < Some(place))
+            .max_by_key(|other| self.place(*other))
     }
 
     /// The key that signs after the one at `at`.
     fn successor(&self, at: usize) -> Option<usize> {
         let place = self.place(at)?;
-        (0..self.keys.len()).filter(|other| self.place(*other) > Some(place)).min_by_key(|other| self.place(*other))
+        (0..self.keys.len())
+            .filter(|other| self.place(*other) > Some(place))
+            .min_by_key(|other| self.place(*other))
     }
 
     /// The order in which keys sign.
@@ -263,12 +287,21 @@ fn existing_key(secret: &[u8], kid: Option<&str>, now: i64) -> Result<Key, Chang
 fn fresh_kid(now: i64) -> String {
     let mut random = [0; 6];
     rand::rng().fill_bytes(&mut random);
-    let day = chrono::DateTime::from_timestamp(now, 0).unwrap_or_default().format("%Y%m%d");
+    let day = chrono::DateTime::from_timestamp(now, 0)
+        .unwrap_or_default()
+        .format("%Y%m%d");
     format!("{day}-{}", URL_SAFE_NO_PAD.encode(random))
 }
 
 /// Eight hex digits of a hash that is used for nothing else.
 fn fingerprint(secret: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(b"keyturn key fingerprint\0").chain_update(secret);
-    digest.finalize().iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::new()
+        .chain_update(b"keyturn key fingerprint\0")
+        .chain_update(secret);
+    digest
+        .finalize()
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

@@ -128,7 +128,10 @@ impl KeyRing {
             if error.is_data() {
                 KeyRingError::NotAKeySet
             } else {
-                KeyRingError::NotJson { line: error.line(), column: error.column() }
+                KeyRingError::NotJson {
+                    line: error.line(),
+                    column: error.column(),
+                }
             }
         })?;
         if !json::is_object(text) {
@@ -141,9 +144,15 @@ impl KeyRing {
             let key = |(at, entry): (usize, &&RawValue)| key(&format!("{list}[{at}]"), entry);
             entries.iter().enumerate().map(key).collect()
         };
-        let ring = Self { keys: read("keys", &raw.keys)?, former: read("former", &raw.former)? };
+        let ring = Self {
+            keys: read("keys", &raw.keys)?,
+            former: read("former", &raw.former)?,
+        };
         if let Some(stray) = ring.keys.iter().find(|key| key.former.is_some()) {
-            return Err(member(&stray.kid, "a key with `state` belongs into `former`"));
+            return Err(member(
+                &stray.kid,
+                "a key with `state` belongs into `former`",
+            ));
         }
         if let Some(stray) = ring.former.iter().find(|key| key.former.is_none()) {
             return Err(member(&stray.kid, "a former key needs `state` and `since`"));
@@ -158,7 +167,10 @@ impl KeyRing {
         for (at, key) in keys.iter().enumerate() {
             let kid = || key.kid.clone();
             if key.secret().len() < LEAST_KEY_BYTES {
-                return Err(KeyRingError::ShortKey { kid: kid(), bytes: key.secret().len() });
+                return Err(KeyRingError::ShortKey {
+                    kid: kid(),
+                    bytes: key.secret().len(),
+                });
             }
             if sample::is_known(key.secret()) {
                 return Err(KeyRingError::SampleKey { kid: kid() });
@@ -192,7 +204,10 @@ fn as_mac_key(secret: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn member(key: &str, needs: &'static str) -> KeyRingError {
-    KeyRingError::Member { key: format!("key {key:?}"), needs }
+    KeyRingError::Member {
+        key: format!("key {key:?}"),
+        needs,
+    }
 }
 
 /// Whether a text can be a `kid`: printable ASCII without spaces, of a sane length.
@@ -201,33 +216,53 @@ pub(super) fn is_kid(text: &str) -> bool {
 }
 
 fn key(place: &str, entry: &RawValue) -> Result<Key, KeyRingError> {
-    let at_place = |needs| KeyRingError::Member { key: place.to_owned(), needs };
+    let at_place = |needs| KeyRingError::Member {
+        key: place.to_owned(),
+        needs,
+    };
     let not_an_object = "must be a JSON object with every member at most once";
     if !json::is_object(entry.get()) {
         return Err(at_place(not_an_object));
     }
-    let raw: RawKey<'_> =
-        serde_json::from_str(entry.get()).map_err(|_| at_place(not_an_object))?;
-    let kid = raw.kid.and_then(json::string).filter(|kid| is_kid(kid)).ok_or_else(|| {
-        at_place("`kid` must be a string of 1 to 128 printable ASCII characters without spaces")
-    })?;
+    let raw: RawKey<'_> = serde_json::from_str(entry.get()).map_err(|_| at_place(not_an_object))?;
+    let kid = raw
+        .kid
+        .and_then(json::string)
+        .filter(|kid| is_kid(kid))
+        .ok_or_else(|| {
+            at_place("`kid` must be a string of 1 to 128 printable ASCII characters without spaces")
+        })?;
     let fault = |needs| member(&kid, needs);
 
     if raw.kty.and_then(json::string).as_deref() != Some("oct") {
-        return Err(fault("`kty` must be \"oct\": this ring holds HS256 keys only"));
+        return Err(fault(
+            "`kty` must be \"oct\": this ring holds HS256 keys only",
+        ));
     }
-    if raw.alg.is_some_and(|alg| json::string(alg).as_deref() != Some("HS256")) {
+    if raw
+        .alg
+        .is_some_and(|alg| json::string(alg).as_deref() != Some("HS256"))
+    {
         return Err(fault("`alg` must be \"HS256\" or absent"));
     }
     let secret = raw
         .k
         .and_then(json::string)
-        .and_then(|k| URL_SAFE_NO_PAD.decode(k.as_bytes()).ok().map(Zeroizing::new))
+        .and_then(|k| {
+            URL_SAFE_NO_PAD
+                .decode(k.as_bytes())
+                .ok()
+                .map(Zeroizing::new)
+        })
         .ok_or_else(|| fault("`k` must be the secret as base64url without padding"))?;
     let needs = "`sign_from` must be there, a whole number of Unix seconds";
-    let sign_from = raw.sign_from.and_then(json::integer).ok_or_else(|| fault(needs))?;
+    let sign_from = raw
+        .sign_from
+        .and_then(json::integer)
+        .ok_or_else(|| fault(needs))?;
     let optional = |raw: Option<&RawValue>, needs| {
-        raw.map(|raw| json::integer(raw).ok_or_else(|| fault(needs))).transpose()
+        raw.map(|raw| json::integer(raw).ok_or_else(|| fault(needs)))
+            .transpose()
     };
     let needs = "`verify_until` must be a whole number of Unix seconds or absent";
     let verify_until = optional(raw.verify_until, needs)?;

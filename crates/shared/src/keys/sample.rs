@@ -45,8 +45,12 @@ pub(super) fn is_known(secret: &[u8]) -> bool {
 fn spells(text: &str, secret: &[u8]) -> bool {
     let bare = text.trim_end_matches('=');
     repeats(text.as_bytes(), secret)
-        || URL_SAFE_NO_PAD.decode(bare).is_ok_and(|bytes| bytes == secret)
-        || STANDARD_NO_PAD.decode(bare).is_ok_and(|bytes| bytes == secret)
+        || URL_SAFE_NO_PAD
+            .decode(bare)
+            .is_ok_and(|bytes| bytes == secret)
+        || STANDARD_NO_PAD
+            .decode(bare)
+            .is_ok_and(|bytes| bytes == secret)
         || from_hex(text).is_some_and(|bytes| bytes == secret)
 }
 
@@ -57,7 +61,10 @@ fn repeats(text: &[u8], secret: &[u8]) -> bool {
 
 /// Whether every byte is its predecessor plus the same step: 0, 1, 2 … or all the same.
 fn is_sequence(secret: &[u8]) -> bool {
-    let mut steps = secret.iter().zip(secret.iter().skip(1)).map(|(a, b)| b.wrapping_sub(*a));
+    let mut steps = secret
+        .iter()
+        .zip(secret.iter().skip(1))
+        .map(|(a, b)| b.wrapping_sub(*a));
     let first = steps.next();
     steps.all(|step| Some(step) == first)
 }
@@ -65,17 +72,29 @@ fn is_sequence(secret: &[u8]) -> bool {
 /// Whether the secret repeats a piece of at most 16 bytes.
 fn is_periodic(secret: &[u8]) -> bool {
     let longest = LONGEST_PERIOD.min(secret.len() / 2);
-    (1..=longest).any(|period| secret.iter().skip(period).eq(secret.iter().take(secret.len() - period)))
+    (1..=longest).any(|period| {
+        secret
+            .iter()
+            .skip(period)
+            .eq(secret.iter().take(secret.len() - period))
+    })
 }
 
 /// The bytes that hex digits spell; `None` if they spell none.
 pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let digit = |byte: u8| {
+        char::from(byte)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
         return None;
     }
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
+    pairs
+        .iter()
+        .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+        .collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ impl KeyRing {
     /// The ring as its file holds it, secrets included; wiped from memory when dropped.
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<String> {
-        let room: usize = self.iter().map(|key| 4 * (key.secret().len() + key.kid.len()) + 200).sum();
+        let room: usize = self
+            .iter()
+            .map(|key| 4 * (key.secret().len() + key.kid.len()) + 200)
+            .sum();
         // Room for everything from the start: growing would leave copies of secrets behind.
         let mut json = Zeroizing::new(String::with_capacity(room + 100));
         json.push_str("{\n  \"keys\": [");

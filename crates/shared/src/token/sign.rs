@@ -45,7 +45,11 @@ impl Signer {
     pub fn new(keys: Arc<KeyFile>, policy: Policy) -> Self {
         provider::install();
         let service_audience = policy.service_audience();
-        Self { keys, policy, service_audience }
+        Self {
+            keys,
+            policy,
+            service_audience,
+        }
     }
 
     /// Signs an access token.

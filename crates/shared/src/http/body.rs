@@ -1,0 +1,99 @@
+//! What bodies may be: JSON, plain, at most 16 KiB.
+//!
+//! No message repeats anything of a body: it may hold a password.
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::{JsonPayloadError, PayloadError};
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError, web};
+
+use crate::problem::Problem;
+
+/// Bytes that a body has at most.
+pub const LARGEST_BODY: usize = 16 * 1024;
+
+/// Middleware that refuses what can be seen in the head of a request: a body that is announced to
+/// be too large (413), or encoded (415), for every endpoint.
+///
+/// # Errors
+/// Those of the services behind it.
+pub async fn bounds<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match judge_head(&req) {
+        None => Ok(next.call(req).await?.map_into_left_body()),
+        Some(problem) => {
+            let response = problem.error_response();
+            Ok(req.into_response(response).map_into_right_body())
+        }
+    }
+}
+
+fn judge_head(req: &ServiceRequest) -> Option<Problem> {
+    let headers = req.headers();
+    let encoded = |value: &header::HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(header::CONTENT_ENCODING).any(encoded) {
+        let problem = Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        return Some(problem.detail("bodies are taken without a content encoding only"));
+    }
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let too_large = |length: &str| match length.trim().parse::<usize>() {
+        Ok(length) => length > LARGEST_BODY,
+        // More digits than a number can have.
+        Err(_) => true,
+    };
+    length.is_some_and(too_large).then(body_too_large)
+}
+
+/// How `web::Json` reads bodies: as `application/json`, at most 16 KiB, with problem answers.
+#[must_use]
+pub fn json_config() -> web::JsonConfig {
+    web::JsonConfig::default()
+        .limit(LARGEST_BODY)
+        .error_handler(|error, _| Problem::from(&error).into())
+}
+
+fn body_too_large() -> Problem {
+    Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).detail("a body has at most 16 KiB")
+}
+
+impl From<&JsonPayloadError> for Problem {
+    fn from(error: &JsonPayloadError) -> Self {
+        let invalid = Self::of_status(StatusCode::BAD_REQUEST);
+        match error {
+            JsonPayloadError::OverflowKnownLength { .. }
+            | JsonPayloadError::Overflow { .. }
+            | JsonPayloadError::Payload(PayloadError::Overflow) => body_too_large(),
+            JsonPayloadError::ContentType => Self::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+                .detail("the body must be application/json, and say so in Content-Type"),
+            JsonPayloadError::Deserialize(error) => invalid.detail(fault(error)),
+            _ => invalid.detail("the body could not be read to its end"),
+        }
+    }
+}
+
+/// What is wrong with a body, without a word of it. The names in the first two messages are those
+/// of our own fields.
+fn fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let named = ["missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|start| {
+            let name = text.strip_prefix(start)?.split('`').next()?;
+            Some(format!("{start}{name}`"))
+        });
+    named.unwrap_or_else(|| {
+        let (line, column) = (error.line(), error.column());
+        if error.is_data() {
+            "the body is not the JSON object that this endpoint expects".to_owned()
+        } else {
+            format!("the body is not valid JSON (line {line}, column {column})")
+        }
+    })
+}

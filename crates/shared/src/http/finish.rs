@@ -1,0 +1,219 @@
+//! The outermost middleware: ids on the way in, final answers on the way out.
+//!
+//! Every error becomes a problem body here, those of the framework included, and is logged once.
+
+use std::future::{Ready, ready};
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use futures_util::FutureExt;
+use rand::Rng;
+
+use crate::clock;
+use crate::metrics::Metrics;
+use crate::problem::{PROBLEM_JSON, Problem, complete};
+
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What is known of a request from its arrival on; an extractor.
+#[derive(Clone, Debug)]
+pub struct RequestInfo {
+    /// The request's id: the client's, if it is a sane one.
+    pub id: String,
+    /// When the request arrived, Unix seconds: the one `now` of everything it does.
+    pub now: i64,
+}
+
+impl RequestInfo {
+    fn of(req: &ServiceRequest) -> Self {
+        let theirs = req
+            .headers()
+            .get(REQUEST_ID)
+            .and_then(|id| id.to_str().ok());
+        let id = match theirs {
+            Some(id) if is_sane(id) => id.to_owned(),
+            _ => fresh_id(),
+        };
+        Self {
+            id,
+            now: clock::now(),
+        }
+    }
+}
+
+impl FromRequest for RequestInfo {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        // Without `finish` around it a request still has an id and a time.
+        let info = req.extensions().get::<Self>().cloned();
+        ready(Ok(info.unwrap_or_else(|| Self {
+            id: fresh_id(),
+            now: clock::now(),
+        })))
+    }
+}
+
+fn is_sane(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// 128 random bits in hex.
+fn fresh_id() -> String {
+    let mut bits = [0; 16];
+    rand::rng().fill_bytes(&mut bits);
+    format!("{:032x}", u128::from_be_bytes(bits))
+}
+
+/// Middleware for the outside of an app: notes id and time of each request, turns every error into
+/// a problem body with that id, survives panics, counts and logs.
+///
+/// # Errors
+/// Errors of the services within whose request is gone, a time-out for example. They come with
+/// their complete answer.
+pub async fn finish<B: MessageBody + 'static>(
+    req: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let started = Instant::now();
+    let info = RequestInfo::of(&req);
+    let asked = Asked {
+        id: info.id.clone(),
+        method: req.method().clone(),
+        uri: req.uri().clone(),
+    };
+    let metrics = req.app_data::<web::Data<Metrics>>().cloned();
+    req.extensions_mut().insert(info);
+
+    let outcome = match unwinding(next, req).await {
+        Ok(response) if response.status().as_u16() < 400 => {
+            let mut response = response.map_into_left_body();
+            sign(response.headers_mut(), &asked.id);
+            Ok(response)
+        }
+        Ok(response) => {
+            let (request, response) = response.into_parts();
+            Ok(ServiceResponse::new(request, asked.complete(response)))
+        }
+        Err(error) => Err(asked.answer(error)),
+    };
+    if let Some(metrics) = metrics {
+        let (route, status, code) = match &outcome {
+            Ok(response) => (
+                response.request().match_pattern(),
+                response.status(),
+                code(response.response()),
+            ),
+            Err((response, _)) => (None, response.status(), code(response)),
+        };
+        let route = route.as_deref().unwrap_or("none");
+        metrics.record(route, &asked.method, status, code, started.elapsed());
+    }
+    outcome.map_err(|(response, error)| InternalError::from_response(error, response).into())
+}
+
+/// Calls on, and turns a panic into an error, so that the client gets an answer and the connection
+/// lives.
+pub(super) async fn unwinding<B>(
+    next: Next<B>,
+    req: ServiceRequest,
+) -> Result<ServiceResponse<B>, Error> {
+    // Nothing of the request is looked at again after a panic.
+    let called = AssertUnwindSafe(async move { next.call(req).await });
+    match called.catch_unwind().await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Problem::internal("a handler panicked; the message is on stderr").into()),
+    }
+}
+
+/// What the answer and the log say about the request.
+struct Asked {
+    id: String,
+    method: Method,
+    uri: Uri,
+}
+
+impl Asked {
+    /// Gives an answer of status 400 or above its final form.
+    fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
+        let status = response.status();
+        complete(response.headers_mut(), status);
+        sign(response.headers_mut(), &self.id);
+        let noted = response.extensions_mut().remove::<Problem>();
+        let problem = match noted {
+            Some(problem) => problem,
+            // A body that somebody chose, like that of a readiness probe.
+            None if is_json(&response) => {
+                self.log(&Problem::of_status(status));
+                return response.map_into_left_body();
+            }
+            None => bare(&response),
+        };
+        self.log(&problem);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.remove(header::CONTENT_LENGTH);
+        let body = BoxBody::new(problem.body(Some(&self.id)));
+        response.extensions_mut().insert(problem);
+        response.map_body(|_, _| EitherBody::right(body))
+    }
+
+    /// Makes the answer to a request that is gone.
+    fn answer(&self, error: Error) -> (HttpResponse, Error) {
+        let response = error.error_response();
+        let response = self.complete(response).map_into_boxed_body();
+        (response, error)
+    }
+
+    /// One line for each refusal, with what is behind it.
+    fn log(&self, problem: &Problem) {
+        let level = match problem.status() {
+            // A service that is not ready says so by itself and to whoever asks.
+            StatusCode::SERVICE_UNAVAILABLE => log::Level::Warn,
+            status if status.is_server_error() => log::Level::Error,
+            _ => log::Level::Debug,
+        };
+        if log::log_enabled!(level) {
+            let Self { id, method, uri } = self;
+            log::log!(level, "{method} {} [{id}]: {}", uri.path(), problem.story());
+        }
+    }
+}
+
+/// The problem of a response that the framework made.
+fn bare<B>(response: &HttpResponse<B>) -> Problem {
+    let problem = Problem::of_status(response.status());
+    match response.error() {
+        Some(error) if response.status().is_server_error() => problem.cause(error.to_string()),
+        _ => problem,
+    }
+}
+
+fn is_json<B>(response: &HttpResponse<B>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| {
+        let kind = kind.as_bytes();
+        kind.starts_with(b"application/json") || kind.starts_with(PROBLEM_JSON.as_bytes())
+    })
+}
+
+fn code<B>(response: &HttpResponse<B>) -> Option<&'static str> {
+    response.extensions().get::<Problem>().map(Problem::code)
+}
+
+fn sign(headers: &mut header::HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, id);
+    }
+}

@@ -1,0 +1,75 @@
+//! How log lines look: text for people, JSON for machines; on stderr, filtered by `RUST_LOG`.
+
+use std::io::{self, Write};
+
+use clap::{Args, ValueEnum};
+use log::Record;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line: time, level, target, message.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Log")]
+pub struct LogSettings {
+    /// What is logged: a level, or a list like `info,auth_server=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
+    pub log_filter: String,
+
+    /// How log lines look.
+    #[arg(long, env = "LOG_FORMAT", value_enum, default_value_t, global = true)]
+    pub log_format: LogFormat,
+}
+
+/// Sets the log up. Only the first call in a process counts.
+pub fn init_log(settings: &LogSettings) {
+    let mut builder = env_logger::Builder::new();
+    builder.parse_filters(&settings.log_filter);
+    if settings.log_format == LogFormat::Json {
+        builder.format(|line, record| write_json(line, record, crate::clock::stamp()));
+    }
+    // Err means that somebody else has set it up: a program that embeds us, or another test.
+    let _ = builder.try_init();
+}
+
+/// Writes a record as one line of JSON; whatever a message holds, it stays one line.
+fn write_json(out: &mut impl Write, record: &Record<'_>, time: String) -> io::Result<()> {
+    let line = serde_json::json!({
+        "time": time,
+        "level": record.level().as_str(),
+        "target": record.target(),
+        "message": record.args().to_string(),
+    });
+    writeln!(out, "{line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_one_line_whatever_it_holds() {
+        let mut out = Vec::new();
+        let args = format_args!("a \"quoted\"\nline \u{1b}[31m");
+        let record = Record::builder()
+            .args(args)
+            .level(log::Level::Warn)
+            .target("test")
+            .build();
+        write_json(&mut out, &record, "2026-11-21T21:00:00.123Z".to_owned()).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["level"], "WARN");
+        assert_eq!(line["target"], "test");
+        assert_eq!(line["message"], "a \"quoted\"\nline \u{1b}[31m");
+        assert_eq!(line["time"], "2026-11-21T21:00:00.123Z");
+    }
+}

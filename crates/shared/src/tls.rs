@@ -1,0 +1,111 @@
+//! HTTPS: certificate and key from the settings, TLS 1.2 and up.
+//!
+//! Read once at start; a service behind a proxy does not need it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::files;
+use crate::settings::HttpSettings;
+
+/// Why HTTPS cannot be spoken; every text names the setting.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// Only one of the two files is set.
+    #[error("TLS_CERT_FILE and TLS_KEY_FILE belong together: set both or neither")]
+    Half,
+    /// A file cannot be read or is not PEM.
+    #[error("{setting}: {}: {source}", path.display())]
+    Read {
+        /// The variable that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// The certificate file holds no certificate.
+    #[error("TLS_CERT_FILE: {}: holds no certificate (-----BEGIN CERTIFICATE-----)", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key file may be read by every user of this machine.
+    #[error(
+        "TLS_KEY_FILE: {}: has mode {mode:04o}, so every user of this machine may use it; \
+         take the rights of others away with `chmod o-rwx`", path.display()
+    )]
+    OpenToEverybody {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Certificate and key do not fit each other, or are of a kind that cannot be used.
+    #[error("TLS_CERT_FILE and TLS_KEY_FILE cannot be used together: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// The TLS configuration that the settings ask for; `None` without them.
+///
+/// # Errors
+/// If only one of the files is set, or they cannot be read or used.
+pub fn server_config(settings: &HttpSettings) -> Result<Option<ServerConfig>, TlsError> {
+    let (cert, key) = match (&settings.tls_cert_file, &settings.tls_key_file) {
+        (None, None) => return Ok(None),
+        (Some(cert), Some(key)) => (cert, key),
+        _ => return Err(TlsError::Half),
+    };
+    let (chain, key) = (read_chain(cert)?, read_key(key)?);
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(Some(config))
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let failed = |source| TlsError::Read {
+        setting: "TLS_CERT_FILE",
+        path: path.to_owned(),
+        source,
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
+        .map_err(failed)?
+        .collect();
+    let chain = chain.map_err(failed)?;
+    if chain.is_empty() {
+        return Err(TlsError::NoCertificate {
+            path: path.to_owned(),
+        });
+    }
+    Ok(chain)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let failed = |source| TlsError::Read {
+        setting: "TLS_KEY_FILE",
+        path: path.to_owned(),
+        source,
+    };
+    let mode = std::fs::metadata(path)
+        .ok()
+        .as_ref()
+        .and_then(files::open_to_everybody);
+    if let Some(mode) = mode {
+        return Err(TlsError::OpenToEverybody {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    PrivateKeyDer::from_pem_file(path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;
