@@ -1,1 +1,25 @@
-//! Keyturn.
+//! auth-server: signs people in, and hands out access tokens and refresh tokens that turn over at every use.
+//!
+//! Data flows one way: [`routes`] parse and reply, [`accounts`] and [`sessions`] decide, [`db`] keeps.
+//! Production and tests start the same [`Server`]; a port of 0 takes a free one.
+
+pub mod accounts;
+pub mod cli;
+pub mod db;
+pub mod endings;
+pub mod error;
+pub mod key_files;
+pub mod mac_key_file;
+pub mod mac_keys;
+pub mod model;
+pub mod password;
+pub mod refresh_token;
+pub mod revocation_feed;
+pub mod rotation;
+mod routes;
+pub mod server;
+pub mod sessions;
+pub mod settings;
+
+pub use server::{Server, StartError};
+pub use settings::Settings;

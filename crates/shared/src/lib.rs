@@ -19,6 +19,8 @@ mod origins;
 #[cfg(feature = "actix")]
 pub mod problem;
 mod provider;
+#[cfg(all(feature = "actix", feature = "settings"))]
+pub mod service;
 #[cfg(feature = "settings")]
 pub mod settings;
 #[cfg(feature = "settings")]

@@ -1,0 +1,159 @@
+//! `auth-server user …`
+
+use std::io::{BufRead, IsTerminal, stdin};
+
+use clap::Subcommand;
+use uuid::Uuid;
+
+use super::{CommandError, open};
+use crate::accounts::Accounts;
+use crate::db::Db;
+use crate::endings::Endings;
+use crate::model::{Account, Caller, User};
+use crate::password::{Hasher, Password};
+use crate::settings::Settings;
+
+/// Users in one page of `user list`: what is in memory at once.
+const PAGE: i64 = 500;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Add an account. The password is asked for, or read as the first line of standard input.
+    Add {
+        /// E-mail to log in with.
+        email: String,
+        /// Name to show; by default what stands before the @.
+        #[arg(long)]
+        name: Option<String>,
+        /// A role; may be given several times.
+        #[arg(long = "role")]
+        roles: Vec<String>,
+    },
+    /// List the accounts: id, e-mail, name, roles, state.
+    List,
+    /// Set a new password; every session of the account ends.
+    SetPassword {
+        /// E-mail or id.
+        user: String,
+    },
+    /// Set the roles (none: take all away). They hold from the next refresh on.
+    SetRoles {
+        /// E-mail or id.
+        user: String,
+        /// The roles.
+        roles: Vec<String>,
+        /// End the account's sessions as well, so that no old token keeps the old roles.
+        #[arg(long)]
+        now: bool,
+    },
+    /// Block an account: every session ends, and nobody can log in to it.
+    Block {
+        /// E-mail or id.
+        user: String,
+    },
+    /// Lift a block.
+    Unblock {
+        /// E-mail or id.
+        user: String,
+    },
+    /// Delete an account; of it only ids stay, in the audit trail.
+    Delete {
+        /// E-mail or id.
+        user: String,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
+        let db = open(settings).await?;
+        let accounts = accounts(&db)?;
+        let caller = Caller::cli();
+        match self {
+            Self::Add { email, name, roles } => {
+                let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
+                let account = accounts.register(name, email, read_password()?, roles, &caller).await?;
+                println!("{}", account.id);
+                Ok(())
+            }
+            Self::List => list(&db).await,
+            Self::SetPassword { user } => {
+                let user = find(&db, &user).await?;
+                let done = accounts.set_password(user.account.id, read_password()?, &caller).await?;
+                said(done, "the password is set, every session of the account has ended", "the account is gone")
+            }
+            Self::SetRoles { user, roles, now } => {
+                let user = find(&db, &user).await?;
+                let done = accounts.set_roles(user.account.id, roles, now, &caller).await?;
+                let how = if now { "the roles are set, every session has ended" } else { "the roles hold from the next refresh on" };
+                said(done, how, "the account is gone")
+            }
+            Self::Block { user } => {
+                let user = find(&db, &user).await?;
+                let done = accounts.block(user.account.id, &caller).await?;
+                said(done, "blocked, every session of the account has ended", "the account is blocked already")
+            }
+            Self::Unblock { user } => {
+                let user = find(&db, &user).await?;
+                said(accounts.unblock(user.account.id, &caller).await?, "unblocked", "the account is not blocked")
+            }
+            Self::Delete { user } => {
+                let id = find(&db, &user).await?.account.id;
+                let done = accounts.remove(id, None, crate::model::EndReason::Admin, &caller).await?;
+                said(done, "deleted", "the account is gone already")
+            }
+        }
+    }
+}
+
+fn accounts(db: &Db) -> Result<Accounts, CommandError> {
+    // The running services learn of endings from the table; nobody asks this process.
+    Ok(Accounts::new(db.clone(), Hasher::start(1)?, Endings::new(0)))
+}
+
+fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
+    if done {
+        println!("{yes}");
+        Ok(())
+    } else {
+        Err(CommandError(no.to_owned()))
+    }
+}
+
+async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
+    let wanted = name.to_owned();
+    let found = db
+        .read(move |tx| match Uuid::try_parse(&wanted) {
+            Ok(id) => tx.find_user(id),
+            Err(_) => tx.find_user_by_email(&wanted),
+        })
+        .await?;
+    found.ok_or_else(|| CommandError(format!("there is no account {name:?}")))
+}
+
+async fn list(db: &Db) -> Result<(), CommandError> {
+    let mut after = String::new();
+    loop {
+        let from = after.clone();
+        let page = db.read(move |tx| tx.list_users(&from, PAGE)).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = crate::model::email_key(&last.account.email);
+        for user in &page {
+            let state = if user.blocked_at.is_some() { "blocked" } else { "active" };
+            let Account { id, email, user_name, roles } = &user.account;
+            println!("{id}\t{email}\t{user_name}\t{}\t{state}", roles.join(","));
+        }
+    }
+}
+
+/// A password from the terminal, unseen, or from standard input: never from an argument, which every
+/// user of the machine could read.
+fn read_password() -> Result<Password, CommandError> {
+    let line = if stdin().is_terminal() {
+        rpassword::prompt_password("Password: ")?
+    } else {
+        let mut line = String::new();
+        stdin().lock().read_line(&mut line)?;
+        line.trim_end_matches(['\r', '\n']).to_owned()
+    };
+    if line.is_empty() { Err(CommandError("no password was given".into())) } else { Ok(Password::new(line)) }
+}

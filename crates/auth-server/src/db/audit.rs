@@ -1,0 +1,132 @@
+//! Statements on `audit`: appended to, read, and deleted when old; never changed, but for what a deleted
+//! account leaves.
+
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use uuid::Uuid;
+
+use super::schema::audit;
+use super::{DbError, Tx};
+use crate::model::{Caller, Event};
+
+/// One change of state, without the caller.
+#[derive(Clone, Debug)]
+pub struct AuditRecord {
+    /// What happened.
+    pub event: Event,
+    /// Whose account.
+    pub user: Option<Uuid>,
+    /// Which session.
+    pub session: Option<Uuid>,
+    /// Its generation, where that matters.
+    pub generation: Option<i64>,
+    /// A reason or the like: constant words, never a token.
+    pub detail: Option<&'static str>,
+}
+
+impl AuditRecord {
+    /// A record of an event on an account.
+    #[must_use]
+    pub fn of(event: Event, user: Uuid) -> Self {
+        Self { event, user: Some(user), session: None, generation: None, detail: None }
+    }
+
+    /// On one of its sessions.
+    #[must_use]
+    pub fn session(self, id: Uuid) -> Self {
+        Self { session: Some(id), ..self }
+    }
+
+    /// At a generation.
+    #[must_use]
+    pub fn generation(self, generation: i64) -> Self {
+        Self { generation: Some(generation), ..self }
+    }
+
+    /// With a reason.
+    #[must_use]
+    pub fn detail(self, detail: &'static str) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+}
+
+/// A stored record.
+#[derive(Clone, Debug, Queryable)]
+pub struct AuditRow {
+    /// UUIDv7.
+    pub id: String,
+    /// Unix seconds.
+    pub at: i64,
+    /// See [`Event::as_str`].
+    pub event: String,
+    /// Whose account.
+    pub user_id: Option<String>,
+    /// Which session.
+    pub session_id: Option<String>,
+    /// Its generation.
+    pub generation: Option<i64>,
+    /// A reason or the like.
+    pub detail: Option<String>,
+    /// Client address, or `cli`.
+    pub address: Option<String>,
+    /// User agent.
+    pub user_agent: Option<String>,
+    /// The request's id.
+    pub request_id: Option<String>,
+}
+
+impl Tx<'_> {
+    /// Appends a record.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn audit(&mut self, caller: &Caller, record: &AuditRecord) -> Result<(), DbError> {
+        diesel::insert_into(audit::table)
+            .values((
+                audit::id.eq(Uuid::now_v7().to_string()),
+                audit::at.eq(caller.now),
+                audit::event.eq(record.event.as_str()),
+                audit::user_id.eq(record.user.map(|id| id.to_string())),
+                audit::session_id.eq(record.session.map(|id| id.to_string())),
+                audit::generation.eq(record.generation),
+                audit::detail.eq(record.detail),
+                audit::address.eq(&caller.address),
+                audit::user_agent.eq(&caller.user_agent),
+                audit::request_id.eq(&caller.request_id),
+            ))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// The records of a session, oldest first.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn audit_of_session(&mut self, id: Uuid) -> Result<Vec<AuditRow>, DbError> {
+        Ok(audit::table.filter(audit::session_id.eq(id.to_string())).order(audit::id).load(self.0)?)
+    }
+
+    /// Takes address and user agent out of the records of a user: the ids stay.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn strip_audit_of(&mut self, user: Uuid) -> Result<(), DbError> {
+        diesel::update(audit::table.filter(audit::user_id.eq(user.to_string())))
+            .set((audit::address.eq(None::<String>), audit::user_agent.eq(None::<String>)))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Deletes up to `limit` records from before `before`.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_old_audit(&mut self, before: i64, limit: i64) -> Result<usize, DbError> {
+        Ok(diesel::sql_query(
+            "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)",
+        )
+        .bind::<BigInt, _>(before)
+        .bind::<BigInt, _>(limit)
+        .execute(self.0)?)
+    }
+}

@@ -1,0 +1,33 @@
+//! What the revocation feed reads: endings, and nothing else of a session.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::schema::sessions;
+use super::users::uuid;
+use super::{DbError, Tx};
+
+/// A session that was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The session.
+    pub session: Uuid,
+    /// Unix seconds.
+    pub ended_at: i64,
+}
+
+impl Tx<'_> {
+    /// The sessions that ended at `since` or later.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn endings_since(&mut self, since: i64) -> Result<Vec<Ending>, DbError> {
+        sessions::table
+            .filter(sessions::ended_at.ge(since))
+            .select((sessions::id, sessions::ended_at.assume_not_null()))
+            .load::<(String, i64)>(self.0)?
+            .into_iter()
+            .map(|(id, ended_at)| Ok(Ending { session: uuid(&id)?, ended_at }))
+            .collect()
+    }
+}

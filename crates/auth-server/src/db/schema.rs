@@ -1,0 +1,53 @@
+//! The tables, as `migrations/` makes them.
+
+diesel::table! {
+    users (id) {
+        id -> Text,
+        email -> Text,
+        email_key -> Text,
+        user_name -> Text,
+        password_hash -> Text,
+        password_version -> BigInt,
+        roles -> Text,
+        created_at -> BigInt,
+        last_login_at -> Nullable<BigInt>,
+        blocked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    sessions (id) {
+        id -> Text,
+        user_id -> Nullable<Text>,
+        nonce -> Text,
+        generation -> BigInt,
+        created_at -> BigInt,
+        rotated_at -> BigInt,
+        idle_until -> BigInt,
+        absolute_until -> BigInt,
+        late_generation -> BigInt,
+        late_streak -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        end_reason -> Nullable<Text>,
+        device -> Text,
+        address -> Text,
+    }
+}
+
+diesel::table! {
+    audit (id) {
+        id -> Text,
+        at -> BigInt,
+        event -> Text,
+        user_id -> Nullable<Text>,
+        session_id -> Nullable<Text>,
+        generation -> Nullable<BigInt>,
+        detail -> Nullable<Text>,
+        address -> Nullable<Text>,
+        user_agent -> Nullable<Text>,
+        request_id -> Nullable<Text>,
+    }
+}
+
+diesel::joinable!(sessions -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(users, sessions);

@@ -1,0 +1,249 @@
+//! Statements on `users`.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use uuid::Uuid;
+
+use super::schema::users;
+use super::{DbError, Tx};
+use crate::model::{Account, User, email_key};
+
+/// A user to insert.
+#[derive(Clone)]
+pub struct NewUser {
+    /// Id, name, e-mail and roles.
+    pub account: Account,
+    /// Argon2id in PHC form.
+    pub password_hash: String,
+    /// Unix seconds.
+    pub created_at: i64,
+}
+
+type UserRow = (String, String, String, String, String, i64, Option<i64>, i64, Option<i64>);
+
+const COLUMNS: (
+    users::id,
+    users::user_name,
+    users::email,
+    users::roles,
+    users::password_hash,
+    users::password_version,
+    users::blocked_at,
+    users::created_at,
+    users::last_login_at,
+) = (
+    users::id,
+    users::user_name,
+    users::email,
+    users::roles,
+    users::password_hash,
+    users::password_version,
+    users::blocked_at,
+    users::created_at,
+    users::last_login_at,
+);
+
+fn user(row: UserRow) -> Result<User, DbError> {
+    let (id, user_name, email, roles, password_hash, password_version, blocked_at, created_at, last_login_at) = row;
+    Ok(User {
+        account: account(&id, user_name, email, &roles)?,
+        password_hash,
+        password_version,
+        blocked_at,
+        created_at,
+        last_login_at,
+    })
+}
+
+pub(super) fn account(id: &str, user_name: String, email: String, roles: &str) -> Result<Account, DbError> {
+    Ok(Account { id: uuid(id)?, user_name, email, roles: read_roles(roles)? })
+}
+
+pub(super) fn uuid(text: &str) -> Result<Uuid, DbError> {
+    Uuid::try_parse(text).map_err(|_| DbError::Unreadable("id"))
+}
+
+fn read_roles(json: &str) -> Result<Vec<String>, DbError> {
+    serde_json::from_str(json).map_err(|_| DbError::Unreadable("roles"))
+}
+
+fn write_roles(roles: &[String]) -> String {
+    serde_json::Value::from(roles).to_string()
+}
+
+impl Tx<'_> {
+    /// Inserts a user.
+    ///
+    /// # Errors
+    /// [`DbError::Duplicate`] if the e-mail is taken.
+    pub fn insert_user(&mut self, new: &NewUser) -> Result<(), DbError> {
+        diesel::insert_into(users::table)
+            .values((
+                users::id.eq(new.account.id.to_string()),
+                users::email.eq(&new.account.email),
+                users::email_key.eq(email_key(&new.account.email)),
+                users::user_name.eq(&new.account.user_name),
+                users::password_hash.eq(&new.password_hash),
+                users::password_version.eq(1),
+                users::roles.eq(write_roles(&new.account.roles)),
+                users::created_at.eq(new.created_at),
+            ))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// The user with this e-mail.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn find_user_by_email(&mut self, email: &str) -> Result<Option<User>, DbError> {
+        users::table
+            .select(COLUMNS)
+            .filter(users::email_key.eq(email_key(email)))
+            .first::<UserRow>(self.0)
+            .optional()?
+            .map(user)
+            .transpose()
+    }
+
+    /// The user with this id.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn find_user(&mut self, id: Uuid) -> Result<Option<User>, DbError> {
+        users::table
+            .select(COLUMNS)
+            .filter(users::id.eq(id.to_string()))
+            .first::<UserRow>(self.0)
+            .optional()?
+            .map(user)
+            .transpose()
+    }
+
+    /// Users in the order of their e-mails, after the one given, `limit` at most.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn list_users(&mut self, after: &str, limit: i64) -> Result<Vec<User>, DbError> {
+        users::table
+            .select(COLUMNS)
+            .filter(users::email_key.gt(after))
+            .order(users::email_key)
+            .limit(limit)
+            .load::<UserRow>(self.0)?
+            .into_iter()
+            .map(user)
+            .collect()
+    }
+
+    /// The deciding write of a log-in: `false` if, since the password was checked, it was changed or the
+    /// account was blocked or deleted.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn mark_login(&mut self, id: Uuid, password_version: i64, now: i64) -> Result<bool, DbError> {
+        let hit = diesel::sql_query(
+            "UPDATE users SET last_login_at = $1 WHERE id = $2 AND password_version = $3 AND blocked_at IS NULL",
+        )
+        .bind::<BigInt, _>(now)
+        .bind::<Text, _>(id.to_string())
+        .bind::<BigInt, _>(password_version)
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Sets a new password hash; `false` if the password was changed since `password_version`, or the
+    /// account was blocked or deleted. `None` does not ask (an operator decides).
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn set_password(&mut self, id: Uuid, password_version: Option<i64>, hash: &str) -> Result<bool, DbError> {
+        let one = users::table.filter(users::id.eq(id.to_string()));
+        let change =
+            (users::password_hash.eq(hash.to_owned()), users::password_version.eq(users::password_version + 1));
+        let hit = match password_version {
+            Some(version) => diesel::update(
+                one.filter(users::password_version.eq(version)).filter(users::blocked_at.is_null()),
+            )
+            .set(change)
+            .execute(self.0)?,
+            None => diesel::update(one).set(change).execute(self.0)?,
+        };
+        Ok(hit == 1)
+    }
+
+    /// Changes name and e-mail; the same condition as [`Self::set_password`].
+    ///
+    /// # Errors
+    /// [`DbError::Duplicate`] if the e-mail is taken.
+    pub fn set_profile(&mut self, account: &Account, password_version: i64) -> Result<bool, DbError> {
+        let hit = diesel::update(
+            users::table
+                .filter(users::id.eq(account.id.to_string()))
+                .filter(users::password_version.eq(password_version))
+                .filter(users::blocked_at.is_null()),
+        )
+        .set((
+            users::user_name.eq(&account.user_name),
+            users::email.eq(&account.email),
+            users::email_key.eq(email_key(&account.email)),
+        ))
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Sets the roles.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn set_roles(&mut self, id: Uuid, roles: &[String]) -> Result<bool, DbError> {
+        let hit = diesel::update(users::table.filter(users::id.eq(id.to_string())))
+            .set(users::roles.eq(write_roles(roles)))
+            .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Blocks or unblocks; `false` if that changes nothing.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn set_blocked(&mut self, id: Uuid, blocked_at: Option<i64>) -> Result<bool, DbError> {
+        let one = users::table.filter(users::id.eq(id.to_string()));
+        let set = users::blocked_at.eq(blocked_at);
+        let hit = if blocked_at.is_some() {
+            diesel::update(one.filter(users::blocked_at.is_null())).set(set).execute(self.0)?
+        } else {
+            diesel::update(one.filter(users::blocked_at.is_not_null())).set(set).execute(self.0)?
+        };
+        Ok(hit == 1)
+    }
+
+    /// Takes hold of the user's row until the unit is over; with a `password_version` only if the password
+    /// is still that one and the account not blocked.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn lock_user(&mut self, id: Uuid, password_version: Option<i64>) -> Result<bool, DbError> {
+        let one = users::table.filter(users::id.eq(id.to_string()));
+        // A write that changes nothing: the one lock that both databases know.
+        let nothing = users::created_at.eq(users::created_at);
+        let hit = match password_version {
+            Some(version) => diesel::update(
+                one.filter(users::password_version.eq(version)).filter(users::blocked_at.is_null()),
+            )
+            .set(nothing)
+            .execute(self.0)?,
+            None => diesel::update(one).set(nothing).execute(self.0)?,
+        };
+        Ok(hit == 1)
+    }
+
+    /// Deletes the user's row; its sessions stay, without a user, for the revocation feed.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_user(&mut self, id: Uuid) -> Result<(), DbError> {
+        diesel::delete(users::table.filter(users::id.eq(id.to_string()))).execute(self.0)?;
+        Ok(())
+    }
+}

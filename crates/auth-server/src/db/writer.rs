@@ -1,0 +1,250 @@
+//! The one thread that writes to SQLite.
+//!
+//! SQLite has one writer at a time and a commit waits for the disk. So what waits is taken into one
+//! transaction, each unit in a savepoint of its own, and nobody is answered before COMMIT has returned.
+//! A unit that fails rolls back alone; a COMMIT that fails is everyone's failure, and the thread goes on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use diesel::Connection;
+use diesel::r2d2::ManageConnection;
+use tokio::sync::oneshot;
+
+use super::connection::{AnyConnection, Manager};
+use super::{DbError, Tx};
+use crate::settings::DatabaseUrl;
+
+/// Units that may wait. At some ten thousand a second this is a fraction of one.
+const QUEUE: usize = 4096;
+/// Units in one transaction: more gains nothing and makes the first wait.
+const GROUP: usize = 256;
+
+/// Handle of the thread; it ends when the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Writer {
+    jobs: SyncSender<Box<dyn Job>>,
+}
+
+/// A unit with its answer, whatever its type.
+trait Job: Send {
+    /// Runs the unit in a savepoint and keeps its result; `false` if the connection is not to be trusted.
+    fn run(&mut self, conn: &mut AnyConnection) -> bool;
+    /// Answers: with the result if the group was committed, else with what went wrong.
+    fn answer(self: Box<Self>, group: Result<(), &str>);
+}
+
+struct Unit<F, T> {
+    unit: F,
+    deadline: Instant,
+    result: Result<T, DbError>,
+    answer: oneshot::Sender<Result<T, DbError>>,
+}
+
+impl<F, T> Job for Unit<F, T>
+where
+    F: FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send,
+    T: Send,
+{
+    fn run(&mut self, conn: &mut AnyConnection) -> bool {
+        if Instant::now() >= self.deadline {
+            return true;
+        }
+        let unit = &mut self.unit;
+        let savepoint = AssertUnwindSafe(|| conn.transaction(|c| unit(&mut Tx(c))));
+        if let Ok(result) = catch_unwind(savepoint) {
+            self.result = result;
+            true
+        } else {
+            self.result = Err(DbError::Unavailable("a write panicked".into()));
+            false
+        }
+    }
+
+    fn answer(self: Box<Self>, group: Result<(), &str>) {
+        let answer = match (self.result, group) {
+            (Ok(_), Err(why)) => Err(DbError::Unavailable(why.to_owned())),
+            (result, _) => result,
+        };
+        // Nobody listens any more: the client has gone, the work stands.
+        let _ = self.answer.send(answer);
+    }
+}
+
+impl Writer {
+    /// Opens the connection and starts the thread.
+    pub(super) fn start(url: DatabaseUrl) -> Result<Self, DbError> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let manager = Manager { url };
+        let conn = connect(&manager)?;
+        thread::Builder::new()
+            .name("sqlite-writer".into())
+            .spawn(move || work(&manager, conn, &queue))
+            .map_err(|e| DbError::Unavailable(e.to_string()))?;
+        Ok(Self { jobs })
+    }
+
+    pub(super) async fn submit<T: Send + 'static>(
+        &self,
+        deadline: Instant,
+        unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, DbError> {
+        let (answer, result) = oneshot::channel();
+        let job = Unit { unit, deadline, result: Err(DbError::TooLate), answer };
+        self.jobs.try_send(Box::new(job)).map_err(|e| match e {
+            TrySendError::Full(_) => DbError::Busy,
+            TrySendError::Disconnected(_) => DbError::Unavailable("the writer has stopped".into()),
+        })?;
+        result.await.unwrap_or_else(|_| Err(DbError::Unavailable("the writer has stopped".into())))
+    }
+}
+
+fn connect(manager: &Manager) -> Result<AnyConnection, DbError> {
+    manager.connect().map_err(|e| DbError::Unavailable(e.to_string()))
+}
+
+fn work(manager: &Manager, first: AnyConnection, queue: &Receiver<Box<dyn Job>>) {
+    let mut conn = Some(first);
+    while let Ok(job) = queue.recv() {
+        let mut group = vec![job];
+        let committed = match reconnected(&mut conn, manager) {
+            Ok(conn) => commit_group(conn, &mut group, queue),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(why) = &committed {
+            log::error!("sqlite writer: {why}; {} writes were not made", group.len());
+            // A connection in an unknown state is thrown away rather than reasoned about.
+            conn = None;
+        }
+        for job in group {
+            job.answer(committed.as_ref().copied().map_err(String::as_str));
+        }
+    }
+}
+
+fn reconnected<'a>(
+    conn: &'a mut Option<AnyConnection>,
+    manager: &Manager,
+) -> Result<&'a mut AnyConnection, DbError> {
+    if conn.is_none() {
+        // Not in a tight loop against a disk that is gone.
+        thread::sleep(Duration::from_millis(20));
+        *conn = Some(connect(manager)?);
+    }
+    conn.as_mut().ok_or(DbError::Busy)
+}
+
+/// Runs the first job and all that wait with it in one transaction.
+fn commit_group(
+    conn: &mut AnyConnection,
+    group: &mut Vec<Box<dyn Job>>,
+    queue: &Receiver<Box<dyn Job>>,
+) -> Result<(), String> {
+    conn.begin_write().map_err(|e| e.to_string())?;
+    let mut next = 0;
+    while let Some(job) = group.get_mut(next) {
+        if !job.run(conn) {
+            return Err("a write panicked, its group was undone".into());
+        }
+        next += 1;
+        if next == group.len() && next < GROUP {
+            group.extend(queue.try_recv());
+        }
+    }
+    conn.commit().map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::Db;
+    use diesel::RunQueryDsl;
+    use std::sync::{Arc, Barrier};
+
+    fn database() -> (tempfile::TempDir, Db, Writer) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let db = Db::open(&url).unwrap();
+        let writer = Writer::start(url).unwrap();
+        (folder, db, writer)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(10)
+    }
+
+    fn note(tx: &mut Tx<'_>, id: &str) -> Result<(), DbError> {
+        diesel::sql_query("INSERT INTO audit (id, at, event) VALUES ($1, 0, 'x')")
+            .bind::<diesel::sql_types::Text, _>(id)
+            .execute(tx.0)?;
+        Ok(())
+    }
+
+    async fn notes(db: &Db) -> Vec<String> {
+        let mut ids: Vec<String> = db.read(|tx| {
+            use diesel::prelude::*;
+            Ok(crate::db::schema::audit::table.select(crate::db::schema::audit::id).load(tx.0)?)
+        }).await.unwrap();
+        ids.sort();
+        ids
+    }
+
+    #[tokio::test]
+    async fn a_unit_that_fails_rolls_back_alone() {
+        let (_folder, db, writer) = database();
+        // The first holds the writer until the others wait, so that they share its transaction.
+        let gate = Arc::new(Barrier::new(2));
+        let opens = Arc::clone(&gate);
+        let first = writer.submit(soon(), move |tx| { opens.wait(); note(tx, "first") });
+        let good = writer.submit(soon(), |tx| note(tx, "good"));
+        let bad = writer.submit(soon(), |tx| { note(tx, "half")?; note(tx, "good2")?; Err::<(), _>(DbError::Duplicate) });
+        let last = writer.submit(soon(), |tx| note(tx, "last"));
+        let open = tokio::task::spawn_blocking(move || gate.wait());
+        let (a, b, c, d, _) = tokio::join!(first, good, bad, last, open);
+        assert!(a.is_ok() && b.is_ok() && d.is_ok() && matches!(c, Err(DbError::Duplicate)));
+        assert_eq!(notes(&db).await, ["first", "good", "last"]);
+    }
+
+    #[tokio::test]
+    async fn a_unit_past_its_deadline_is_never_executed() {
+        let (_folder, db, writer) = database();
+        let late = writer.submit(Instant::now(), |tx| note(tx, "late")).await;
+        assert!(matches!(late, Err(DbError::TooLate)));
+        assert!(notes(&db).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_panic_undoes_its_group_and_the_thread_goes_on() {
+        let (_folder, db, writer) = database();
+        let bad = writer.submit(soon(), |tx| { note(tx, "half")?; panic!("on purpose") }).await;
+        assert!(matches!(bad, Err::<(), _>(DbError::Unavailable(_))));
+        writer.submit(soon(), |tx| note(tx, "after")).await.unwrap();
+        assert_eq!(notes(&db).await, ["after"]);
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_says_busy() {
+        let (_folder, _db, writer) = database();
+        let gate = Arc::new(Barrier::new(2));
+        let opens = Arc::clone(&gate);
+        let holder = writer.clone();
+        let held = tokio::spawn(async move { holder.submit(soon(), move |_| { opens.wait(); Ok(()) }).await });
+        let mut waiting = Vec::new();
+        let busy = loop {
+            let mut one = Box::pin(writer.submit(soon(), |_| Ok(())));
+            match futures_util::poll!(&mut one) {
+                std::task::Poll::Ready(answer) => break answer,
+                std::task::Poll::Pending => waiting.push(one),
+            }
+            tokio::task::yield_now().await;
+        };
+        assert!(matches!(busy, Err(DbError::Busy)));
+        tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();
+        held.await.unwrap().unwrap();
+        for one in waiting {
+            one.await.unwrap();
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The refresh token: its one spelling, and the keys that authenticate it.
+//!
+//! Knows neither sessions' rules nor the database. A token carries everything that is needed to refuse
+//! it when forged, damaged or over, before a database is asked; together with the session's row it can
+//! be computed again, which is what makes the answer to a lost answer the same one.
+//!
+//! Layout, big-endian, 84 bytes, always 112 characters of base64url:
+//! MAC key id (4) · session id (16) · generation (8) · nonce (16) · absolute end (8) · HMAC-SHA256 (32).
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use crate::mac_keys::{MacKey, MacKeys};
+
+const SIGNED: usize = 52;
+const LENGTH: usize = SIGNED + 32;
+/// Keeps a MAC over these bytes from ever meaning anything else under the same key.
+const DOMAIN: &[u8] = b"keyturn refresh token v1\0";
+
+/// Random bytes of a session, part of each of its refresh tokens and of its row: who has the MAC key
+/// alone still cannot make a token.
+pub type Nonce = [u8; 16];
+
+/// What a genuine refresh token says. It holds the nonce, so it is a secret: no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Which MAC key: the one that the session began with.
+    pub key_id: u32,
+    /// The session.
+    pub session: Uuid,
+    /// Which token of the session this is, from 1.
+    pub generation: i64,
+    /// The session's nonce.
+    pub nonce: Nonce,
+    /// When the session is over however busy it is, in Unix seconds.
+    pub absolute_until: i64,
+}
+
+/// Why a presented string is not a refresh token of ours. One answer for all: who forges learns nothing.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a refresh token that was issued here")]
+pub struct NotGenuine;
+
+impl RefreshToken {
+    /// The same session's token of another generation.
+    #[must_use]
+    pub fn at_generation(&self, generation: i64) -> Self {
+        Self { generation, ..self.clone() }
+    }
+
+    /// Writes the token in its one spelling.
+    ///
+    /// # Errors
+    /// [`NotGenuine`] if the key of this token is no longer in the file.
+    pub fn encode(&self, keys: &MacKeys) -> Result<String, NotGenuine> {
+        let key = keys.find(self.key_id).ok_or(NotGenuine)?;
+        let mut bytes = Vec::with_capacity(LENGTH);
+        bytes.extend_from_slice(&self.key_id.to_be_bytes());
+        bytes.extend_from_slice(self.session.as_bytes());
+        bytes.extend_from_slice(&self.generation.to_be_bytes());
+        bytes.extend_from_slice(&self.nonce);
+        bytes.extend_from_slice(&self.absolute_until.to_be_bytes());
+        let mac = mac(key, &bytes)?.finalize().into_bytes();
+        bytes.extend_from_slice(&mac);
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    /// Reads a presented string and checks its MAC; says nothing about the absolute end.
+    ///
+    /// # Errors
+    /// [`NotGenuine`] for anything but the exact string that [`Self::encode`] once gave.
+    pub fn decode(text: &str, keys: &MacKeys) -> Result<Self, NotGenuine> {
+        let mut bytes = [0; LENGTH];
+        // The engine refuses padding, white space, the other alphabet and stray trailing bits, so that a
+        // token has one spelling; and a wrong length, before the MAC is computed.
+        let n = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| NotGenuine)?;
+        if n != LENGTH {
+            return Err(NotGenuine);
+        }
+        let (signed, presented) = bytes.split_at(SIGNED);
+        let mut rest = signed;
+        let token = Self {
+            key_id: u32::from_be_bytes(take(&mut rest)?),
+            session: Uuid::from_bytes(take(&mut rest)?),
+            generation: i64::from_be_bytes(take(&mut rest)?),
+            nonce: take(&mut rest)?,
+            absolute_until: i64::from_be_bytes(take(&mut rest)?),
+        };
+        let key = keys.find(token.key_id).ok_or(NotGenuine)?;
+        mac(key, signed)?.verify_slice(presented).map_err(|_| NotGenuine)?;
+        Ok(token)
+    }
+}
+
+fn mac(key: &MacKey, signed: &[u8]) -> Result<Hmac<Sha256>, NotGenuine> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret()).map_err(|_| NotGenuine)?;
+    mac.update(DOMAIN);
+    mac.update(signed);
+    Ok(mac)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], NotGenuine> {
+    let (head, tail) = rest.split_first_chunk::<N>().ok_or(NotGenuine)?;
+    *rest = tail;
+    Ok(*head)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn keys() -> MacKeys {
+        MacKeys::generate(0)
+    }
+
+    fn token(keys: &MacKeys) -> RefreshToken {
+        RefreshToken {
+            key_id: keys.signing(1).unwrap().id(),
+            session: Uuid::from_u128(7),
+            generation: 3,
+            nonce: [9; 16],
+            absolute_until: 1_900_000_000,
+        }
+    }
+
+    #[test]
+    fn a_token_is_one_string_of_112_characters_and_comes_back_whole() {
+        let keys = keys();
+        let text = token(&keys).encode(&keys).unwrap();
+        assert_eq!(text.len(), 112);
+        assert!(RefreshToken::decode(&text, &keys).is_ok_and(|t| t == token(&keys)));
+    }
+
+    #[test]
+    fn any_changed_character_is_refused() {
+        let keys = keys();
+        let text = token(&keys).encode(&keys).unwrap();
+        for at in 0..text.len() {
+            for with in ['A', 'B', '_', '-', '=', ' ', '+', '/', 'é'] {
+                let mut changed: Vec<char> = text.chars().collect();
+                if changed[at] == with {
+                    continue;
+                }
+                changed[at] = with;
+                let changed: String = changed.into_iter().collect();
+                assert!(RefreshToken::decode(&changed, &keys).is_err(), "{at} {with}");
+            }
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_the_same_bytes_are_refused() {
+        let keys = keys();
+        let text = token(&keys).encode(&keys).unwrap();
+        for other in [
+            format!("{text}="), format!(" {text}"), format!("{text}\n"), format!("{text}A"), format!("{text}AAAA"),
+            text[..108].to_owned(), String::new(), "x".repeat(100_000),
+        ] {
+            assert!(RefreshToken::decode(&other, &keys).is_err());
+        }
+    }
+
+    #[test]
+    fn a_token_under_another_key_is_refused() {
+        let (ours, theirs) = (keys(), keys());
+        let text = token(&theirs).encode(&theirs).unwrap();
+        assert!(RefreshToken::decode(&text, &ours).is_err());
+    }
+
+    #[test]
+    fn a_known_key_id_does_not_help_a_forger() {
+        let (ours, theirs) = (keys(), keys());
+        let forged = RefreshToken { key_id: token(&theirs).key_id, ..token(&theirs) }.encode(&theirs).unwrap();
+        let mut bytes = URL_SAFE_NO_PAD.decode(forged).unwrap();
+        bytes[..4].copy_from_slice(&token(&ours).key_id.to_be_bytes());
+        assert!(RefreshToken::decode(&URL_SAFE_NO_PAD.encode(bytes), &ours).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn rubbish_is_refused(text in ".{0,200}") {
+            prop_assert!(RefreshToken::decode(&text, &keys()).is_err());
+        }
+
+        #[test]
+        fn every_token_survives_its_own_spelling(session: u128, generation in 1..i64::MAX, nonce: [u8; 16], end: i64) {
+            let keys = keys();
+            let token = RefreshToken {
+                session: Uuid::from_u128(session), generation, nonce, absolute_until: end, ..token(&keys)
+            };
+            let text = token.encode(&keys).unwrap();
+            prop_assert!(RefreshToken::decode(&text, &keys).is_ok_and(|t| t == token));
+        }
+    }
+}

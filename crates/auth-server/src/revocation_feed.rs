@@ -1,0 +1,88 @@
+//! Keeps [`Endings`] up with the sessions table, where other replicas and the command line end sessions.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::clock;
+
+use crate::db::{Db, DbError};
+use crate::endings::{Endings, News, Revocation};
+use crate::error::Error;
+
+/// How often the table is asked.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Seconds by which a look overlaps the one before: a commit may become visible this long after the time
+/// written in it, and clocks differ.
+const OVERLAP: i64 = 60;
+
+/// The feed. Clones share it.
+#[derive(Clone)]
+pub struct RevocationFeed {
+    db: Db,
+    endings: Endings,
+    /// Did the last look at the table succeed? While not, a follower must not believe its view is fresh.
+    current: Arc<AtomicBool>,
+}
+
+impl RevocationFeed {
+    /// A feed that has read everything in force.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn start(db: Db, endings: Endings) -> Result<Self, DbError> {
+        let feed = Self { db, endings, current: Arc::new(AtomicBool::new(true)) };
+        let now = clock::now();
+        feed.look(now.saturating_sub(feed.endings.in_force())).await?;
+        Ok(feed)
+    }
+
+    /// Asks the table four times a second, for ever.
+    pub async fn follow(self) {
+        let mut looked = clock::now();
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let now = clock::now();
+            match self.look(looked.min(now).saturating_sub(OVERLAP)).await {
+                Ok(()) => {
+                    looked = now;
+                    self.current.store(true, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    if self.current.swap(false, Ordering::Relaxed) {
+                        log::error!("revocation feed: {error}; it answers 503 until the database is back");
+                    }
+                }
+            }
+            self.endings.forget(now);
+        }
+    }
+
+    async fn look(&self, since: i64) -> Result<(), DbError> {
+        let ended = self.db.read(move |tx| tx.endings_since(since)).await?;
+        let in_force = self.endings.in_force();
+        self.endings.publish_all(
+            ended
+                .into_iter()
+                .map(|e| Revocation { session: e.session, until: e.ended_at.saturating_add(in_force) }),
+        );
+        Ok(())
+    }
+
+    /// What is new since `cursor`: at once if there is some, else after `wait`.
+    ///
+    /// # Errors
+    /// [`Error::Database`] while the table cannot be read: no news would be a lie.
+    pub async fn news(&self, cursor: Option<&str>, wait: Duration) -> Result<News, Error> {
+        let until = Instant::now() + wait;
+        let waited = tokio::time::timeout_at(until.into(), self.endings.wait(cursor)).await;
+        log::trace!("feed: {}", if waited.is_ok() { "news" } else { "no news" });
+        if !self.current.load(Ordering::Relaxed) {
+            return Err(DbError::Unavailable("the sessions table cannot be read".into()).into());
+        }
+        Ok(self.endings.since(cursor))
+    }
+}

@@ -1,0 +1,119 @@
+//! The wire: JSON bodies as clients send and get them, in camelCase.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::model::{Account, Session};
+use crate::sessions::Pair;
+
+// Bodies with secrets have no Debug.
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registration {
+    pub(super) user_name: String,
+    pub(super) email: String,
+    pub(super) password: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    pub(super) email: String,
+    pub(super) password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OldPair {
+    pub(super) access_token: String,
+    pub(super) refresh_token: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewPassword {
+    pub(super) current_password: String,
+    pub(super) new_password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewProfile {
+    pub(super) user_name: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) current_password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Confirmation {
+    pub(super) current_password: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PairBody {
+    access_token: String,
+    refresh_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_expires_in: i64,
+}
+
+impl From<Pair> for PairBody {
+    fn from(pair: Pair) -> Self {
+        Self {
+            access_token: pair.access_token,
+            refresh_token: pair.refresh_token,
+            token_type: "Bearer",
+            expires_in: pair.expires_in,
+            refresh_expires_in: pair.refresh_expires_in,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserBody {
+    id: Uuid,
+    user_name: String,
+    email: String,
+    roles: Vec<String>,
+}
+
+impl From<Account> for UserBody {
+    fn from(account: Account) -> Self {
+        Self { id: account.id, user_name: account.user_name, email: account.email, roles: account.roles }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SessionBody {
+    id: Uuid,
+    current: bool,
+    device: String,
+    address: String,
+    created_at: i64,
+    last_used_at: i64,
+    rotations: i64,
+    idle_expires_at: i64,
+    absolute_expires_at: i64,
+}
+
+impl SessionBody {
+    pub(super) fn new(session: Session, current: Uuid) -> Self {
+        Self {
+            id: session.id,
+            current: session.id == current,
+            device: session.device,
+            address: session.address,
+            created_at: session.created_at,
+            // To the minute: enough to recognise a session, too coarse to watch somebody.
+            last_used_at: session.rotated_at - session.rotated_at.rem_euclid(60),
+            rotations: session.generation.saturating_sub(1),
+            idle_expires_at: session.idle_until.min(session.absolute_until),
+            absolute_expires_at: session.absolute_until,
+        }
+    }
+}

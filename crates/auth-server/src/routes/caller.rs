@@ -1,0 +1,47 @@
+//! Who asks: address, user agent, request id and time, for the audit trail.
+
+use std::future::{Ready, ready};
+use std::time::Instant;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::USER_AGENT;
+use actix_web::{FromRequest, HttpRequest};
+use shared::http::RequestInfo;
+
+use crate::model::Caller;
+
+/// Characters of a user agent that are kept: enough for every browser's.
+const LONGEST_AGENT: usize = 200;
+
+/// Extracts the [`Caller`].
+pub(super) struct CalledBy(pub(super) Caller);
+
+impl FromRequest for CalledBy {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self(of(request))))
+    }
+}
+
+/// Id and time of a request, as the outermost middleware noted them.
+pub(super) fn info(request: &HttpRequest) -> RequestInfo {
+    match RequestInfo::from_request(request, &mut Payload::None).into_inner() {
+        Ok(info) => info,
+        // It never is: the extractor makes an id where none was noted.
+        Err(_) => RequestInfo { id: String::new(), now: shared::clock::now() },
+    }
+}
+
+fn of(request: &HttpRequest) -> Caller {
+    let info = info(request);
+    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Caller {
+        now: info.now,
+        arrived: Instant::now(),
+        address: request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default(),
+        user_agent: agent.chars().filter(|c| !c.is_control()).take(LONGEST_AGENT).collect(),
+        request_id: info.id,
+    }
+}

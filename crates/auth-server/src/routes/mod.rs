@@ -1,0 +1,57 @@
+//! The routes: parse, call a rule, reply. One table says them all.
+
+mod account;
+mod bodies;
+mod caller;
+mod feed;
+mod gate;
+mod operations;
+mod page;
+mod sessions;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig, delete, get, post, resource};
+
+pub(crate) use page::Page;
+
+/// The whole route table. What is in no line here is 404, and a method that is not in its line is 405.
+pub(crate) fn table(config: &mut ServiceConfig) {
+    let account = web::scope("/api/account")
+        // Not around the feed, whose questions wait for news.
+        .wrap(from_fn(shared::http::deadline))
+        .service(resource("/register").route(post().to(account::register)))
+        .service(resource("/login").route(post().to(account::log_in)))
+        .service(resource("/refresh-token").route(post().to(account::refresh)))
+        .service(resource("/logout").route(post().to(account::log_out)))
+        .service(
+            resource("/sessions")
+                .wrap(from_fn(gate::gate))
+                .route(get().to(sessions::list))
+                .route(delete().to(sessions::end_all)),
+        )
+        .service(resource("/sessions/{id}").wrap(from_fn(gate::gate)).route(delete().to(sessions::end)))
+        .service(
+            resource("/password").wrap(from_fn(gate::gate)).route(post().to(account::change_password)),
+        )
+        .service(
+            resource("")
+                .wrap(from_fn(gate::gate))
+                .route(web::patch().to(account::change_profile))
+                .route(delete().to(account::remove)),
+        );
+    config
+        .service(account)
+        .service(resource("/internal/revocations").route(get().to(feed::revocations)))
+        .service(resource("/healthz").route(get().to(operations::healthz)))
+        .service(resource("/readyz").route(get().to(operations::readyz)))
+        .service(resource("/metrics").route(get().to(operations::metrics)))
+        .service(resource("/openapi.json").route(get().to(operations::openapi)));
+}
+
+/// The demo page's routes, where `WEB_ROOT` is set.
+pub(crate) fn page_table(config: &mut ServiceConfig, page: &Page) {
+    config.service(resource("/config.json").route(get().to(page::config)));
+    for path in page.paths() {
+        config.service(resource(path).route(get().to(page::file)));
+    }
+}

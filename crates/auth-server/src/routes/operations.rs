@@ -1,0 +1,54 @@
+//! What operators and their machines ask: health, readiness, metrics, the description of the API.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde_json::json;
+use shared::clock;
+use shared::metrics::{Metrics, TEXT_FORMAT};
+use shared::token::Validator;
+
+use crate::db::Db;
+
+const OPENAPI: &str = include_str!("../../openapi.json");
+
+/// The process answers.
+pub(super) async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
+}
+
+/// It can do its work: the database answers and a key can sign. Says what both services must agree on.
+pub(super) async fn readyz(db: Data<Db>, validator: Data<Validator>) -> HttpResponse {
+    let now = clock::now();
+    let database = db.read(|tx| tx.ping()).await;
+    if let Err(error) = &database {
+        log::warn!("not ready: {error}");
+    }
+    let ring = validator.keys().ring();
+    let policy = validator.policy();
+    let signing = ring.active(now).map(|key| key.kid().to_owned());
+    let ready = database.is_ok() && signing.is_some();
+    let kids: Vec<&str> = ring.keys().iter().map(shared::keys::Key::kid).collect();
+    let body = json!({
+        "status": if ready { "ready" } else { "not_ready" },
+        "issuer": policy.issuer,
+        "audience": policy.audiences,
+        "clockSkew": policy.skew,
+        "keys": kids,
+        "signingKey": signing,
+        "database": if database.is_ok() { "ok" } else { "unavailable" },
+    });
+    if ready {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().insert_header(("retry-after", "1")).json(body)
+    }
+}
+
+/// Prometheus text.
+pub(super) async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
+    HttpResponse::Ok().content_type(TEXT_FORMAT).body(metrics.render())
+}
+
+pub(super) async fn openapi() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(OPENAPI)
+}

@@ -1,0 +1,46 @@
+//! `/api/account/sessions…`: the caller's sessions, and their end.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+use uuid::Uuid;
+
+use super::bodies::SessionBody;
+use super::caller::CalledBy;
+use super::gate::SignedIn;
+use crate::error::Error;
+use crate::model::EndReason;
+use crate::sessions::Sessions;
+
+pub(super) async fn list(
+    CalledBy(caller): CalledBy,
+    signed_in: SignedIn,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    let live = sessions.list(signed_in.user, caller.now).await?;
+    let bodies: Vec<_> = live.into_iter().map(|one| SessionBody::new(one, signed_in.session)).collect();
+    Ok(HttpResponse::Ok().json(bodies))
+}
+
+pub(super) async fn end_all(
+    CalledBy(caller): CalledBy,
+    signed_in: SignedIn,
+    sessions: Data<Sessions>,
+) -> Result<HttpResponse, Error> {
+    sessions.end_all(signed_in.user, EndReason::Ended, &caller).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+pub(super) async fn end(
+    CalledBy(caller): CalledBy,
+    signed_in: SignedIn,
+    sessions: Data<Sessions>,
+    id: Path<String>,
+) -> Result<HttpResponse, Error> {
+    // Whatever is no id of ours is no session of the caller's.
+    let id = Uuid::try_parse(&id).map_err(|_| Error::SessionNotFound)?;
+    if sessions.end(signed_in.user, id, EndReason::Ended, &caller).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Error::SessionNotFound)
+    }
+}

@@ -1,0 +1,224 @@
+//! Puts the parts together, listens, and stops.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use shared::clock;
+use shared::key_file::KeyFile;
+use shared::metrics::Metrics;
+use shared::token::{Signer, Validator};
+
+use crate::accounts::Accounts;
+use crate::db::Db;
+use crate::endings::Endings;
+use crate::error::Error;
+use crate::mac_key_file::MacKeyFile;
+use crate::model::Caller;
+use crate::password::{Hasher, Password};
+use crate::revocation_feed::RevocationFeed;
+use crate::routes::{self, Page};
+use crate::sessions::Sessions;
+use crate::settings::{DemoUser, Settings};
+
+/// Seconds that a stop waits for requests to end.
+const SHUTDOWN: u64 = 15;
+
+/// Why the service does not start: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    fn of(cause: impl std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+/// The service, listening but not yet answering.
+pub struct Server {
+    listener: TcpListener,
+    addr: SocketAddr,
+    tls: Option<rustls::ServerConfig>,
+    parts: Parts,
+}
+
+/// What the workers share: built once, outside of their closure.
+#[derive(Clone)]
+struct Parts {
+    settings: Settings,
+    db: Db,
+    validator: Arc<Validator>,
+    mac_keys: Arc<MacKeyFile>,
+    sessions: Arc<Sessions>,
+    accounts: Arc<Accounts>,
+    feed: RevocationFeed,
+    page: Option<Arc<Page>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Server {
+    /// Checks the settings, reads the keys, opens the database and takes the port.
+    ///
+    /// # Errors
+    /// [`StartError`] names the setting that is wrong and says what to do.
+    pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        settings.lifetimes.check().map_err(StartError::of)?;
+        let listener = listen(settings.listen)?;
+        let addr = listener.local_addr().map_err(StartError::of)?;
+        let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
+        let parts = build(settings).await?;
+        Ok(Self { listener, addr, tls, parts })
+    }
+
+    /// The address that was taken.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Answers until `stop` completes, then finishes what it began.
+    ///
+    /// # Errors
+    /// If the workers cannot be started.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { listener, tls, parts, .. } = self;
+        let background = [
+            tokio::spawn(Arc::clone(parts.validator.keys()).follow()),
+            tokio::spawn(Arc::clone(&parts.mac_keys).follow()),
+            tokio::spawn(parts.feed.clone().follow()),
+        ];
+        let server = HttpServer::new(move || app(&parts))
+            .client_request_timeout(Duration::from_secs(10))
+            .shutdown_timeout(SHUTDOWN)
+            .disable_signals();
+        let server = match tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+            None => server.listen(listener)?,
+        }
+        .run();
+        let handle = server.handle();
+        let mut running = std::pin::pin!(server);
+        let done = tokio::select! {
+            done = &mut running => done,
+            () = stop => {
+                // Stopping needs the server to be polled.
+                let (done, ()) = tokio::join!(running, handle.stop(true));
+                done
+            }
+        };
+        background.iter().for_each(tokio::task::JoinHandle::abort);
+        done
+    }
+}
+
+fn app(
+    parts: &Parts,
+) -> App<
+    impl actix_web::dev::ServiceFactory<
+        actix_web::dev::ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody + use<>>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + use<>,
+> {
+    let page = parts.page.clone();
+    App::new()
+        .app_data(web::Data::new(parts.db.clone()))
+        .app_data(web::Data::new(parts.feed.clone()))
+        .app_data(web::Data::new(parts.settings.registration))
+        .app_data(web::Data::from(Arc::clone(&parts.validator)))
+        .app_data(web::Data::from(Arc::clone(&parts.sessions)))
+        .app_data(web::Data::from(Arc::clone(&parts.accounts)))
+        .app_data(web::Data::from(Arc::clone(&parts.metrics)))
+        .app_data(shared::http::json_config())
+        .configure(routes::table)
+        .configure(|config| {
+            if let Some(page) = page {
+                config.app_data(web::Data::from(Arc::clone(&page)));
+                routes::page_table(config, &page);
+            }
+        })
+        .default_service(web::to(shared::http::not_found))
+        .wrap(from_fn(shared::http::bounds))
+        .wrap(shared::http::cors(&parts.settings.http.cors_allowed_origins))
+        .wrap(from_fn(shared::http::finish))
+}
+
+async fn build(settings: Settings) -> Result<Parts, StartError> {
+    let keys = KeyFile::open(&settings.token.jwt_keys_file).map_err(|e| StartError(e.naming("JWT_KEYS_FILE")))?;
+    if keys.ring().active(clock::now()).is_none() {
+        return Err(StartError(format!(
+            "JWT_KEYS_FILE: {} holds no key that can sign now: `auth-server keys status` shows them, \
+             `auth-server keys rotate --in 0s` adds one",
+            settings.token.jwt_keys_file.display()
+        )));
+    }
+    let mac_keys = MacKeyFile::open(&settings.store.refresh_keys_file).map_err(StartError::of)?;
+    let policy = settings.token.policy();
+    let page = match &settings.page.web_root {
+        Some(root) => {
+            let audience = policy.audiences.first().map_or("", String::as_str);
+            Some(Arc::new(Page::find(root, &settings.page, audience).map_err(StartError)?))
+        }
+        None => None,
+    };
+    let metrics = Metrics::new("auth-server", env!("CARGO_PKG_VERSION")).map_err(StartError::of)?;
+    let metrics = Arc::new(metrics);
+    let db = open(&settings).await?;
+    let in_force = settings.lifetimes.revocation_in_force(policy.skew);
+    let endings = Endings::new(in_force);
+    let feed = RevocationFeed::start(db.clone(), endings.clone()).await.map_err(StartError::of)?;
+    let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));
+    let sessions = Arc::new(Sessions::new(
+        db.clone(),
+        Signer::new(keys, policy),
+        Arc::clone(&validator),
+        Arc::clone(&mac_keys),
+        endings.clone(),
+        settings.lifetimes.clone(),
+    ));
+    let threads = available_parallelism().map_or(1, std::num::NonZero::get);
+    let hasher = Hasher::start(threads).map_err(StartError::of)?;
+    let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings));
+    if let Some(demo) = settings.page.demo_user.clone() {
+        add_demo_user(&accounts, demo).await?;
+    }
+    Ok(Parts { settings, db, validator, mac_keys, sessions, accounts, feed, page, metrics })
+}
+
+async fn open(settings: &Settings) -> Result<Db, StartError> {
+    let url = settings.store.database_url.clone();
+    let opened = tokio::task::spawn_blocking(move || Db::open(&url)).await.map_err(StartError::of)?;
+    opened.map_err(|e| StartError(format!("DATABASE_URL: {e}")))
+}
+
+async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartError> {
+    let name = demo.email.split('@').next().unwrap_or_default().to_owned();
+    let added =
+        accounts.register(name, demo.email.clone(), Password::new(demo.password), Vec::new(), &Caller::cli()).await;
+    match added {
+        Ok(_) | Err(Error::AccountExists) => {
+            log::warn!("DEMO_USER: everyone can log in as {}; not for a server that others can reach", demo.email);
+            Ok(())
+        }
+        Err(error) => Err(StartError(format!("DEMO_USER: {error}"))),
+    }
+}
+
+fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(addr).map_err(|error| {
+        let hint = match (error.kind(), addr.port()) {
+            (io::ErrorKind::AddrInUse, 5000) => {
+                "; on macOS that may be AirPlay Receiver (System Settings, General, AirDrop & Handoff)"
+            }
+            _ => "",
+        };
+        StartError(format!("AUTH_LISTEN: cannot listen on {addr}: {error}{hint}"))
+    })
+}

@@ -1,0 +1,286 @@
+//! The settings of auth-server: flags and their environment variables, and the rules between them.
+//!
+//! Everything is parsed here once; past [`Settings::check`] no other module doubts a value.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use shared::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
+
+/// The longest access token lifetime: the revocation feed remembers an ending only for about an hour.
+const LONGEST_ACCESS_TOKEN: Duration = Duration::from_secs(3600);
+const LONGEST_GRACE: Duration = Duration::from_secs(300);
+
+/// Where the database is. Its `Debug` shows no password.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A file of the embedded database.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, as the URL that libpq takes.
+    Postgres(String),
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
+            Self::Postgres(_) => f.write_str("postgres://[redacted]"),
+        }
+    }
+}
+
+impl std::str::FromStr for DatabaseUrl {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        if let Some(path) = url.strip_prefix("sqlite://") {
+            if path.is_empty() || path.contains('?') {
+                return Err("sqlite:// wants the path of a file and nothing behind it".into());
+            }
+            return Ok(Self::Sqlite(path.into()));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.into()));
+        }
+        Err("the schemes known here are sqlite://FILE and postgres://USER@HOST/DATABASE".into())
+    }
+}
+
+/// `open` or `closed`: may strangers make accounts?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Registration {
+    /// Anyone may register.
+    Open,
+    /// Accounts are made with `auth-server user add` alone.
+    Closed,
+}
+
+/// What a reused refresh token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReusePolicy {
+    /// The session whose token came back.
+    EndSession,
+    /// The session, and the account is blocked until `auth-server user unblock`.
+    BlockUser,
+}
+
+/// `DEMO_USER`: an account that is made at start if missing.
+#[derive(Clone)]
+pub struct DemoUser {
+    /// E-mail to log in with.
+    pub email: String,
+    /// Password, shown to everyone who opens the demo page.
+    pub password: String,
+}
+
+impl std::fmt::Debug for DemoUser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "DemoUser({})", self.email)
+    }
+}
+
+impl std::str::FromStr for DemoUser {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some((email, password)) if !email.is_empty() && !password.is_empty() => {
+                Ok(Self { email: email.into(), password: password.into() })
+            }
+            _ => Err("wants email:password".into()),
+        }
+    }
+}
+
+/// Where accounts and sessions are kept, and the two key files.
+#[derive(Args, Clone, Debug)]
+pub struct StoreSettings {
+    /// Database: sqlite://FILE, or postgres://USER:PASSWORD@HOST/DATABASE.
+    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://data/keyturn.db", hide_env_values = true, global = true)]
+    pub database_url: DatabaseUrl,
+
+    /// File of the keys that authenticate refresh tokens; auth-server alone may read it.
+    #[arg(long, env = "REFRESH_KEYS_FILE", default_value = "data/refresh-keys.json", global = true)]
+    pub refresh_keys_file: PathBuf,
+}
+
+/// How long things live.
+#[derive(Args, Clone, Debug)]
+pub struct LifetimeSettings {
+    /// Lifetime of an access token (30s, 5m, 1h; at most 1h).
+    #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "5m", value_parser = parse_lifetime, global = true)]
+    pub access_token_ttl: Duration,
+
+    /// A session that is not refreshed for this long is over.
+    #[arg(long, env = "REFRESH_IDLE_TTL", default_value = "14d", value_parser = parse_lifetime, global = true)]
+    pub refresh_idle_ttl: Duration,
+
+    /// A session is over this long after its log-in, however busy it is.
+    #[arg(long, env = "REFRESH_ABSOLUTE_TTL", default_value = "30d", value_parser = parse_lifetime, global = true)]
+    pub refresh_absolute_ttl: Duration,
+
+    /// A refresh token that was just exchanged is answered with the same successor for this long (at most 5m).
+    #[arg(long, env = "REFRESH_GRACE", default_value = "30s", value_parser = parse_lifetime, global = true)]
+    pub refresh_grace: Duration,
+
+    /// Generations in a row that may be handed out again after the grace time: a lost answer is no theft.
+    #[arg(long, env = "REFRESH_LATE_RETRIES", default_value_t = 3, global = true)]
+    pub refresh_late_retries: u32,
+
+    /// What the return of a used-up refresh token ends. `block-user` also blocks the account: whoever
+    /// once copied any refresh token of a user can then lock that user out, at a time of his choosing.
+    #[arg(long, env = "REFRESH_REUSE", default_value = "end-session", global = true)]
+    pub refresh_reuse: ReusePolicy,
+
+    /// Live sessions an account may have; at one more, the least recently used ends.
+    #[arg(long, env = "MAX_SESSIONS_PER_USER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), global = true)]
+    pub max_sessions_per_user: u32,
+
+    /// Audit records are deleted after this long.
+    #[arg(long, env = "AUDIT_RETENTION", default_value = "90d", value_parser = parse_lifetime, global = true)]
+    pub audit_retention: Duration,
+}
+
+/// The demo page.
+#[derive(Args, Clone, Debug)]
+pub struct PageSettings {
+    /// Folder of the demo page; without it `/` is 404.
+    #[arg(long, env = "WEB_ROOT", global = true)]
+    pub web_root: Option<PathBuf>,
+
+    /// Address of resource-api as browsers see it; by default the first audience.
+    #[arg(long, env = "RESOURCE_PUBLIC_URL", global = true)]
+    pub resource_public_url: Option<String>,
+
+    /// email:password of an account that is made at start if missing and shown on the demo page.
+    #[arg(long, env = "DEMO_USER", hide_env_values = true, global = true)]
+    pub demo_user: Option<DemoUser>,
+}
+
+/// All settings of auth-server.
+#[derive(Args, Clone, Debug)]
+pub struct Settings {
+    /// Address and port to listen on.
+    #[arg(long = "listen", env = "AUTH_LISTEN", default_value = "127.0.0.1:5000", global = true)]
+    pub listen: SocketAddr,
+
+    /// May strangers register?
+    #[arg(long, env = "REGISTRATION", default_value = "closed", global = true)]
+    pub registration: Registration,
+
+    /// Database and key files.
+    #[command(flatten)]
+    pub store: StoreSettings,
+
+    /// Lifetimes and limits.
+    #[command(flatten)]
+    pub lifetimes: LifetimeSettings,
+
+    /// Issuer, audience, key ring, skew.
+    #[command(flatten)]
+    pub token: TokenSettings,
+
+    /// CORS and TLS.
+    #[command(flatten)]
+    pub http: HttpSettings,
+
+    /// Demo page.
+    #[command(flatten)]
+    pub page: PageSettings,
+
+    /// Logs.
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+/// Two settings that contradict each other, or one that is out of its bounds.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Contradiction(String);
+
+impl LifetimeSettings {
+    /// Checks what the parts of the settings say of each other.
+    ///
+    /// # Errors
+    /// A sentence with the names of the settings that cannot both hold.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        for (name, lifetime) in [
+            ("ACCESS_TOKEN_TTL", self.access_token_ttl),
+            ("REFRESH_IDLE_TTL", self.refresh_idle_ttl),
+            ("REFRESH_ABSOLUTE_TTL", self.refresh_absolute_ttl),
+            ("AUDIT_RETENTION", self.audit_retention),
+        ] {
+            refuse(lifetime.is_zero(), || format!("{name} is zero: nothing could live"))?;
+        }
+        refuse(self.access_token_ttl > LONGEST_ACCESS_TOKEN, || {
+            "ACCESS_TOKEN_TTL is above 1h: the revocation feed remembers an ending for an hour".into()
+        })?;
+        refuse(self.access_token_ttl >= self.refresh_idle_ttl, || {
+            "ACCESS_TOKEN_TTL is not below REFRESH_IDLE_TTL: sessions would be over before a refresh".into()
+        })?;
+        refuse(self.refresh_idle_ttl > self.refresh_absolute_ttl, || {
+            "REFRESH_IDLE_TTL is above REFRESH_ABSOLUTE_TTL".into()
+        })?;
+        refuse(self.refresh_grace > LONGEST_GRACE, || "REFRESH_GRACE is above 5m".into())
+    }
+
+    /// Seconds for which the feed names an ended session: until no access token of it can be alive
+    /// anywhere. An hour even for shorter tokens, so that a change of `ACCESS_TOKEN_TTL` opens no gap.
+    #[must_use]
+    pub fn revocation_in_force(&self, skew: i64) -> i64 {
+        let longest = self.access_token_ttl.max(LONGEST_ACCESS_TOKEN).as_secs();
+        i64::try_from(longest).unwrap_or(i64::MAX).saturating_add(skew).saturating_add(60)
+    }
+}
+
+fn refuse(wrong: bool, sentence: impl FnOnce() -> String) -> Result<(), Contradiction> {
+    if wrong { Err(Contradiction(sentence())) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        settings: Settings,
+    }
+
+    fn lifetimes(args: &[&str]) -> Result<(), String> {
+        let line = Line::try_parse_from([&["auth-server"], args].concat()).map_err(|e| e.to_string())?;
+        line.settings.lifetimes.check().map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_defaults_agree_with_each_other() {
+        lifetimes(&[]).unwrap();
+    }
+
+    #[test]
+    fn contradictions_name_both_settings() {
+        for (args, names) in [
+            (vec!["--refresh-idle-ttl", "31d"], vec!["REFRESH_IDLE_TTL", "REFRESH_ABSOLUTE_TTL"]),
+            (vec!["--access-token-ttl", "30m", "--refresh-idle-ttl", "30m"], vec!["ACCESS_TOKEN_TTL", "REFRESH_IDLE_TTL"]),
+            (vec!["--access-token-ttl", "61m"], vec!["ACCESS_TOKEN_TTL"]),
+            (vec!["--access-token-ttl", "0s"], vec!["ACCESS_TOKEN_TTL"]),
+            (vec!["--refresh-grace", "6m"], vec!["REFRESH_GRACE"]),
+        ] {
+            let said = lifetimes(&args).unwrap_err();
+            assert!(names.iter().all(|n| said.contains(n)), "{args:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn database_urls_are_parsed_and_never_shown_with_a_password() {
+        let url: DatabaseUrl = "postgres://u:hunter2@db/keyturn".parse().unwrap();
+        assert!(!format!("{url:?}").contains("hunter2"));
+        assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
+        for bad in ["mysql://x", "sqlite://", "sqlite://x?mode=ro", "keyturn.db", ""] {
+            assert!(bad.parse::<DatabaseUrl>().unwrap_err().contains("sqlite://"), "{bad}");
+        }
+    }
+}
