@@ -1,1 +1,16 @@
-//! Keyturn.
+//! resource-api: the API that Keyturn's access tokens open.
+//!
+//! It validates tokens locally and follows the revocation feed; a request asks nobody. It issues no
+//! access token and knows no database. Production and tests start the same [`Server`]; a port of 0
+//! takes a free one.
+
+pub mod error;
+pub mod metrics;
+pub mod revocations;
+mod routes;
+pub mod server;
+pub mod settings;
+
+pub use error::StartError;
+pub use server::Server;
+pub use settings::Settings;

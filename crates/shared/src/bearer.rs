@@ -226,16 +226,14 @@ impl FromRequest for Bearer {
     }
 }
 
+/// An answer on its way, from the service within or instead of it.
+type Answering<B> = LocalBoxFuture<'static, Result<ServiceResponse<EitherBody<B>>, Error>>;
+
 /// Middleware that lets only bearers of a role pass; goes inside a [`gate`]:
 /// `.wrap(from_fn(require_role("admin"))).wrap(from_fn(gate))`.
 pub fn require_role<B: MessageBody + 'static>(
     role: &'static str,
-) -> impl Fn(
-    ServiceRequest,
-    Next<B>,
-) -> LocalBoxFuture<'static, Result<ServiceResponse<EitherBody<B>>, Error>>
-+ Clone
-+ 'static {
+) -> impl Fn(ServiceRequest, Next<B>) -> Answering<B> + Clone + 'static {
     move |req, next| {
         Box::pin(async move {
             let judged = match req.extensions().get::<Bearer>() {

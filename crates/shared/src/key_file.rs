@@ -272,5 +272,6 @@ fn read(path: &Path) -> Result<(KeyRing, Version), KeyFileError> {
     Ok((ring, Version::of(&metadata)))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -33,14 +33,14 @@ pub fn init_log(settings: &LogSettings) {
     let mut builder = env_logger::Builder::new();
     builder.parse_filters(&settings.log_filter);
     if settings.log_format == LogFormat::Json {
-        builder.format(|line, record| write_json(line, record, crate::clock::stamp()));
+        builder.format(|line, record| write_json(line, record, &crate::clock::stamp()));
     }
     // Err means that somebody else has set it up: a program that embeds us, or another test.
     let _ = builder.try_init();
 }
 
 /// Writes a record as one line of JSON; whatever a message holds, it stays one line.
-fn write_json(out: &mut impl Write, record: &Record<'_>, time: String) -> io::Result<()> {
+fn write_json(out: &mut impl Write, record: &Record<'_>, time: &str) -> io::Result<()> {
     let line = serde_json::json!({
         "time": time,
         "level": record.level().as_str(),
@@ -63,7 +63,7 @@ mod tests {
             .level(log::Level::Warn)
             .target("test")
             .build();
-        write_json(&mut out, &record, "2026-11-21T21:00:00.123Z".to_owned()).unwrap();
+        write_json(&mut out, &record, "2026-11-21T21:00:00.123Z").unwrap();
         let text = String::from_utf8(out).unwrap();
         assert_eq!(text.matches('\n').count(), 1);
         let line: serde_json::Value = serde_json::from_str(&text).unwrap();

@@ -44,10 +44,16 @@ pub async fn stop_signal() {
 pub async fn healthcheck(listen: SocketAddr, tls: bool) -> Result<(), String> {
     let mut addr = listen;
     if addr.ip().is_unspecified() {
-        addr.set_ip(if addr.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
+        addr.set_ip(if addr.is_ipv4() {
+            [127, 0, 0, 1].into()
+        } else {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        });
     }
     let asked = timeout(PATIENCE, ask(addr, tls)).await;
-    asked.map_err(|_| format!("no answer from {addr} within {PATIENCE:?}"))?.map_err(|e| format!("{addr}: {e}"))
+    asked
+        .map_err(|_| format!("no answer from {addr} within {PATIENCE:?}"))?
+        .map_err(|e| format!("{addr}: {e}"))
 }
 
 async fn ask(addr: SocketAddr, tls: bool) -> std::io::Result<()> {
@@ -55,13 +61,21 @@ async fn ask(addr: SocketAddr, tls: bool) -> std::io::Result<()> {
     if tls {
         return Ok(());
     }
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    stream
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        .await?;
     let mut answer = Vec::new();
     stream.take(4096).read_to_end(&mut answer).await?;
-    let first = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let first = answer
+        .split(|byte| *byte == b'\r')
+        .next()
+        .unwrap_or_default();
     if first == b"HTTP/1.1 200 OK" {
         Ok(())
     } else {
-        Err(std::io::Error::other(format!("answered {:?}", String::from_utf8_lossy(first))))
+        Err(std::io::Error::other(format!(
+            "answered {:?}",
+            String::from_utf8_lossy(first)
+        )))
     }
 }

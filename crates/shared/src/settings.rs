@@ -17,7 +17,7 @@ use crate::token::Policy;
 pub const JWT_KEYS_FILE: &str = "JWT_KEYS_FILE";
 
 /// The most clock skew that can be set: ten minutes.
-const MOST_SKEW: Duration = Duration::from_secs(600);
+const MOST_SKEW: Duration = Duration::from_mins(10);
 
 /// What access tokens say and which keys sign them; the same in every service of an installation.
 #[derive(Args, Clone, Debug)]
@@ -62,15 +62,15 @@ impl TokenSettings {
 #[command(next_help_heading = "HTTP")]
 pub struct HttpSettings {
     /// Origins whose pages may call: `*` for every one, or a list separated by commas, each as a
-    /// browser writes it (https://app.example.com).
+    /// browser writes it (`https://app.example.com`).
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", default_value = "*", global = true)]
     pub cors_allowed_origins: CorsOrigins,
 
-    /// PEM file with the certificate and its chain; with TLS_KEY_FILE, the service speaks HTTPS.
+    /// PEM file with the certificate and its chain; with `TLS_KEY_FILE`, the service speaks HTTPS.
     #[arg(long, env = "TLS_CERT_FILE", global = true, requires = "tls_key_file")]
     pub tls_cert_file: Option<PathBuf>,
 
-    /// PEM file with the private key of TLS_CERT_FILE.
+    /// PEM file with the private key of `TLS_CERT_FILE`.
     #[arg(long, env = "TLS_KEY_FILE", global = true, requires = "tls_cert_file")]
     pub tls_key_file: Option<PathBuf>,
 }

@@ -161,6 +161,7 @@ mod tests {
     use super::*;
     use crate::db::Db;
     use diesel::RunQueryDsl;
+    use futures_util::FutureExt;
     use std::sync::{Arc, Barrier};
 
     fn database() -> (tempfile::TempDir, Db, Writer) {
@@ -234,9 +235,9 @@ mod tests {
         let mut waiting = Vec::new();
         let busy = loop {
             let mut one = Box::pin(writer.submit(soon(), |_| Ok(())));
-            match futures_util::poll!(&mut one) {
-                std::task::Poll::Ready(answer) => break answer,
-                std::task::Poll::Pending => waiting.push(one),
+            match one.as_mut().now_or_never() {
+                Some(answer) => break answer,
+                None => waiting.push(one),
             }
             tokio::task::yield_now().await;
         };

@@ -167,11 +167,11 @@ impl Leave {
 }
 
 fn is_exempt(path: &str) -> bool {
-    let below = |prefix: &&str| {
-        path.strip_prefix(*prefix)
+    let below = |prefix: &str| {
+        path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    EXEMPT.iter().any(|prefix| below(&prefix))
+    EXEMPT.iter().any(|prefix| below(prefix))
 }
 
 fn is_preflight(req: &ServiceRequest) -> bool {

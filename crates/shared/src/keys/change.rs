@@ -298,10 +298,6 @@ fn fingerprint(secret: &[u8]) -> String {
     let digest = Sha256::new()
         .chain_update(b"keyturn key fingerprint\0")
         .chain_update(secret);
-    digest
-        .finalize()
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let start = digest.finalize().first_chunk().copied().unwrap_or_default();
+    format!("{:08x}", u32::from_be_bytes(start))
 }
