@@ -19,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Asks the service that listens on RESOURCE_LISTEN for /healthz; exit code 0 if it is well.
+    /// Asks the service that listens on `RESOURCE_LISTEN` for `/healthz`; exit code 0 if it is well.
     Healthcheck,
 }
 

@@ -1,0 +1,241 @@
+//! The follower of the revocation feed: one task that asks, waits for the answer and asks again.
+//!
+//! It alone writes to the set of ended sessions. Nothing a server answers or fails to answer ends it or takes an
+//! entry back, except a full answer, which replaces the set.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{StatusCode, Url, header, redirect::Policy};
+use shared::{clock, token::Signer};
+use tokio::time::{Instant, sleep};
+
+use super::{Revoked, set::Entry};
+
+/// The path of the feed below its service.
+const PATH: &str = "/internal/revocations";
+
+/// The longest time for which one question waits for news, in seconds.
+const WAIT: u64 = 20;
+
+/// How long an answer may take beyond the wait before the connection counts as dead.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The pause between two questions when the last two answers were full, or when one came early without news: behind
+/// a load balancer no replica may know the cursor of the other, and asking at once would be asking without end.
+const PACE: Duration = Duration::from_millis(250);
+
+/// The first pause after a failure; it doubles from there.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest pause while nobody answers: asking costs nobody anything, and endings must arrive soon after a restart.
+const LONGEST_UNREACHABLE: Duration = Duration::from_secs(1);
+
+/// The longest pause while the service refuses.
+const LONGEST_REFUSED: Duration = Duration::from_secs(5);
+
+/// A failure that lasts is told again after this many seconds.
+const TELL_AGAIN: i64 = 60;
+
+/// The largest answer, in bytes: several times what 100 000 entries need.
+const MAX_ANSWER: usize = 64 * 1024 * 1024;
+
+/// One answer of the feed.
+#[derive(Debug, serde::Deserialize)]
+struct Answer {
+    /// What to ask with the next time; opaque.
+    cursor: String,
+    /// Whether the entries are everything in force.
+    full: bool,
+    entries: Vec<Entry>,
+}
+
+/// Why there was no answer.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("it cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("it answered {0}")]
+    Refused(StatusCode),
+    #[error("its answer is none of a feed: {0}")]
+    Strange(String),
+    #[error("no bearer can be signed: {0}")]
+    Unsigned(String),
+}
+
+impl Fault {
+    fn of(error: &reqwest::Error) -> Self {
+        Self::Unreachable(with_causes(error))
+    }
+
+    fn longest_pause(&self) -> Duration {
+        match self {
+            Self::Unreachable(_) => LONGEST_UNREACHABLE,
+            Self::Refused(_) | Self::Strange(_) | Self::Unsigned(_) => LONGEST_REFUSED,
+        }
+    }
+}
+
+/// Says an error and what caused it in one line; reqwest's own text stops at "error sending request".
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// Reads the value of `REVOCATION_FEED_URL`: the whole address of the feed, or that of its service alone.
+///
+/// # Errors
+/// A text that says what is wrong with it.
+pub fn address(text: &str) -> Result<Url, String> {
+    let mut url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(format!("the scheme is {}, not http or https", url.scheme()));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it must have neither a query nor a fragment".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it must hold no credentials; the service signs its own".to_owned());
+    }
+    if url.path() == "/" {
+        url.set_path(PATH);
+    }
+    Ok(url)
+}
+
+/// Asks the feed without end and writes what it says into the view.
+pub(crate) struct Follower {
+    client: reqwest::Client,
+    url: Url,
+    wait: u64,
+    signer: Signer,
+    revoked: Arc<Revoked>,
+}
+
+impl Follower {
+    /// Makes a follower of the feed at `url` for a view that is stale after `max_age` seconds.
+    ///
+    /// # Errors
+    /// When no HTTP client can be made (no TLS roots on this machine, for example).
+    pub(crate) fn new(
+        url: Url,
+        max_age: i64,
+        signer: Signer,
+        revoked: Arc<Revoked>,
+    ) -> Result<Self, reqwest::Error> {
+        // A view must not grow stale while a question waits for news that does not come.
+        let wait = u64::try_from(max_age * 2 / 3).unwrap_or(0).clamp(1, WAIT);
+        let client = reqwest::Client::builder()
+            // The bearer is for this address alone: through no proxy, to no other place.
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(Duration::from_secs(3))
+            .timeout(Duration::from_secs(wait) + PATIENCE)
+            .build()?;
+        Ok(Self {
+            client,
+            url,
+            wait,
+            signer,
+            revoked,
+        })
+    }
+
+    /// Follows the feed; returns never.
+    pub(crate) async fn follow(self) {
+        let mut cursor: Option<String> = None;
+        let mut pause = FIRST_PAUSE;
+        let mut told: Option<(String, i64)> = None;
+        loop {
+            let asked = Instant::now();
+            match self.ask(cursor.as_deref()).await {
+                Ok(answer) => {
+                    let now = clock::now();
+                    self.take(&answer, now);
+                    if told.take().is_some() {
+                        log::info!("revocation feed {}: it answers again", self.url);
+                    }
+                    pause = FIRST_PAUSE;
+                    let unknown_cursor = answer.full && cursor.is_some();
+                    let early = answer.entries.is_empty() && asked.elapsed() < PACE;
+                    cursor = Some(answer.cursor);
+                    if unknown_cursor || early {
+                        sleep(PACE).await;
+                    }
+                }
+                Err(fault) => {
+                    let now = clock::now();
+                    self.revoked.feed_failed();
+                    self.revoked.sweep(now);
+                    let text = fault.to_string();
+                    let news = told
+                        .as_ref()
+                        .is_none_or(|(last, at)| *last != text || now - at >= TELL_AGAIN);
+                    if news {
+                        log::warn!("revocation feed {}: {text}", self.url);
+                        told = Some((text, now));
+                    }
+                    sleep(jittered(pause.min(fault.longest_pause()))).await;
+                    pause = (pause * 2).min(fault.longest_pause());
+                }
+            }
+        }
+    }
+
+    fn take(&self, answer: &Answer, now: i64) {
+        if answer.full {
+            self.revoked.ended.replace(&answer.entries, now);
+        } else {
+            self.revoked.ended.add(&answer.entries, now);
+        }
+        self.revoked.sweep(now);
+        self.revoked.feed_answered(now);
+    }
+
+    async fn ask(&self, cursor: Option<&str>) -> Result<Answer, Fault> {
+        let bearer = self
+            .signer
+            .sign_service("resource-api", clock::now())
+            .map_err(|error| Fault::Unsigned(error.to_string()))?;
+        let mut url = self.url.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            if let Some(cursor) = cursor {
+                query.append_pair("after", cursor);
+            }
+            query.append_pair("wait", &self.wait.to_string());
+        }
+        let mut response = self
+            .client
+            .get(url)
+            .bearer_auth(bearer)
+            .header(header::ACCEPT, "application/json")
+            .send()
+            .await
+            .map_err(|error| Fault::of(&error.without_url()))?;
+        if response.status() != StatusCode::OK {
+            return Err(Fault::Refused(response.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(part) = response
+            .chunk()
+            .await
+            .map_err(|error| Fault::of(&error.without_url()))?
+        {
+            if body.len() + part.len() > MAX_ANSWER {
+                return Err(Fault::Strange(format!(
+                    "it has more than {MAX_ANSWER} bytes"
+                )));
+            }
+            body.extend_from_slice(&part);
+        }
+        serde_json::from_slice(&body).map_err(|error| Fault::Strange(error.to_string()))
+    }
+}
+
+/// Between half and all of the pause, so that many followers do not come back at one moment.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.5..=1.0))
+}
+
+#[cfg(test)]
+mod tests;

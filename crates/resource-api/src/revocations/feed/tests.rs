@@ -1,0 +1,366 @@
+//! The follower against a small feed of its own, over a real socket.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, http, web};
+use shared::{
+    key_file::KeyFile,
+    keys::KeyRing,
+    token::{Policy, Validator},
+};
+use tokio::time::timeout;
+
+use super::*;
+use crate::revocations::{FeedState, Stale};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// What the feed of the test knows and how it behaves.
+struct Script {
+    /// Names the process: a cursor of another one is unknown.
+    process: &'static str,
+    entries: Mutex<Vec<String>>,
+    questions: AtomicUsize,
+    /// Answers this status instead, unless it is 200.
+    status: Mutex<http::StatusCode>,
+    validator: Validator,
+}
+
+#[derive(serde::Deserialize)]
+struct Question {
+    after: Option<String>,
+    wait: u64,
+}
+
+async fn answer(
+    request: actix_web::HttpRequest,
+    question: web::Query<Question>,
+    script: web::Data<Script>,
+) -> HttpResponse {
+    script.questions.fetch_add(1, Ordering::SeqCst);
+    let status = *script.status.lock().unwrap();
+    if status != http::StatusCode::OK {
+        return HttpResponse::new(status);
+    }
+    let bearer = request
+        .headers()
+        .get(http::header::AUTHORIZATION)
+        .unwrap()
+        .to_str()
+        .unwrap();
+    let token = bearer.strip_prefix("Bearer ").unwrap();
+    if script.validator.check_service(token, clock::now()).is_err() {
+        return HttpResponse::Unauthorized().finish();
+    }
+    let seen = question
+        .after
+        .as_deref()
+        .and_then(|cursor| cursor.strip_prefix(script.process));
+    let seen: Option<usize> = seen.and_then(|seen| seen.parse().ok());
+    let end = Instant::now() + Duration::from_secs(question.wait);
+    loop {
+        let entries = script.entries.lock().unwrap().clone();
+        let news = entries.get(seen.unwrap_or(0)..).unwrap();
+        if seen.is_none() || !news.is_empty() || Instant::now() >= end {
+            let until = clock::now() + 60;
+            let news: Vec<_> = news
+                .iter()
+                .map(|sid| serde_json::json!({"sid": sid, "until": until}))
+                .collect();
+            return HttpResponse::Ok().json(serde_json::json!({
+                "cursor": format!("{}{}", script.process, entries.len()),
+                "full": seen.is_none(),
+                "entries": news,
+            }));
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+struct TestFeed {
+    script: web::Data<Script>,
+    address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl TestFeed {
+    fn start(process: &'static str, at: Option<SocketAddr>, keys: &Arc<KeyFile>) -> Self {
+        let script = web::Data::new(Script {
+            process,
+            entries: Mutex::default(),
+            questions: AtomicUsize::new(0),
+            status: Mutex::new(http::StatusCode::OK),
+            validator: Validator::new(Arc::clone(keys), policy()),
+        });
+        let listener = TcpListener::bind(at.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())).unwrap();
+        let address = listener.local_addr().unwrap();
+        let data = script.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .route(PATH, web::get().to(answer))
+        });
+        let server = server
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap()
+            .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Self {
+            script,
+            address,
+            handle,
+        }
+    }
+
+    fn end_session(&self, sid: &str) {
+        self.script.entries.lock().unwrap().push(sid.to_owned());
+    }
+
+    fn answer_with(&self, status: u16) {
+        *self.script.status.lock().unwrap() = http::StatusCode::from_u16(status).unwrap();
+    }
+
+    fn questions(&self) -> usize {
+        self.script.questions.load(Ordering::SeqCst)
+    }
+
+    async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        issuer: "http://issuer".into(),
+        audiences: vec!["http://api".into()],
+        skew: 0,
+    }
+}
+
+fn key_file() -> Arc<KeyFile> {
+    KeyFile::fixed(KeyRing::generate(clock::now()))
+}
+
+struct Following {
+    revoked: Arc<Revoked>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Following {
+    fn start(feed: &TestFeed, keys: &Arc<KeyFile>) -> Self {
+        let revoked = Arc::new(Revoked::new(None).with_feed(Stale::Closed, 30, clock::now()));
+        let url = address(&format!("http://{}", feed.address)).unwrap();
+        let signer = Signer::new(Arc::clone(keys), policy());
+        let follower = Follower::new(url, 30, signer, Arc::clone(&revoked)).unwrap();
+        Self {
+            revoked,
+            task: tokio::spawn(follower.follow()),
+        }
+    }
+
+    fn knows(&self, sid: &str) -> bool {
+        self.revoked.ended().contains(sid, clock::now())
+    }
+
+    fn failures(&self) -> u64 {
+        self.revoked.feed_counts().unwrap().1
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
+        let wait = async {
+            while !holds(self) {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(
+            timeout(SOON, wait).await.is_ok(),
+            "not within {SOON:?}: {what}"
+        );
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn with_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+#[actix_web::test]
+async fn news_arrive_at_once_and_an_idle_feed_is_asked_once() {
+    with_provider();
+    let keys = key_file();
+    let feed = TestFeed::start("a-", None, &keys);
+    feed.end_session("before");
+    let following = Following::start(&feed, &keys);
+    following
+        .until("the first answer is full", |view| view.knows("before"))
+        .await;
+    assert_eq!(following.revoked.feed_state(clock::now()), FeedState::Fresh);
+    following
+        .until("the next question waits", |_| feed.questions() == 2)
+        .await;
+    sleep(Duration::from_millis(600)).await;
+    assert_eq!(
+        feed.questions(),
+        2,
+        "it waits for the answer instead of asking on"
+    );
+    let ended = Instant::now();
+    feed.end_session("now");
+    following
+        .until("news arrive", |view| view.knows("now"))
+        .await;
+    assert!(
+        ended.elapsed() < Duration::from_secs(1),
+        "within a second: {:?}",
+        ended.elapsed()
+    );
+    assert!(following.knows("before"), "news add to what is known");
+    feed.stop().await;
+}
+
+#[actix_web::test]
+async fn a_restarted_feed_is_followed_again_from_its_full_answer() {
+    with_provider();
+    let keys = key_file();
+    let feed = TestFeed::start("a-", None, &keys);
+    feed.end_session("old");
+    let following = Following::start(&feed, &keys);
+    following
+        .until("the first answer", |view| view.knows("old"))
+        .await;
+    let address = feed.address;
+    feed.stop().await;
+    following
+        .until("the loss is noticed", |view| view.failures() > 0)
+        .await;
+    assert!(
+        following.knows("old"),
+        "nothing is forgotten while nobody answers"
+    );
+    let feed = TestFeed::start("b-", Some(address), &keys);
+    feed.end_session("new");
+    following
+        .until("the new process", |view| view.knows("new"))
+        .await;
+    following
+        .until("the set is replaced", |view| !view.knows("old"))
+        .await;
+    feed.stop().await;
+}
+
+#[actix_web::test]
+async fn a_refusing_feed_is_asked_ever_more_slowly_and_keeps_nothing_from_being_known() {
+    with_provider();
+    let keys = key_file();
+    let feed = TestFeed::start("a-", None, &keys);
+    feed.answer_with(503);
+    let following = Following::start(&feed, &keys);
+    following
+        .until("it asks again", |view| view.failures() >= 2)
+        .await;
+    assert_eq!(
+        following.revoked.feed_state(clock::now()),
+        FeedState::Waiting
+    );
+    let before = feed.questions();
+    sleep(Duration::from_millis(1500)).await;
+    assert!(
+        feed.questions() - before <= 4,
+        "{} questions",
+        feed.questions() - before
+    );
+    feed.end_session("s1");
+    feed.answer_with(200);
+    following
+        .until("it answers again", |view| view.knows("s1"))
+        .await;
+    feed.stop().await;
+}
+
+#[actix_web::test]
+async fn an_answer_that_is_none_changes_nothing() {
+    with_provider();
+    let keys = key_file();
+    let feed = TestFeed::start("a-", None, &keys);
+    feed.answer_with(204);
+    let following = Following::start(&feed, &keys);
+    following
+        .until("it is a failure", |view| view.failures() >= 1)
+        .await;
+    assert_eq!(following.revoked.feed_age(clock::now()), None);
+    feed.stop().await;
+}
+
+#[actix_web::test]
+async fn a_bearer_of_other_keys_is_refused_by_the_feed() {
+    with_provider();
+    let feed = TestFeed::start("a-", None, &key_file());
+    let following = Following::start(&feed, &key_file());
+    following
+        .until("it is refused", |view| view.failures() >= 1)
+        .await;
+    assert_eq!(following.revoked.feed_age(clock::now()), None);
+    feed.stop().await;
+}
+
+#[test]
+fn the_address_is_the_service_or_the_feed_itself() {
+    let full = |text| address(text).map(String::from);
+    assert_eq!(
+        full("http://auth:5000").unwrap(),
+        "http://auth:5000/internal/revocations"
+    );
+    assert_eq!(
+        full("https://auth/").unwrap(),
+        "https://auth/internal/revocations"
+    );
+    assert_eq!(
+        full("http://lb/keyturn/feed").unwrap(),
+        "http://lb/keyturn/feed"
+    );
+    for wrong in [
+        "",
+        "auth:5000",
+        "ftp://auth/",
+        "http://",
+        "http://a:b@auth/",
+        "http://auth/?x=1",
+    ] {
+        assert!(full(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_pause_is_never_longer_than_said_and_never_less_than_half() {
+    for _ in 0..1000 {
+        let pause = jittered(FIRST_PAUSE);
+        assert!(pause >= FIRST_PAUSE / 2 && pause <= FIRST_PAUSE);
+    }
+}
+
+#[actix_web::test]
+async fn a_question_waits_less_than_the_view_may_age() {
+    with_provider();
+    let keys = key_file();
+    let wait = |max_age| {
+        let revoked = Arc::new(Revoked::new(None));
+        let signer = Signer::new(Arc::clone(&keys), policy());
+        let url = address("http://auth").unwrap();
+        Follower::new(url, max_age, signer, revoked).unwrap().wait
+    };
+    assert_eq!((wait(30), wait(600), wait(6), wait(1)), (20, 20, 4, 1));
+}

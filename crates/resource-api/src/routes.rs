@@ -1,0 +1,130 @@
+//! The routes: what the tokens open, and what operators and their machines ask.
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+    middleware::from_fn,
+    web::{Data, ServiceConfig, get, resource, scope, to},
+};
+use chrono::DateTime;
+use serde_json::json;
+use shared::{
+    bearer::{self, Bearer, Gate},
+    http::{RequestInfo, not_found},
+    keys::Key,
+    metrics::TEXT_FORMAT,
+    problem::{PROBLEM_JSON, Problem},
+};
+
+use crate::{
+    metrics::ApiMetrics,
+    revocations::{FeedState, Revoked},
+};
+
+const OPENAPI: &str = include_str!("../openapi.json");
+
+/// The whole route table.
+pub(crate) fn table(config: &mut ServiceConfig) {
+    // Closed by default: whatever is below /api, known or not, is behind the gate.
+    let protected = scope("/api")
+        .wrap(from_fn(bearer::gate))
+        .service(resource("/home").route(get().to(home)))
+        .service(resource("/me").route(get().to(me)))
+        .service(resource("/admin").route(get().to(admin)))
+        .default_service(to(not_found));
+    config
+        .service(protected)
+        .service(resource("/healthz").route(get().to(healthz)))
+        .service(resource("/readyz").route(get().to(readyz)))
+        .service(resource("/metrics").route(get().to(metrics)))
+        .service(resource("/openapi.json").route(get().to(openapi)));
+}
+
+/// The current date in UTC.
+async fn home(info: RequestInfo) -> Result<HttpResponse, Problem> {
+    let time = DateTime::from_timestamp(info.now, 0)
+        .ok_or_else(|| Problem::internal("the clock is out of all bounds"))?;
+    Ok(text(time.format("%Y-%m-%d").to_string()))
+}
+
+/// The claims as they stand in the token, unknown ones included.
+async fn me(bearer: Bearer) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(String::from(bearer.payload.clone()))
+}
+
+/// Something for administrators alone.
+async fn admin(bearer: Bearer) -> Result<HttpResponse, Problem> {
+    bearer.require_role("admin")?;
+    Ok(text(format!("Hello, administrator {}.", bearer.claims.sub)))
+}
+
+/// The process answers.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok"}))
+}
+
+/// Whether requests should be sent here, and what both services must agree on.
+async fn readyz(info: RequestInfo, gate: Data<Gate>, revoked: Data<Revoked>) -> HttpResponse {
+    let policy = gate.validator().policy();
+    let ring = gate.validator().keys().ring();
+    let state = revoked.feed_state(info.now);
+    let age = revoked.feed_age(info.now);
+    let mut body = json!({
+        "status": "ready",
+        "issuer": policy.issuer,
+        "audience": policy.audiences,
+        "clockSkew": policy.skew,
+        "keys": ring.keys().iter().map(Key::kid).collect::<Vec<_>>(),
+        "feed": {
+            "state": state.as_str(),
+            "age": age,
+            "entries": revoked.ended().len(),
+        },
+    });
+    if revoked.is_ready(info.now) {
+        return HttpResponse::Ok().json(body);
+    }
+    // A problem like every other, which says the rest as well (RFC 9457 §3.2).
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let detail = match (state, age) {
+        (FeedState::Stale, Some(age)) => {
+            format!("the revocation feed has been silent for {age} s")
+        }
+        _ => "the revocation feed has not answered yet".to_owned(),
+    };
+    if let Some(members) = body.as_object_mut() {
+        members.extend([
+            ("type".to_owned(), json!("about:blank")),
+            ("title".to_owned(), json!(status.canonical_reason())),
+            ("status".to_owned(), json!(status.as_u16())),
+            ("code".to_owned(), json!("revocation_view_stale")),
+            ("detail".to_owned(), json!(detail)),
+            ("requestId".to_owned(), json!(info.id)),
+        ]);
+    }
+    HttpResponse::build(status)
+        .content_type(PROBLEM_JSON)
+        .body(body.to_string())
+}
+
+/// Prometheus' text.
+async fn metrics(metrics: Data<ApiMetrics>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(TEXT_FORMAT)
+        .body(metrics.render())
+}
+
+async fn openapi() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(OPENAPI)
+}
+
+fn text(text: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
+}

@@ -1,0 +1,210 @@
+//! Puts the parts together, listens, and stops.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{App, HttpServer, middleware::from_fn, web};
+use shared::{
+    bearer::Gate,
+    clock, http,
+    http::CorsOrigins,
+    key_file::KeyFile,
+    settings::JWT_KEYS_FILE,
+    token::{Signer, Validator},
+};
+use tokio::task::JoinHandle;
+
+use crate::{
+    error::StartError,
+    metrics::ApiMetrics,
+    revocations::{DenyFile, Revoked, feed::Follower},
+    routes,
+    settings::{Following, Settings},
+};
+
+/// Seconds that a stop waits for requests to end.
+const SHUTDOWN: u64 = 15;
+
+/// How often the deny file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The service, listening but not yet answering.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<rustls::ServerConfig>,
+    parts: Parts,
+    follower: Option<Follower>,
+}
+
+/// What the workers share: built once, outside of their closure.
+#[derive(Clone)]
+struct Parts {
+    gate: web::Data<Gate>,
+    revoked: Arc<Revoked>,
+    metrics: ApiMetrics,
+    origins: CorsOrigins,
+}
+
+impl Server {
+    /// Checks the settings, reads the key ring and takes the port; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`StartError`] names the setting that is wrong and says what to do.
+    #[expect(clippy::unused_async, reason = "both services start by the same call")]
+    pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        // For the feed over HTTPS. Err means that a program around us has chosen one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+
+        let following = settings.revocation.following()?;
+        let keys = KeyFile::open(&settings.token.jwt_keys_file)
+            .map_err(|error| StartError::of(error.naming(JWT_KEYS_FILE)))?;
+        let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
+        let deny = settings.revocation.deny_file().map(|path| {
+            DenyFile::open(path).map_err(|error| {
+                StartError::setting(
+                    "DENY_FILE",
+                    format!("{} cannot be read: {error}", path.display()),
+                )
+            })
+        });
+        let policy = settings.token.policy();
+        let signer = Signer::new(Arc::clone(&keys), policy.clone());
+        let mut revoked = Revoked::new(deny.transpose()?);
+        if let Some(following) = &following {
+            revoked = revoked.with_feed(following.stale, following.max_age, clock::now());
+        }
+        let revoked = Arc::new(revoked);
+        let follower = following
+            .map(|following| {
+                let Following { url, max_age, .. } = following;
+                Follower::new(url, max_age, signer, Arc::clone(&revoked))
+            })
+            .transpose()
+            .map_err(|error| StartError::setting("REVOCATION_FEED_URL", error))?;
+        let metrics = ApiMetrics::new(Arc::clone(&revoked)).map_err(StartError::of)?;
+        let validator = Validator::new(keys, policy);
+
+        let listener = TcpListener::bind(settings.listen).map_err(|source| StartError::Listen {
+            address: settings.listen,
+            source,
+        })?;
+        let address = listener.local_addr().map_err(|source| StartError::Listen {
+            address: settings.listen,
+            source,
+        })?;
+        let parts = Parts {
+            gate: web::Data::new(Gate::new(validator, Arc::clone(&revoked) as _)),
+            revoked,
+            metrics,
+            origins: settings.http.cors_allowed_origins,
+        };
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            parts,
+            follower,
+        })
+    }
+
+    /// The address that was taken.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `stop` completes, then finishes what it began.
+    ///
+    /// # Errors
+    /// If the workers cannot be started.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
+        let Self {
+            listener,
+            tls,
+            parts,
+            follower,
+            ..
+        } = self;
+        let background: Vec<JoinHandle<()>> = [
+            Some(tokio::spawn(
+                Arc::clone(parts.gate.validator().keys()).follow(),
+            )),
+            parts
+                .revoked
+                .deny()
+                .map(|_| tokio::spawn(look(Arc::clone(&parts.revoked)))),
+            follower.map(|follower| tokio::spawn(follower.follow())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+
+        let server = HttpServer::new(move || app(&parts))
+            .client_request_timeout(Duration::from_secs(10))
+            .shutdown_timeout(SHUTDOWN)
+            .disable_signals();
+        let server = match tls {
+            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+            None => server.listen(listener)?,
+        }
+        .run();
+        let handle = server.handle();
+        let mut running = std::pin::pin!(server);
+        let done = tokio::select! {
+            done = &mut running => done,
+            () = stop => {
+                // Stopping needs the server to be polled.
+                let (done, ()) = tokio::join!(running, handle.stop(true));
+                done
+            }
+        };
+        background.iter().for_each(JoinHandle::abort);
+        done
+    }
+}
+
+/// Looks at the deny file every second, for ever.
+async fn look(revoked: Arc<Revoked>) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let revoked = Arc::clone(&revoked);
+        // The file may be large, or on a disk that hangs: not on an async worker.
+        let look = move || revoked.deny().map(DenyFile::reload_if_changed);
+        if let Err(error) = tokio::task::spawn_blocking(look).await {
+            log::error!("DENY_FILE: {error}");
+        }
+    }
+}
+
+fn app(
+    parts: &Parts,
+) -> App<
+    impl actix_web::dev::ServiceFactory<
+        actix_web::dev::ServiceRequest,
+        Config = (),
+        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody + use<>>,
+        Error = actix_web::Error,
+        InitError = (),
+    > + use<>,
+> {
+    App::new()
+        .app_data(parts.gate.clone())
+        .app_data(web::Data::from(Arc::clone(&parts.revoked)))
+        .app_data(web::Data::new(parts.metrics.common().clone()))
+        .app_data(web::Data::new(parts.metrics.clone()))
+        .configure(routes::table)
+        .default_service(web::to(http::not_found))
+        .wrap(from_fn(http::bounds))
+        .wrap(http::cors(&parts.origins))
+        .wrap(from_fn(http::finish))
+}
+
+#[cfg(test)]
+mod tests;
