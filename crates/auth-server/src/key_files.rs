@@ -10,6 +10,11 @@ use shared::keys::KeyRing;
 use crate::mac_keys::MacKeys;
 use crate::settings::Settings;
 
+/// Mode of the ring's file: resource-api may run as another user of the same group.
+pub const RING_MODE: u32 = 0o640;
+/// Mode of the MAC keys' file: auth-server alone.
+pub const SECRET_MODE: u32 = 0o600;
+
 /// What `keys init` did with one file.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Made {
@@ -34,15 +39,14 @@ pub struct CannotWrite {
 /// [`CannotWrite`] names the setting and the path.
 pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotWrite> {
     let ring = KeyRing::generate(now).to_json();
-    // 0640: resource-api may run as another user of the same group.
-    let ring = make("JWT_KEYS_FILE", &settings.token.jwt_keys_file, ring.as_bytes(), 0o640)?;
+    let ring = make("JWT_KEYS_FILE", &settings.token.jwt_keys_file, ring.as_bytes(), RING_MODE)?;
     let path = &settings.store.refresh_keys_file;
     let keys = MacKeys::generate(now).to_json().map_err(|e| CannotWrite {
         setting: "REFRESH_KEYS_FILE",
         path: path.clone(),
         source: io::Error::other(e),
     })?;
-    Ok([ring, make("REFRESH_KEYS_FILE", path, keys.as_bytes(), 0o600)?])
+    Ok([ring, make("REFRESH_KEYS_FILE", path, keys.as_bytes(), SECRET_MODE)?])
 }
 
 fn make(setting: &'static str, path: &Path, content: &[u8], mode: u32) -> Result<Made, CannotWrite> {

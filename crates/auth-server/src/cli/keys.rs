@@ -1,24 +1,77 @@
-//! `auth-server keys …`
+//! `auth-server keys …`: the key ring and the MAC keys, changed one whole file at a time.
 
-use clap::Subcommand;
+use std::fs::{self, File};
+use std::io::{Read, stdin};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Subcommand, ValueEnum};
 use shared::clock;
+use shared::key_file::{KeyFile, write_atomically};
+use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm};
+use shared::settings::parse_lifetime;
+use zeroize::Zeroizing;
 
-use super::CommandError;
-use crate::key_files::{self, Made};
+use super::{CommandError, time};
+use crate::db::AuditRecord;
+use crate::key_files::{self, Made, RING_MODE, SECRET_MODE};
+use crate::mac_key_file;
+use crate::model::{Caller, Event};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make the files of JWT_KEYS_FILE and REFRESH_KEYS_FILE where they are missing; overwrites neither.
+    /// Make the files of `JWT_KEYS_FILE` and `REFRESH_KEYS_FILE` where they are missing; overwrites neither.
     Init,
+    /// Show the keys with states, ages and fingerprints; never secrets.
+    Status,
+    /// Add a new signing key. The one that signs until then verifies for 90 minutes more.
+    Rotate {
+        /// When it begins to sign: long enough for the file to reach every host.
+        #[arg(long = "in", default_value = "5m", value_parser = parse_lifetime)]
+        lead: Duration,
+    },
+    /// Withdraw a key at once: its access tokens are refused, and clients recover by one refresh. If it
+    /// was signing, a new key signs at once.
+    Revoke {
+        /// Name of the key, as `status` shows it.
+        kid: String,
+    },
+    /// Sign with an existing secret from now on, so that a running installation moves here without
+    /// signing anybody out. The secret is read from standard input.
+    Import {
+        /// How the secret is written.
+        #[arg(long, value_enum, default_value = "utf8")]
+        form: Form,
+        /// Name of the key in the ring; by default a fresh one.
+        #[arg(long)]
+        kid: Option<String>,
+    },
+    /// Add a MAC key for the refresh tokens of new sessions; sessions keep the one they began with.
+    RotateRefresh {
+        /// When sessions begin with it: long enough for the file to reach every replica.
+        #[arg(long = "in", default_value = "5m", value_parser = parse_lifetime)]
+        lead: Duration,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum Form {
+    /// The text itself, as `Encoding.UTF8.GetBytes` or a Node string takes it.
+    Utf8,
+    /// Hexadecimal digits.
+    Hex,
+    /// Base64url, with or without padding.
+    Base64url,
 }
 
 impl Command {
-    #[expect(clippy::unused_async, reason = "every command runs alike")]
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
+        let now = clock::now();
+        let keep = settings.lifetimes.refresh_idle_ttl;
         match self {
             Self::Init => {
-                for made in key_files::init(settings, clock::now())? {
+                for made in key_files::init(settings, now)? {
                     match made {
                         Made::New(path) => println!("made {}", path.display()),
                         Made::Kept(path) => println!("{} is there already, left as it is", path.display()),
@@ -26,6 +79,156 @@ impl Command {
                 }
                 Ok(())
             }
+            Self::Status => status(settings, now),
+            Self::Rotate { lead } => {
+                let changed = change_ring(settings, |ring| Ok(ring.rotate(now, lead, keep)))?;
+                let kid = changed.unwrap_or_default();
+                println!("key {kid} signs from {}", time(now.saturating_add(seconds(lead))));
+                audit(settings, format!("rotate: {kid}")).await;
+                Ok(())
+            }
+            Self::Revoke { kid } => {
+                let changed = change_ring(settings, |ring| ring.revoke(&kid, now).map_err(CommandError::of))?;
+                println!("key {kid} is revoked: every access token under it is refused from now on");
+                if let Some(new) = &changed {
+                    println!("key {new} signs at once");
+                }
+                audit(settings, format!("revoke: {kid}")).await;
+                Ok(())
+            }
+            Self::Import { form, kid } => {
+                let secret = read_secret(form)?;
+                let changed = change_ring(settings, |ring| {
+                    ring.import(&secret, kid.as_deref(), now).map_err(CommandError::of)
+                })?;
+                let kid = changed.unwrap_or_default();
+                println!("key {kid} signs from now on");
+                audit(settings, format!("import: {kid}")).await;
+                Ok(())
+            }
+            Self::RotateRefresh { lead } => {
+                let path = &settings.store.refresh_keys_file;
+                let _only_one = lock(path, "REFRESH_KEYS_FILE")?;
+                let keys = mac_key_file::read(path)?;
+                let next = keys.rotate(now, seconds(lead), seconds(settings.lifetimes.refresh_absolute_ttl));
+                replace(path, next.to_json()?.as_bytes(), SECRET_MODE, "REFRESH_KEYS_FILE")?;
+                println!("sessions begin with a new MAC key from {}", time(now.saturating_add(seconds(lead))));
+                audit(settings, "rotate-refresh".to_owned()).await;
+                Ok(())
+            }
         }
+    }
+}
+
+/// Reads the ring, changes it and writes it, with nobody else doing so meanwhile. Gives the new key's name.
+fn change_ring(
+    settings: &Settings,
+    change: impl FnOnce(&KeyRing) -> Result<shared::keys::Changed, CommandError>,
+) -> Result<Option<String>, CommandError> {
+    let path = &settings.token.jwt_keys_file;
+    let _only_one = lock(path, "JWT_KEYS_FILE")?;
+    let ring = KeyFile::open(path).map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?.ring();
+    let changed = change(&ring)?;
+    replace(path, changed.ring.to_json().as_bytes(), RING_MODE, "JWT_KEYS_FILE")?;
+    Ok(changed.added)
+}
+
+/// Two commands at once must not lose each other's key. The lock goes with the file handle.
+fn lock(path: &Path, setting: &str) -> Result<File, CommandError> {
+    let name = path.with_extension("lock");
+    let failed = |e: std::io::Error| CommandError(format!("{setting}: cannot lock {}: {e}", name.display()));
+    let file = File::create(&name).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+/// Replaces a file, keeping the rights it has: an operator may have given its group away.
+fn replace(path: &Path, content: &[u8], mode: u32, setting: &str) -> Result<(), CommandError> {
+    let mode = kept_mode(path).unwrap_or(mode);
+    write_atomically(path, content, mode)
+        .map_err(|e| CommandError(format!("{setting}: cannot write {}: {e}", path.display())))
+}
+
+#[cfg(unix)]
+fn kept_mode(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).ok().map(|found| found.mode() & 0o770)
+}
+
+#[cfg(not(unix))]
+fn kept_mode(_: &Path) -> Option<u32> {
+    None
+}
+
+fn read_secret(form: Form) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+    let mut text = Zeroizing::new(String::new());
+    stdin().take(64 * 1024).read_to_string(&mut text)?;
+    // The line's end belongs to the terminal, not to the secret.
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let form = match form {
+        Form::Utf8 => SecretForm::Utf8,
+        Form::Hex => SecretForm::Hex,
+        Form::Base64url => SecretForm::Base64Url,
+    };
+    form.decode(line).ok_or_else(|| CommandError("the secret is not written in this form".into()))
+}
+
+fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
+    let path = &settings.token.jwt_keys_file;
+    let ring = KeyFile::open(path).map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?.ring();
+    println!("{}", path.display());
+    for key in ring.status(now) {
+        println!("  {}  {:8}  {}  {}", key.kid, word(key.state), key.fingerprint, story(&key));
+    }
+    let keys = mac_key_file::read(&settings.store.refresh_keys_file)?;
+    let signing = keys.signing(now).map(crate::mac_keys::MacKey::id);
+    println!("{}", settings.store.refresh_keys_file.display());
+    for key in keys.iter() {
+        let state = match key.id() {
+            id if Some(id) == signing => "active",
+            _ if key.sign_from() > now => "staged",
+            _ => "retiring",
+        };
+        println!("  {:08x}  {state:8}  since {}", key.id(), time(key.sign_from()));
+    }
+    Ok(())
+}
+
+fn word(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Staged => "staged",
+        KeyState::Active => "active",
+        KeyState::Retiring => "retiring",
+        KeyState::Retired => "retired",
+        KeyState::Revoked => "revoked",
+    }
+}
+
+fn story(key: &KeyStatus) -> String {
+    match (key.state, key.verify_until, key.since) {
+        (KeyState::Staged, ..) => format!("signs from {}", time(key.sign_from)),
+        (KeyState::Retiring, Some(until), _) => format!("verifies until {}", time(until)),
+        (KeyState::Retired | KeyState::Revoked, _, Some(since)) => format!("since {}", time(since)),
+        _ => format!("signs since {}, {} days", time(key.sign_from), key.age / 86_400),
+    }
+}
+
+fn seconds(lifetime: Duration) -> i64 {
+    i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// The key files may be where no database is (a one-shot that makes them): then the record is not
+/// written, and the operator hears of it.
+async fn audit(settings: &Settings, detail: String) {
+    let record = AuditRecord::general(Event::KeysChanged).detail(detail);
+    let caller = Caller::cli();
+    let written = async {
+        let db = super::open(settings).await?;
+        let deadline = crate::sessions::deadline(&caller);
+        db.write(deadline, move |tx| tx.audit(&caller, &record)).await.map_err(CommandError::of)
+    };
+    if let Err(error) = written.await {
+        eprintln!("auth-server: done, but not in the audit trail: {error}");
     }
 }

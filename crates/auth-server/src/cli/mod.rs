@@ -4,6 +4,7 @@
 //! one sees what they did within a second.
 
 mod keys;
+mod sessions;
 mod users;
 
 use std::fmt;
@@ -35,6 +36,9 @@ enum Command {
     /// Accounts.
     #[command(subcommand)]
     User(users::Command),
+    /// Sessions.
+    #[command(subcommand)]
+    Sessions(sessions::Command),
     /// Ask the running service on AUTH_LISTEN whether it lives; exit code 0 if so.
     Healthcheck,
 }
@@ -42,6 +46,12 @@ enum Command {
 /// What an operator reads when a command fails: one line.
 #[derive(Debug)]
 pub struct CommandError(String);
+
+impl CommandError {
+    pub(crate) fn of(error: impl std::error::Error) -> Self {
+        Self(error.to_string())
+    }
+}
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,7 +61,7 @@ impl fmt::Display for CommandError {
 
 impl<E: std::error::Error> From<E> for CommandError {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        Self::of(error)
     }
 }
 
@@ -71,6 +81,7 @@ impl Cli {
             }
             Some(Command::Keys(command)) => command.run(&settings).await,
             Some(Command::User(command)) => command.run(&settings).await,
+            Some(Command::Sessions(command)) => command.run(&settings).await,
             Some(Command::Healthcheck) => {
                 shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some()).await.map_err(CommandError)
             }
@@ -91,4 +102,10 @@ pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
     let url = settings.store.database_url.clone();
     let opened = tokio::task::spawn_blocking(move || Db::open(&url)).await?;
     opened.map_err(|e| CommandError(format!("DATABASE_URL: {e}")))
+}
+
+/// A time as operators read it.
+fn time(seconds: i64) -> String {
+    let time = chrono::DateTime::from_timestamp(seconds, 0);
+    time.map_or_else(|| seconds.to_string(), |time| time.format("%F %T UTC").to_string())
 }

@@ -119,7 +119,7 @@ fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
     }
 }
 
-async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
+pub(super) async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
     let wanted = name.to_owned();
     let found = db
         .read(move |tx| match Uuid::try_parse(&wanted) {

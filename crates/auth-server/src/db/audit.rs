@@ -1,6 +1,8 @@
 //! Statements on `audit`: appended to, read, and deleted when old; never changed, but for what a deleted
 //! account leaves.
 
+use std::borrow::Cow;
+
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use uuid::Uuid;
@@ -20,15 +22,21 @@ pub struct AuditRecord {
     pub session: Option<Uuid>,
     /// Its generation, where that matters.
     pub generation: Option<i64>,
-    /// A reason or the like: constant words, never a token.
-    pub detail: Option<&'static str>,
+    /// A reason or the like, never a token.
+    pub detail: Option<Cow<'static, str>>,
 }
 
 impl AuditRecord {
+    /// A record of an event that concerns no account.
+    #[must_use]
+    pub fn general(event: Event) -> Self {
+        Self { event, user: None, session: None, generation: None, detail: None }
+    }
+
     /// A record of an event on an account.
     #[must_use]
     pub fn of(event: Event, user: Uuid) -> Self {
-        Self { event, user: Some(user), session: None, generation: None, detail: None }
+        Self { user: Some(user), ..Self::general(event) }
     }
 
     /// On one of its sessions.
@@ -45,8 +53,8 @@ impl AuditRecord {
 
     /// With a reason.
     #[must_use]
-    pub fn detail(self, detail: &'static str) -> Self {
-        Self { detail: Some(detail), ..self }
+    pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { detail: Some(detail.into()), ..self }
     }
 }
 
@@ -89,7 +97,7 @@ impl Tx<'_> {
                 audit::user_id.eq(record.user.map(|id| id.to_string())),
                 audit::session_id.eq(record.session.map(|id| id.to_string())),
                 audit::generation.eq(record.generation),
-                audit::detail.eq(record.detail),
+                audit::detail.eq(record.detail.as_deref()),
                 audit::address.eq(&caller.address),
                 audit::user_agent.eq(&caller.user_agent),
                 audit::request_id.eq(&caller.request_id),

@@ -1,0 +1,157 @@
+//! `auth-server sessions …`: who is signed in, ending it, and the story of one session.
+
+use clap::Subcommand;
+use shared::clock;
+use uuid::Uuid;
+
+use super::users::find;
+use super::{CommandError, open, time};
+use crate::db::{AuditRecord, AuditRow, Db, SessionWithAccount};
+use crate::model::{Caller, EndReason, Event, Session};
+use crate::rotation::{Over, over};
+use crate::sessions::{deadline, end_all};
+use crate::settings::Settings;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List the live sessions of an account.
+    List {
+        /// E-mail or id of the account.
+        user: String,
+    },
+    /// End a session, or with --user every session of an account. Every API refuses it within a second.
+    Revoke {
+        /// The session's id.
+        #[arg(required_unless_present = "user", conflicts_with = "user")]
+        id: Option<Uuid>,
+        /// E-mail or id of the account whose sessions all end.
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Tell the story of a session: why was I logged out?
+    Explain {
+        /// The session's id, the `sid` of its access tokens.
+        id: Uuid,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
+        let db = open(settings).await?;
+        match self {
+            Self::List { user } => list(&db, &user).await,
+            Self::Revoke { id: Some(id), .. } => revoke(&db, id).await,
+            Self::Revoke { user, .. } => revoke_all(&db, &user.unwrap_or_default()).await,
+            Self::Explain { id } => explain(&db, id).await,
+        }
+    }
+}
+
+async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
+    let (user, now) = (find(db, user).await?.account.id, clock::now());
+    for session in db.read(move |tx| tx.list_sessions(user, now)).await? {
+        println!(
+            "{}\tsince {}\tlast used {}\t{} rotations\t{}\t{}",
+            session.id,
+            time(session.created_at),
+            time(session.rotated_at),
+            session.generation - 1,
+            session.address,
+            session.device
+        );
+    }
+    Ok(())
+}
+
+async fn revoke(db: &Db, id: Uuid) -> Result<(), CommandError> {
+    let caller = Caller::cli();
+    let ended = db.write(deadline(&caller), move |tx| {
+        let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else { return Ok(false) };
+        let hit = tx.end_session_of(user, id, EndReason::Admin, caller.now)?;
+        if hit {
+            let reason = EndReason::Admin.as_str();
+            tx.audit(&caller, &AuditRecord::of(Event::SessionEnded, user).session(id).detail(reason))?;
+        }
+        Ok(hit)
+    });
+    if ended.await? {
+        println!("ended");
+        Ok(())
+    } else {
+        Err(CommandError("there is no such session, or it has ended already".into()))
+    }
+}
+
+async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
+    let user = find(db, user).await?.account.id;
+    let caller = Caller::cli();
+    let ended = db.write(deadline(&caller), move |tx| end_all(tx, &caller, user, EndReason::Admin)).await?;
+    println!("{} sessions ended", ended.len());
+    Ok(())
+}
+
+async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
+    let (found, records) = db.read(move |tx| Ok((tx.find_session(id)?, tx.audit_of_session(id)?))).await?;
+    if found.is_none() && records.is_empty() {
+        return Err(CommandError(format!("nothing is known of a session {id} (any more)")));
+    }
+    println!("session {id}");
+    if let Some(SessionWithAccount { session, account }) = &found {
+        let whose = account.as_ref().map_or("a deleted account", |account| account.email.as_str());
+        println!("  of {whose}; began {}; {} rotations, the last {}", time(session.created_at), session.generation - 1, time(session.rotated_at));
+        println!("  {}", state(session, clock::now()));
+    } else {
+        println!("  its row is gone; this is what the audit trail has:");
+    }
+    for record in &records {
+        println!("  {}  {}", time(record.at), sentence(record));
+    }
+    Ok(())
+}
+
+fn state(session: &Session, now: i64) -> String {
+    match over(session, now) {
+        None => format!(
+            "alive: over at {} unless refreshed, and at {} in any case",
+            time(session.idle_until),
+            time(session.absolute_until)
+        ),
+        Some(Over::Ended(reason)) => {
+            let at = session.ended.map_or(now, |(at, _)| at);
+            format!("ended at {}: {}", time(at), why(reason.as_str()))
+        }
+        Some(Over::Idle) => format!("over since {}: nobody refreshed it for too long", time(session.idle_until)),
+        Some(Over::Absolute | Over::Gone) => {
+            format!("over since {}: its longest life was reached", time(session.absolute_until))
+        }
+    }
+}
+
+fn why(reason: &str) -> &str {
+    match reason {
+        "logout" => "the user logged out",
+        "ended" => "the user ended it, or deleted the account",
+        "password" => "the password was changed",
+        "blocked" => "the account was blocked",
+        "reuse" => "a used-up refresh token came back: a copy of it is in other hands, or a client keeps old ones",
+        "limit" => "the account had too many sessions, and this one was used least recently",
+        "admin" => "an operator ended it",
+        other => other,
+    }
+}
+
+fn sentence(record: &AuditRow) -> String {
+    let detail = record.detail.as_deref().unwrap_or_default();
+    let generation = record.generation.map(|g| format!(" at generation {g}")).unwrap_or_default();
+    let what = match record.event.as_str() {
+        "logged_in" => "began with a log-in".to_owned(),
+        "session_ended" => format!("ended{generation}: {}", why(detail)),
+        "late_retry" => format!("its current refresh token was handed out again after the grace time{generation}: an answer was lost, or two share the session"),
+        "row_behind" => format!("a genuine refresh token was newer than the database{generation}: it was restored or failed over"),
+        other => format!("{other}{generation} {detail}"),
+    };
+    let from = record.address.as_deref().filter(|a| !a.is_empty()).map(|a| format!(", from {a}")).unwrap_or_default();
+    let agent = record.user_agent.as_deref().filter(|a| !a.is_empty()).map(|a| format!(" ({a})")).unwrap_or_default();
+    let request = record.request_id.as_deref().filter(|r| !r.is_empty()).map(|r| format!(", request {r}")).unwrap_or_default();
+    format!("{what}{from}{agent}{request}")
+}
