@@ -1,1 +1,275 @@
+//! Credentials, and the gate around a handler.
 
+use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::middleware::from_fn;
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, HttpResponse, get};
+use serde_json::Value;
+
+use super::*;
+use crate::claims::NewToken;
+use crate::key_file::KeyFile;
+use crate::keys::KeyRing;
+use crate::token::{Cure, Policy, Signer};
+
+fn headers(values: &[&str]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        headers.append(
+            AUTHORIZATION,
+            HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+        );
+    }
+    headers
+}
+
+fn judged(values: &[&str]) -> Result<String, &'static str> {
+    credential(&headers(values))
+        .map(str::to_owned)
+        .map_err(|error| error.code())
+}
+
+#[test]
+fn exactly_one_credential_is_taken() {
+    for (values, expected) in [
+        (&["Bearer abc"][..], Ok("abc")),
+        (&["bearer abc"], Ok("abc")),
+        (&["BEARER   abc"], Ok("abc")),
+        (&["Bearer a b"], Ok("a b")),
+        (&[], Err("token_missing")),
+        (&[""], Err("token_missing")),
+        (&["Basic YTpi"], Err("token_missing")),
+        (&["Bearerabc"], Err("token_missing")),
+        (&["abc"], Err("token_missing")),
+        (&["Bearer"], Err("token_malformed")),
+        (&["Bearer "], Err("token_malformed")),
+        (&["Bearer \u{e9}"], Ok("\u{e9}")),
+        (&["Bearer abc", "Bearer abc"], Err("token_malformed")),
+        (&["Bearer abc", "Basic YTpi"], Err("token_malformed")),
+        (&["", ""], Err("token_malformed")),
+    ] {
+        assert_eq!(judged(values), expected.map(str::to_owned), "{values:?}");
+    }
+}
+
+#[test]
+fn a_credential_has_at_most_8_kib() {
+    let of_length = |length: usize| format!("Bearer {}", "x".repeat(length - 7));
+    assert!(judged(&[&of_length(LONGEST_TOKEN)]).is_ok());
+    assert_eq!(
+        judged(&[&of_length(LONGEST_TOKEN + 1)]),
+        Err("token_malformed")
+    );
+}
+
+#[test]
+fn bytes_that_are_no_text_are_malformed() {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        AUTHORIZATION,
+        HeaderValue::from_bytes(b"Bearer \xff").unwrap(),
+    );
+    assert_eq!(credential(&headers).unwrap_err().code(), "token_malformed");
+}
+
+/// Revokes the session `ended`, denies the user `denied`, and knows nothing of the session `?`.
+struct SomeEnded;
+
+impl Revocations for SomeEnded {
+    fn judge(&self, claims: &Claims, _: i64) -> Verdict {
+        match (claims.sid.as_deref(), claims.sub.as_str()) {
+            (_, "denied") => Verdict::Revoked(Cure::None),
+            (Some("ended"), _) => Verdict::Revoked(Cure::Refresh),
+            (Some("?"), _) => Verdict::Unknown,
+            _ => Verdict::Live,
+        }
+    }
+}
+
+#[get("/me")]
+async fn me(bearer: Bearer) -> String {
+    bearer.claims.sub.clone()
+}
+
+#[get("/admin")]
+async fn for_admins(bearer: Bearer) -> Result<HttpResponse, Problem> {
+    bearer.require_role("admin")?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What came back: status, code of the problem, `act`, `www-authenticate`.
+#[derive(Debug, PartialEq)]
+struct Answer(u16, String, Option<String>, Option<String>);
+
+struct Fixture {
+    gate: web::Data<Gate>,
+    signer: Signer,
+    now: i64,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let now = clock::now();
+        let keys = KeyFile::fixed(KeyRing::generate(now));
+        let policy = Policy {
+            issuer: "i".into(),
+            audiences: vec!["a".into()],
+            skew: 0,
+        };
+        let validator = Validator::new(keys.clone(), policy.clone());
+        let gate = web::Data::new(Gate::new(validator, Arc::new(SomeEnded)));
+        Self {
+            gate,
+            signer: Signer::new(keys, policy),
+            now,
+        }
+    }
+
+    fn token(&self, sub: &str, sid: &str, lives: i64, roles: &[String]) -> String {
+        let (jti, now) = ("t", self.now);
+        let (iat, nbf, exp) = (now - 100, now - 100, now + lives);
+        let token = NewToken {
+            sub,
+            sid,
+            jti,
+            iat,
+            nbf,
+            exp,
+            name: "",
+            email: "",
+            roles,
+        };
+        format!("Bearer {}", self.signer.sign(&token, now).unwrap())
+    }
+
+    async fn get(&self, path: &str, credential: Option<&str>) -> Answer {
+        let guarded = web::scope("/by-middleware")
+            .wrap(from_fn(require_role("admin")))
+            .wrap(from_fn(gate))
+            .service(me);
+        let app = App::new()
+            .app_data(self.gate.clone())
+            .service(guarded)
+            .service(
+                web::scope("/api")
+                    .wrap(from_fn(gate))
+                    .service(me)
+                    .service(for_admins),
+            )
+            .service(me);
+        let app = init_service(app).await;
+        let mut request = TestRequest::get().uri(path);
+        if let Some(credential) = credential {
+            request = request.insert_header((AUTHORIZATION, credential));
+        }
+        let response = call_service(&app, request.to_request()).await;
+        let header = |name: HeaderName| {
+            response
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap().to_owned())
+        };
+        let (act, challenge) = (
+            header(crate::problem::ACT),
+            header(header::WWW_AUTHENTICATE),
+        );
+        let status = response.status().as_u16();
+        let body = read_body(response).await;
+        let code = serde_json::from_slice::<Value>(&body).map_or_else(
+            |_| String::from_utf8(body.to_vec()).unwrap(),
+            |body| body["code"].as_str().unwrap().to_owned(),
+        );
+        Answer(status, code, act, challenge)
+    }
+
+    async fn refused(&self, credential: Option<&str>) -> (u16, String, Option<String>) {
+        let Answer(status, code, act, _) = self.get("/api/me", credential).await;
+        (status, code, act)
+    }
+}
+
+fn refusal(code: &str, act: Option<&str>) -> (u16, String, Option<String>) {
+    (401, code.to_owned(), act.map(str::to_owned))
+}
+
+#[actix_web::test]
+async fn a_good_token_reaches_the_handler() {
+    let fixture = Fixture::new();
+    let token = fixture.token("u-1", "s-1", 60, &[]);
+    assert_eq!(
+        fixture.get("/api/me", Some(&token)).await,
+        Answer(200, "u-1".into(), None, None)
+    );
+}
+
+#[actix_web::test]
+async fn everything_else_stays_outside() {
+    let fixture = Fixture::new();
+    assert_eq!(fixture.refused(None).await, refusal("token_missing", None));
+    assert_eq!(
+        fixture.refused(Some("Bearer x")).await,
+        refusal("token_malformed", None)
+    );
+    let over = fixture.token("u", "s", 0, &[]);
+    assert_eq!(
+        fixture.refused(Some(&over)).await,
+        refusal("token_expired", Some("expired"))
+    );
+    let ended = fixture.token("u", "ended", 60, &[]);
+    assert_eq!(
+        fixture.refused(Some(&ended)).await,
+        refusal("token_revoked", Some("revoked"))
+    );
+    let ended_and_over = fixture.token("u", "ended", 0, &[]);
+    let revoked = refusal("token_revoked", Some("revoked"));
+    assert_eq!(fixture.refused(Some(&ended_and_over)).await, revoked);
+    let denied = fixture.token("denied", "ended", 60, &[]);
+    assert_eq!(
+        fixture.refused(Some(&denied)).await,
+        refusal("token_revoked", None)
+    );
+    let unknown = fixture.token("u", "?", 60, &[]);
+    let stale = (503, "revocation_view_stale".to_owned(), None);
+    assert_eq!(fixture.refused(Some(&unknown)).await, stale);
+}
+
+#[actix_web::test]
+async fn a_role_is_asked_for_in_the_handler_or_before_it() {
+    let fixture = Fixture::new();
+    let (admin, user) = (
+        ["x".to_owned(), "admin".to_owned()],
+        ["administrator".to_owned()],
+    );
+    let (admin, user) = (
+        fixture.token("u", "s", 60, &admin),
+        fixture.token("u", "s", 60, &user),
+    );
+    assert_eq!(fixture.get("/api/admin", Some(&admin)).await.0, 204);
+    assert_eq!(fixture.get("/by-middleware/me", Some(&admin)).await.0, 200);
+    for path in ["/api/admin", "/by-middleware/me"] {
+        let Answer(status, code, act, challenge) = fixture.get(path, Some(&user)).await;
+        assert_eq!(
+            (status, code.as_str(), act),
+            (403, "insufficient_role", None),
+            "{path}"
+        );
+        assert!(challenge.unwrap().contains(r#"error="insufficient_scope""#));
+        assert_eq!(fixture.get(path, None).await.0, 401);
+    }
+}
+
+#[actix_web::test]
+async fn without_a_gate_nobody_gets_in() {
+    let fixture = Fixture::new();
+    let token = fixture.token("u", "s", 60, &[]);
+    assert_eq!(
+        fixture.get("/me", Some(&token)).await,
+        Answer(500, "internal".into(), None, None)
+    );
+    let app = App::new().service(web::scope("/api").wrap(from_fn(gate)).service(me));
+    let app = init_service(app).await;
+    let request = TestRequest::get()
+        .uri("/api/me")
+        .insert_header((AUTHORIZATION, token));
+    assert_eq!(call_service(&app, request.to_request()).await.status(), 500);
+}
