@@ -2,43 +2,7 @@
 //!
 //! Takes tokens from the `Authorization` header only. Knows no rule about tokens: the
 //! [`Validator`] judges them, [`Revocations`] says what is revoked, and [`crate::problem`] turns a
-//! refusal into an answer.
-//!
-//! ```no_run
-//! use std::sync::Arc;
-//!
-//! use actix_web::{App, HttpServer, get, middleware::from_fn, web};
-//! use shared::bearer::{self, Bearer, Gate};
-//! use shared::key_file::KeyFile;
-//! use shared::token::{Policy, Validator};
-//!
-//! #[get("/hello")]
-//! async fn hello(bearer: Bearer) -> String {
-//!     format!("Hello, {}!", bearer.claims.name.as_deref().unwrap_or("you"))
-//! }
-//!
-//! #[actix_web::main]
-//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let keys = KeyFile::open("data/shared/jwt-keys.json".as_ref())?;
-//!     let policy = Policy {
-//!         issuer: "http://localhost:5000".into(),
-//!         audiences: vec!["http://localhost:5001".into()],
-//!         skew: 300,
-//!     };
-//!     // `()`: nothing is known about revocations, the token alone decides.
-//!     let gate = web::Data::new(Gate::new(Validator::new(keys.clone(), policy), Arc::new(())));
-//!     actix_web::rt::spawn(keys.follow());
-//!     HttpServer::new(move || {
-//!         App::new()
-//!             .app_data(gate.clone())
-//!             .service(web::scope("/api").wrap(from_fn(bearer::gate)).service(hello))
-//!     })
-//!     .bind("127.0.0.1:8080")?
-//!     .run()
-//!     .await?;
-//!     Ok(())
-//! }
-//! ```
+//! refusal into an answer. The example at the [crate]'s front page shows a gate in place.
 
 use std::future::{Ready, ready};
 use std::ops::Deref;

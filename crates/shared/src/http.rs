@@ -33,7 +33,6 @@ pub use crate::origins::CorsOrigins;
 use crate::problem::Problem;
 
 /// Answers what no route answers: 404 `not_found`.
-#[expect(clippy::unused_async, reason = "handlers are async")]
 pub async fn not_found() -> Problem {
     Problem::of_status(StatusCode::NOT_FOUND)
 }

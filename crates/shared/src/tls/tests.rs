@@ -13,10 +13,10 @@ struct Files {
 }
 
 impl Files {
-    fn write(&self, name: &str, text: &str, mode: u32) -> Option<PathBuf> {
+    fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
         let path = self.folder.path().join(name);
         crate::key_file::write_atomically(&path, text.as_bytes(), mode).unwrap();
-        Some(path)
+        path
     }
 }
 
@@ -39,9 +39,9 @@ fn certificate_and_key_belong_together() {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["localhost".into()]).unwrap();
     let other = generate_simple_self_signed(["localhost".into()]).unwrap();
-    let cert = files.write("cert.pem", &cert.pem(), 0o644);
-    let key = files.write("key.pem", &signing_key.serialize_pem(), 0o600);
-    let other = files.write("other.pem", &other.signing_key.serialize_pem(), 0o600);
+    let cert = Some(files.write("cert.pem", &cert.pem(), 0o644));
+    let key = Some(files.write("key.pem", &signing_key.serialize_pem(), 0o600));
+    let other = Some(files.write("other.pem", &other.signing_key.serialize_pem(), 0o600));
 
     assert_eq!(judge(None, None), Ok(false));
     assert_eq!(judge(cert.clone(), key.clone()), Ok(true));

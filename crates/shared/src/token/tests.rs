@@ -35,7 +35,7 @@ pub(super) fn policy() -> Policy {
 }
 
 /// A key as the ring's file holds it.
-pub(super) fn entry(kid: &str, secret: &[u8], members: Value) -> Value {
+pub(super) fn entry(kid: &str, secret: &[u8], members: &Value) -> Value {
     let mut entry = json!({
         "kty": "oct", "kid": kid, "alg": "HS256", "sign_from": 0,
         "k": URL_SAFE_NO_PAD.encode(secret),
@@ -52,7 +52,7 @@ pub(super) fn validator_of(ring: &Value) -> Validator {
 
 /// One active key, `KID`.
 pub(super) fn validator() -> Validator {
-    validator_of(&json!({"keys": [entry(KID, SECRET, json!({}))]}))
+    validator_of(&json!({"keys": [entry(KID, SECRET, &json!({}))]}))
 }
 
 /// Signs whatever it is given.

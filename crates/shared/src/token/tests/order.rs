@@ -16,28 +16,28 @@ type Fault = (&'static str, fn(&mut Draft));
 
 const FAULTS: [Fault; 10] = [
     ("token_malformed", |draft| {
-        draft.header["alg"] = json!("HS384")
+        draft.header["alg"] = json!("HS384");
     }),
     ("token_unknown_key", |draft| draft.header["kid"] = json!("")),
     ("token_bad_signature", |draft| draft.secret = OTHER),
     ("token_malformed", |draft| draft.raw_payload = Some("[]")),
     ("token_wrong_issuer", |draft| {
-        draft.claims["iss"] = json!(["http://localhost:5000"])
+        draft.claims["iss"] = json!(["http://localhost:5000"]);
     }),
     ("token_wrong_audience", |draft| {
-        draft.claims["aud"] = json!("http://localhost:9999")
+        draft.claims["aud"] = json!("http://localhost:9999");
     }),
     ("token_malformed", |draft| {
-        draft.claims["roles"] = json!("admin")
+        draft.claims["roles"] = json!("admin");
     }),
     ("token_not_yet_valid", |draft| {
-        draft.claims["nbf"] = json!(NOW + SKEW + 1)
+        draft.claims["nbf"] = json!(NOW + SKEW + 1);
     }),
     ("token_revoked", |draft| {
-        draft.verdict = Verdict::Revoked(Cure::Refresh)
+        draft.verdict = Verdict::Revoked(Cure::Refresh);
     }),
     ("token_expired", |draft| {
-        draft.claims["exp"] = json!(NOW - SKEW)
+        draft.claims["exp"] = json!(NOW - SKEW);
     }),
 ];
 
@@ -99,8 +99,8 @@ fn of_several_faults_the_first_of_the_order_is_named() {
 
 #[test]
 fn a_denied_token_has_no_cure_whatever_else_is_wrong_with_it() {
-    let revoked = json!({"keys": [entry("k-2", OTHER, json!({}))], "former": [
-        entry(KID, SECRET, json!({"state": "revoked", "since": NOW - 10}))]});
+    let revoked = json!({"keys": [entry("k-2", OTHER, &json!({}))], "former": [
+        entry(KID, SECRET, &json!({"state": "revoked", "since": NOW - 10}))]});
     let validator = validator_of(&revoked);
     let judge = |verdict| {
         let token = with_claims(&json!({"exp": NOW - 10_000}));

@@ -4,8 +4,8 @@ use super::*;
 
 /// A ring with `KID` as given, and another key that has signed since the beginning.
 fn ring(list: &str, members: Value) -> Validator {
-    let key = entry(KID, SECRET, members);
-    let mut ring = json!({"keys": [entry("k-2", OTHER, json!({}))]});
+    let key = entry(KID, SECRET, &members);
+    let mut ring = json!({"keys": [entry("k-2", OTHER, &json!({}))]});
     if list == "former" {
         ring["former"] = json!([key]);
     } else {
@@ -95,7 +95,7 @@ fn a_kid_is_the_name_of_one_key_only() {
 
 #[test]
 fn a_kid_with_quotes_is_written_and_read() {
-    let validator = validator_of(&json!({"keys": [entry(r#"a"\b"#, SECRET, json!({}))]}));
+    let validator = validator_of(&json!({"keys": [entry(r#"a"\b"#, SECRET, &json!({}))]}));
     let token = signer(&validator).sign(&new_token(&[]), NOW).unwrap();
     assert_eq!(code(&validator, &token, NOW), "ok");
     let header = json!({"alg": "HS256", "kid": r#"a"\b"#}).to_string();
@@ -108,7 +108,7 @@ fn a_kid_with_quotes_is_written_and_read() {
 #[test]
 fn without_a_key_that_signs_there_is_no_token() {
     let validator =
-        validator_of(&json!({"keys": [entry(KID, SECRET, json!({"sign_from": NOW + 1}))]}));
+        validator_of(&json!({"keys": [entry(KID, SECRET, &json!({"sign_from": NOW + 1}))]}));
     let signer = signer(&validator);
     assert!(matches!(
         signer.sign(&new_token(&[]), NOW),
