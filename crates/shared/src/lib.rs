@@ -84,8 +84,8 @@
 //! # Features
 //!
 //! - `actix` (default): [`bearer`], [`problem`], [`http`] and [`metrics`] for actix-web 4.
-//! - `settings`: command line flags and variables of both services ([`settings`]), the log, and
-//!   [`tls`].
+//! - `settings`: command line flags and variables of both services ([`settings`]), the log, [`tls`],
+//!   and what their processes do ([`service`]).
 
 #[cfg(feature = "actix")]
 pub mod bearer;
@@ -107,6 +107,8 @@ mod origins;
 #[cfg(feature = "actix")]
 pub mod problem;
 mod provider;
+#[cfg(all(feature = "actix", feature = "settings"))]
+pub mod service;
 #[cfg(feature = "settings")]
 pub mod settings;
 #[cfg(feature = "settings")]
