@@ -1,3 +1,4 @@
 DROP TABLE audit;
+DROP TABLE login_failures;
 DROP TABLE sessions;
 DROP TABLE users;

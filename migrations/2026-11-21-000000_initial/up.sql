@@ -35,6 +35,17 @@ CREATE INDEX sessions_user ON sessions (user_id);
 CREATE INDEX sessions_absolute_until ON sessions (absolute_until);
 CREATE INDEX sessions_ended_at ON sessions (ended_at) WHERE ended_at IS NOT NULL;
 
+-- Failed log-ins in a row. Bounded: a row per account or per address with a session of it, and a fixed
+-- number of slots for e-mails that are nobody's.
+CREATE TABLE login_failures (
+    slot      TEXT   NOT NULL PRIMARY KEY,
+    tag       TEXT   NOT NULL, -- whose failures these are, where several e-mails share a slot
+    user_id   TEXT   REFERENCES users (id) ON DELETE CASCADE,
+    failures  BIGINT NOT NULL,
+    failed_at BIGINT NOT NULL
+);
+CREATE INDEX login_failures_user ON login_failures (user_id);
+
 -- Append-only: one record per change of state. No reference to users or sessions, which it outlives.
 CREATE TABLE audit (
     id         TEXT   NOT NULL PRIMARY KEY, -- UUIDv7: its order is the order of writing

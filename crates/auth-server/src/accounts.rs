@@ -1,10 +1,14 @@
 //! The rules of accounts: registration, log-in, changes, deletion. No HTTP, no SQL.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::db::{AuditRecord, Db, DbError, NewUser};
 use crate::endings::Endings;
 use crate::error::Error;
+use crate::login_delay::Counter;
+use crate::mac_key_file::MacKeyFile;
 use crate::model::{Account, Caller, EndReason, Event, User};
 use crate::password::{Hasher, Password};
 use crate::sessions::{deadline, end_all};
@@ -14,6 +18,16 @@ pub struct Accounts {
     db: Db,
     hasher: Hasher,
     endings: Endings,
+    /// Keys for counting failures; `None` where they are not counted.
+    failure_keys: Option<Arc<MacKeyFile>>,
+}
+
+/// A user whose password was just checked.
+pub struct Authenticated {
+    /// The user.
+    pub user: User,
+    /// Where failures are counted: to be cleared by the log-in.
+    pub counter: Option<Counter>,
 }
 
 /// What a change of the account asks for.
@@ -27,8 +41,8 @@ pub struct ProfileChange {
 impl Accounts {
     /// Puts the rules together.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, endings: Endings) -> Self {
-        Self { db, hasher, endings }
+    pub fn new(db: Db, hasher: Hasher, endings: Endings, failure_keys: Option<Arc<MacKeyFile>>) -> Self {
+        Self { db, hasher, endings, failure_keys }
     }
 
     /// Makes an account.
@@ -62,10 +76,14 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`], the same and after the same work for an unknown user;
-    /// [`Error::AccountBlocked`] only with the right password.
-    pub async fn authenticate(&self, email: String, password: Password) -> Result<User, Error> {
-        let user = self.db.read(move |tx| tx.find_user_by_email(&email)).await?;
-        self.checked(user, password).await
+    /// [`Error::AccountBlocked`] only with the right password; [`Error::TooManyAttempts`] unchecked.
+    pub async fn authenticate(
+        &self,
+        email: String,
+        password: Password,
+        caller: &Caller,
+    ) -> Result<Authenticated, Error> {
+        self.check(Who::Email(email), password, caller).await
     }
 
     /// The user, whose current password was given, and the hash of the new one.
@@ -77,9 +95,10 @@ impl Accounts {
         user: Uuid,
         current: Password,
         new: Password,
+        caller: &Caller,
     ) -> Result<(User, String), Error> {
         check_password(&new)?;
-        let user = self.confirmed(user, current).await?;
+        let user = self.confirmed(user, current, caller).await?;
         Ok((user, self.hasher.hash(new).await?))
     }
 
@@ -96,7 +115,7 @@ impl Accounts {
     ) -> Result<Account, Error> {
         change.user_name.as_deref().map_or(Ok(()), check_user_name)?;
         change.email.as_deref().map_or(Ok(()), check_email)?;
-        let user = self.confirmed(user, current).await?;
+        let user = self.confirmed(user, current, caller).await?;
         let detail = match (&change.user_name, &change.email) {
             (Some(_), Some(_)) => "name and e-mail",
             (Some(_), None) => "name",
@@ -125,7 +144,7 @@ impl Accounts {
     /// # Errors
     /// [`Error::InvalidCredentials`] for a wrong current password.
     pub async fn delete(&self, user: Uuid, current: Password, caller: &Caller) -> Result<(), Error> {
-        let user = self.confirmed(user, current).await?;
+        let user = self.confirmed(user, current, caller).await?;
         let (id, version) = (user.account.id, Some(user.password_version));
         if self.remove(id, version, EndReason::Ended, caller).await? { Ok(()) } else { Err(Error::InvalidCredentials) }
     }
@@ -254,17 +273,80 @@ impl Accounts {
         Ok(true)
     }
 
-    async fn confirmed(&self, id: Uuid, current: Password) -> Result<User, Error> {
-        let user = self.db.read(move |tx| tx.find_user(id)).await?;
-        self.checked(user, current).await
+    async fn confirmed(&self, id: Uuid, current: Password, caller: &Caller) -> Result<User, Error> {
+        Ok(self.check(Who::Id(id), current, caller).await?.user)
     }
 
     /// The user if the password fits: the same work for nobody as for somebody.
-    async fn checked(&self, user: Option<User>, password: Password) -> Result<User, Error> {
+    async fn check(&self, who: Who, password: Password, caller: &Caller) -> Result<Authenticated, Error> {
+        let keys = self.failure_keys.as_ref().map(|file| file.keys());
+        let (from, now) = (caller.address.clone(), caller.now);
+        let (user, counter) = self
+            .db
+            .read(move |tx| {
+                let user = match &who {
+                    Who::Email(email) => tx.find_user_by_email(email)?,
+                    Who::Id(id) => tx.find_user(*id)?,
+                };
+                let Some(keys) = &keys else { return Ok((user, None)) };
+                let id = user.as_ref().map(|user| user.account.id);
+                let email = match (&who, &user) {
+                    (Who::Email(email), _) => email.as_str(),
+                    (_, user) => user.as_ref().map_or("", |user| user.account.email.as_str()),
+                };
+                let counter = Counter::of(email, id, &tx.addresses_of(id, now)?, &from, keys);
+                let failures = tx.login_failures(&counter)?;
+                Ok((user, Some((counter, failures))))
+            })
+            .await?;
+        if let Some((_, failures)) = &counter {
+            refuse_within_delay(failures.wait(caller.now))?;
+        }
+        let counter = counter.map(|(counter, _)| counter);
         let stored = user.as_ref().map(|user| user.password_hash.clone());
         let fits = self.hasher.verify(password, stored).await?;
-        let user = user.filter(|_| fits).ok_or(Error::InvalidCredentials)?;
-        if user.blocked_at.is_some() { Err(Error::AccountBlocked) } else { Ok(user) }
+        let Some(user) = user.filter(|_| fits) else {
+            if let Some(counter) = counter {
+                self.count_failure(counter, caller).await?;
+            }
+            return Err(Error::InvalidCredentials);
+        };
+        if user.blocked_at.is_some() { Err(Error::AccountBlocked) } else { Ok(Authenticated { user, counter }) }
+    }
+
+    /// Counts a failure. Of many guesses at once only the first few are answered as such: once they have
+    /// begun a delay, the others are told of it, and not whether they were right.
+    async fn count_failure(&self, counter: Counter, caller: &Caller) -> Result<(), Error> {
+        let unit_caller = caller.clone();
+        let wait = self
+            .db
+            .write(deadline(caller), move |tx| {
+                let wait = tx.login_failures(&counter)?.wait(unit_caller.now);
+                if wait > 0 {
+                    return Ok(wait);
+                }
+                let failures = tx.count_login_failure(&counter, unit_caller.now)?;
+                if let Some(user) = counter.user.filter(|_| failures.is_first_delay()) {
+                    tx.audit(&unit_caller, &AuditRecord::of(Event::LoginDelayed, user))?;
+                }
+                Ok(0)
+            })
+            .await?;
+        refuse_within_delay(wait)
+    }
+}
+
+/// Whose password is checked.
+enum Who {
+    Email(String),
+    Id(Uuid),
+}
+
+/// Answers an attempt within a delay.
+pub(crate) fn refuse_within_delay(wait: i64) -> Result<(), Error> {
+    match u64::try_from(wait) {
+        Ok(seconds @ 1..) => Err(Error::TooManyAttempts(seconds)),
+        _ => Ok(()),
     }
 }
 

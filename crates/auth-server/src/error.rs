@@ -37,6 +37,9 @@ pub enum Error {
     /// The right password of a blocked account.
     #[error("this account is blocked")]
     AccountBlocked,
+    /// Too many failed attempts, or too many from one address; the seconds until the next is looked at.
+    #[error("too many attempts; try again later")]
+    TooManyAttempts(u64),
     /// Forged, damaged, or of another server.
     #[error("not a refresh token of this server")]
     InvalidRefreshToken,
@@ -118,6 +121,7 @@ impl From<&Error> for Problem {
             Error::RegistrationClosed => (S::FORBIDDEN, "registration_closed"),
             Error::InvalidCredentials => (S::UNAUTHORIZED, "invalid_credentials"),
             Error::AccountBlocked => (S::FORBIDDEN, "account_blocked"),
+            Error::TooManyAttempts(_) => (S::TOO_MANY_REQUESTS, "too_many_attempts"),
             Error::InvalidRefreshToken => (S::UNAUTHORIZED, "invalid_refresh_token"),
             Error::InvalidAccessToken => (S::UNAUTHORIZED, "invalid_access_token"),
             Error::SessionOver(Over::Ended(_)) => (S::UNAUTHORIZED, "session_revoked"),
@@ -139,6 +143,7 @@ impl From<&Error> for Problem {
             Error::SessionOver(Over::Ended(reason)) => problem.reason(reason.as_str()),
             Error::SessionOver(Over::Idle) => problem.reason("idle"),
             Error::SessionOver(Over::Absolute) => problem.reason("absolute"),
+            Error::TooManyAttempts(seconds) => problem.retry_after(*seconds),
             _ => problem,
         }
     }

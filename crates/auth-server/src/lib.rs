@@ -5,10 +5,12 @@
 
 pub mod accounts;
 pub mod cli;
+pub mod client_address;
 pub mod db;
 pub mod endings;
 pub mod error;
 pub mod key_files;
+pub mod login_delay;
 pub mod mac_key_file;
 pub mod mac_keys;
 pub mod model;

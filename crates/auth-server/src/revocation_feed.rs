@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared::clock;
+use tokio::sync::watch;
 
 use crate::db::{Db, DbError};
 use crate::endings::{Endings, News, Revocation};
@@ -24,6 +25,8 @@ pub struct RevocationFeed {
     endings: Endings,
     /// Did the last look at the table succeed? While not, a follower must not believe its view is fresh.
     current: Arc<AtomicBool>,
+    /// Turns true when the service stops: questions then wait no longer.
+    closing: watch::Sender<bool>,
 }
 
 impl RevocationFeed {
@@ -32,7 +35,8 @@ impl RevocationFeed {
     /// # Errors
     /// The database's.
     pub async fn start(db: Db, endings: Endings) -> Result<Self, DbError> {
-        let feed = Self { db, endings, current: Arc::new(AtomicBool::new(true)) };
+        let closing = watch::Sender::new(false);
+        let feed = Self { db, endings, current: Arc::new(AtomicBool::new(true)), closing };
         let now = clock::now();
         feed.look(now.saturating_sub(feed.endings.in_force())).await?;
         Ok(feed)
@@ -72,14 +76,23 @@ impl RevocationFeed {
         Ok(())
     }
 
+    /// Answers all who wait, at once: a stop must not wait for questions that wait for news.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
     /// What is new since `cursor`: at once if there is some, else after `wait`.
     ///
     /// # Errors
     /// [`Error::Database`] while the table cannot be read: no news would be a lie.
     pub async fn news(&self, cursor: Option<&str>, wait: Duration) -> Result<News, Error> {
         let until = Instant::now() + wait;
-        let waited = tokio::time::timeout_at(until.into(), self.endings.wait(cursor)).await;
-        log::trace!("feed: {}", if waited.is_ok() { "news" } else { "no news" });
+        let mut closing = self.closing.subscribe();
+        tokio::select! {
+            () = self.endings.wait(cursor) => log::trace!("feed: news"),
+            () = tokio::time::sleep_until(until.into()) => log::trace!("feed: no news"),
+            _ = closing.wait_for(|closing| *closing) => log::trace!("feed: the service stops"),
+        }
         if !self.current.load(Ordering::Relaxed) {
             return Err(DbError::Unavailable("the sessions table cannot be read".into()).into());
         }

@@ -21,9 +21,9 @@ use crate::mac_key_file::MacKeyFile;
 use crate::model::Caller;
 use crate::password::{Hasher, Password};
 use crate::revocation_feed::RevocationFeed;
-use crate::routes::{self, Page};
+use crate::routes::{self, Addresses, Page};
 use crate::sessions::Sessions;
-use crate::settings::{DemoUser, Settings};
+use crate::settings::{DemoUser, Settings, Switch};
 
 /// Seconds that a stop waits for requests to end.
 const SHUTDOWN: u64 = 15;
@@ -59,6 +59,7 @@ struct Parts {
     feed: RevocationFeed,
     page: Option<Arc<Page>>,
     metrics: Arc<Metrics>,
+    addresses: Arc<Addresses>,
 }
 
 impl Server {
@@ -92,6 +93,7 @@ impl Server {
             tokio::spawn(Arc::clone(&parts.mac_keys).follow()),
             tokio::spawn(parts.feed.clone().follow()),
         ];
+        let feed = parts.feed.clone();
         let server = HttpServer::new(move || app(&parts))
             .client_request_timeout(Duration::from_secs(10))
             .shutdown_timeout(SHUTDOWN)
@@ -106,6 +108,7 @@ impl Server {
         let done = tokio::select! {
             done = &mut running => done,
             () = stop => {
+                feed.close();
                 // Stopping needs the server to be polled.
                 let (done, ()) = tokio::join!(running, handle.stop(true));
                 done
@@ -136,6 +139,7 @@ fn app(
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
         .app_data(web::Data::from(Arc::clone(&parts.metrics)))
+        .app_data(web::Data::from(Arc::clone(&parts.addresses)))
         .app_data(shared::http::json_config())
         .configure(routes::table)
         .configure(|config| {
@@ -185,11 +189,14 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     ));
     let threads = available_parallelism().map_or(1, std::num::NonZero::get);
     let hasher = Hasher::start(threads).map_err(StartError::of)?;
-    let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings));
+    let failure_keys = (settings.limits.login_limits == Switch::On).then(|| Arc::clone(&mac_keys));
+    let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings, failure_keys));
+    let addresses = Arc::new(Addresses::new(&settings.limits));
+    warn_of_one_proxy(&settings);
     if let Some(demo) = settings.page.demo_user.clone() {
         add_demo_user(&accounts, demo).await?;
     }
-    Ok(Parts { settings, db, validator, mac_keys, sessions, accounts, feed, page, metrics })
+    Ok(Parts { settings, db, validator, mac_keys, sessions, accounts, feed, page, metrics, addresses })
 }
 
 async fn open(settings: &Settings) -> Result<Db, StartError> {
@@ -208,6 +215,14 @@ async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartE
             Ok(())
         }
         Err(error) => Err(StartError(format!("DEMO_USER: {error}"))),
+    }
+}
+
+fn warn_of_one_proxy(settings: &Settings) {
+    if settings.limits.login_limits == Switch::Off {
+        log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
+    } else if settings.limits.trusted_proxies.is_empty() && !settings.listen.ip().is_loopback() {
+        log::warn!("TRUSTED_PROXIES is not set: behind a proxy, all clients count as one address");
     }
 }
 

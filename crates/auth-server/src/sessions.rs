@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::db::{AuditRecord, Db, DbError, NewSession, Rotated, Rotation, SessionWithAccount, Tx};
 use crate::endings::Endings;
 use crate::error::Error;
+use crate::login_delay::Counter;
 use crate::mac_key_file::MacKeyFile;
 use crate::model::{Account, Caller, EndReason, Event, Session, User};
 use crate::refresh_token::RefreshToken;
@@ -72,25 +73,39 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] or [`Error::AccountBlocked`] if the account changed since.
-    pub async fn start(&self, user: &User, caller: &Caller) -> Result<Pair, Error> {
+    pub async fn start(&self, user: &User, counter: Option<Counter>, caller: &Caller) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
         let (version, keep, unit_caller, unit_new) =
             (user.password_version, self.lifetimes.max_sessions_per_user, caller.clone(), new.clone());
         let begun = self
             .db
             .write(deadline(caller), move |tx| {
-                // First, since block and password change write this row first too: one of the two sees the other.
-                if !tx.mark_login(unit_new.user, version, unit_caller.now)? {
-                    return Ok(None);
+                if let Some(counter) = &counter {
+                    // A guess that turned out right while others began a delay is not let in by it.
+                    let wait = tx.login_failures(counter)?.wait(unit_caller.now);
+                    if wait > 0 {
+                        return Ok(Begun::Delayed(wait));
+                    }
                 }
-                begin(tx, &unit_caller, &unit_new, keep).map(Some)
+                // First of the writes, since block and password change write this row first too: one of the two sees the other.
+                if !tx.mark_login(unit_new.user, version, unit_caller.now)? {
+                    return Ok(Begun::Changed);
+                }
+                if let Some(counter) = &counter {
+                    tx.clear_login_failures(counter)?;
+                }
+                begin(tx, &unit_caller, &unit_new, keep).map(Begun::Session)
             })
             .await?;
-        let Some(ended) = begun else {
-            let id = user.account.id;
-            let now = self.db.read(move |tx| tx.find_user(id)).await?;
-            let blocked = now.is_some_and(|user| user.blocked_at.is_some());
-            return Err(if blocked { Error::AccountBlocked } else { Error::InvalidCredentials });
+        let ended = match begun {
+            Begun::Session(ended) => ended,
+            Begun::Delayed(wait) => return Err(Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1))),
+            Begun::Changed => {
+                let id = user.account.id;
+                let now = self.db.read(move |tx| tx.find_user(id)).await?;
+                let blocked = now.is_some_and(|user| user.blocked_at.is_some());
+                return Err(if blocked { Error::AccountBlocked } else { Error::InvalidCredentials });
+            }
         };
         self.endings.publish(&ended, caller.now);
         self.sweep(caller);
@@ -406,6 +421,16 @@ impl Sessions {
             }
         });
     }
+}
+
+/// What a log-in's unit came to.
+enum Begun {
+    /// A session, and those that it pushed out.
+    Session(Vec<Uuid>),
+    /// Failures meanwhile began a delay of so many seconds.
+    Delayed(i64),
+    /// The account changed since its password was checked.
+    Changed,
 }
 
 /// Inserts the session and ends what exceeds the limit; the rest of a log-in's unit.

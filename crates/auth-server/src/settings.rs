@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use crate::client_address::TrustedProxies;
 use shared::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
 
 /// The longest access token lifetime: the revocation feed remembers an ending only for about an hour.
@@ -143,6 +144,28 @@ pub struct LifetimeSettings {
     pub audit_retention: Duration,
 }
 
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// Limits against guessing.
+#[derive(Args, Clone, Debug)]
+pub struct LimitSettings {
+    /// Delays after failed log-ins, and a bucket of attempts per address; `off` for load tests only.
+    #[arg(long, env = "LOGIN_LIMITS", default_value = "on", global = true)]
+    pub login_limits: Switch,
+
+    /// Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. Behind a
+    /// proxy that is not named here all clients have one address.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
+    pub trusted_proxies: TrustedProxies,
+}
+
 /// The demo page.
 #[derive(Args, Clone, Debug)]
 pub struct PageSettings {
@@ -177,6 +200,10 @@ pub struct Settings {
     /// Lifetimes and limits.
     #[command(flatten)]
     pub lifetimes: LifetimeSettings,
+
+    /// Limits against guessing.
+    #[command(flatten)]
+    pub limits: LimitSettings,
 
     /// Issuer, audience, key ring, skew.
     #[command(flatten)]

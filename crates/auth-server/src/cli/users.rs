@@ -107,7 +107,7 @@ impl Command {
 
 fn accounts(db: &Db) -> Result<Accounts, CommandError> {
     // The running services learn of endings from the table; nobody asks this process.
-    Ok(Accounts::new(db.clone(), Hasher::start(1)?, Endings::new(0)))
+    Ok(Accounts::new(db.clone(), Hasher::start(1)?, Endings::new(0), None))
 }
 
 fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {

@@ -1,6 +1,7 @@
 //! Brings the tables up to date: one embedded tree for both databases.
 
-use std::fs;
+use std::path::Path;
+use std::{fs, io};
 
 use diesel::r2d2::ManageConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -16,12 +17,8 @@ const LOCK: i64 = 0x006b_6579_7475_726e;
 
 /// Runs what is pending. Several processes may start at once: one of them migrates, the others wait.
 pub(super) fn run(url: &DatabaseUrl) -> Result<(), DbError> {
-    if let DatabaseUrl::Sqlite(path) = url
-        && let Some(folder) = path.parent()
-        && !folder.as_os_str().is_empty()
-    {
-        fs::create_dir_all(folder)
-            .map_err(|e| DbError::Unavailable(format!("cannot make the folder {}: {e}", folder.display())))?;
+    if let DatabaseUrl::Sqlite(path) = url {
+        make_file(path)?;
     }
     let mut conn = Manager { url: url.clone() }
         .connect()
@@ -40,6 +37,24 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<(), DbError> {
         }
     };
     done.map_err(|e| DbError::Unavailable(format!("cannot bring the tables of {url:?} up to date: {e}")))
+}
+
+/// Makes the file before SQLite does, so that nobody else on the machine may read it; the files that
+/// SQLite puts beside it take over its rights.
+fn make_file(path: &Path) -> Result<(), DbError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder)
+            .map_err(|e| DbError::Unavailable(format!("cannot make the folder {}: {e}", folder.display())))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(DbError::Unavailable(format!("cannot make {}: {e}", path.display()))),
+    }
 }
 
 fn pending<DB: diesel::backend::Backend>(conn: &mut impl MigrationHarness<DB>) -> Result<(), String> {

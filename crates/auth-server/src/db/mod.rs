@@ -10,6 +10,7 @@
 mod audit;
 mod connection;
 mod feed;
+mod login_failures;
 mod migrate;
 mod schema;
 mod sessions;

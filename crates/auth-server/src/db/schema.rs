@@ -51,3 +51,13 @@ diesel::table! {
 
 diesel::joinable!(sessions -> users (user_id));
 diesel::allow_tables_to_appear_in_same_query!(users, sessions);
+
+diesel::table! {
+    login_failures (slot) {
+        slot -> Text,
+        tag -> Text,
+        user_id -> Nullable<Text>,
+        failures -> BigInt,
+        failed_at -> BigInt,
+    }
+}

@@ -7,7 +7,7 @@ use actix_web::web::{Data, Json};
 use super::bodies::{
     Confirmation, Credentials, NewPassword, NewProfile, OldPair, PairBody, Registration, UserBody,
 };
-use super::caller::CalledBy;
+use super::caller::{Addresses, CalledBy};
 use super::gate::SignedIn;
 use crate::accounts::{Accounts, ProfileChange};
 use crate::error::Error;
@@ -19,11 +19,13 @@ pub(super) async fn register(
     CalledBy(caller): CalledBy,
     accounts: Data<Accounts>,
     registration: Data<settings::Registration>,
+    addresses: Data<Addresses>,
     Json(body): Json<Registration>,
 ) -> Result<HttpResponse, Error> {
     if **registration == settings::Registration::Closed {
         return Err(Error::RegistrationClosed);
     }
+    addresses.take(&caller)?;
     let password = Password::new(body.password);
     let account = accounts.register(body.user_name, body.email, password, Vec::new(), &caller).await?;
     Ok(HttpResponse::Created().json(UserBody::from(account)))
@@ -33,10 +35,12 @@ pub(super) async fn log_in(
     CalledBy(caller): CalledBy,
     accounts: Data<Accounts>,
     sessions: Data<Sessions>,
+    addresses: Data<Addresses>,
     Json(body): Json<Credentials>,
 ) -> Result<HttpResponse, Error> {
-    let user = accounts.authenticate(body.email, Password::new(body.password)).await?;
-    Ok(token_answer(sessions.start(&user, &caller).await?))
+    addresses.take(&caller)?;
+    let known = accounts.authenticate(body.email, Password::new(body.password), &caller).await?;
+    Ok(token_answer(sessions.start(&known.user, known.counter, &caller).await?))
 }
 
 pub(super) async fn refresh(
@@ -65,7 +69,7 @@ pub(super) async fn change_password(
     Json(body): Json<NewPassword>,
 ) -> Result<HttpResponse, Error> {
     let (current, new) = (Password::new(body.current_password), Password::new(body.new_password));
-    let (user, hash) = accounts.check_new_password(signed_in.user, current, new).await?;
+    let (user, hash) = accounts.check_new_password(signed_in.user, current, new, &caller).await?;
     Ok(token_answer(sessions.change_password(&user, hash, &caller).await?))
 }
 

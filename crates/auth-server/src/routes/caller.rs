@@ -1,17 +1,51 @@
 //! Who asks: address, user agent, request id and time, for the audit trail.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::USER_AGENT;
+use actix_web::http::header::{USER_AGENT, X_FORWARDED_FOR};
+use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use shared::http::RequestInfo;
 
+use crate::client_address::{AddressBuckets, TrustedProxies};
+use crate::error::Error;
 use crate::model::Caller;
+use crate::settings::{LimitSettings, Switch};
 
 /// Characters of a user agent that are kept: enough for every browser's.
 const LONGEST_AGENT: usize = 200;
+
+/// How clients are told apart, and how much each may try.
+pub(crate) struct Addresses {
+    proxies: TrustedProxies,
+    buckets: Option<AddressBuckets>,
+}
+
+impl Addresses {
+    /// By the settings.
+    pub(crate) fn new(limits: &LimitSettings) -> Self {
+        let proxies = limits.trusted_proxies.clone();
+        let on = limits.login_limits == Switch::On;
+        Self { buckets: on.then(|| AddressBuckets::new(proxies.is_empty())), proxies }
+    }
+
+    /// Counts an attempt of the caller's address.
+    pub(super) fn take(&self, caller: &Caller) -> Result<(), Error> {
+        match (&self.buckets, caller.address.parse()) {
+            (Some(buckets), Ok(address)) => buckets.take(address).map_err(Error::TooManyAttempts),
+            _ => Ok(()),
+        }
+    }
+
+    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let forwarded = request.headers().get_all(X_FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+        let forwarded: Vec<&str> = forwarded.collect();
+        Some(self.proxies.client(request.peer_addr()?.ip(), forwarded.into_iter()))
+    }
+}
 
 /// Extracts the [`Caller`].
 pub(super) struct CalledBy(pub(super) Caller);
@@ -36,11 +70,12 @@ pub(super) fn info(request: &HttpRequest) -> RequestInfo {
 
 fn of(request: &HttpRequest) -> Caller {
     let info = info(request);
+    let address = request.app_data::<Data<Addresses>>().and_then(|addresses| addresses.client(request));
     let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     Caller {
         now: info.now,
         arrived: Instant::now(),
-        address: request.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default(),
+        address: address.map(|address| address.to_string()).unwrap_or_default(),
         user_agent: agent.chars().filter(|c| !c.is_control()).take(LONGEST_AGENT).collect(),
         request_id: info.id,
     }

@@ -1,0 +1,164 @@
+//! Where a request comes from: the peer, or what trusted proxies say of it.
+
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use ipnet::{IpNet, Ipv6Net};
+use std::num::NonZeroU32;
+
+/// Log-ins and registrations that an address may begin at once, and then each second.
+const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
+const PER_SECOND: NonZeroU32 = NonZeroU32::new(1).unwrap();
+
+/// After so many looks, addresses whose bucket is full again are forgotten.
+const FORGET_EVERY: u32 = 1024;
+
+/// The proxies whose `X-Forwarded-For` counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl std::str::FromStr for TrustedProxies {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let one = |part: &str| {
+            let part = part.trim();
+            let net = part.parse::<IpNet>().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
+            net.ok_or_else(|| format!("{part:?} is neither an address nor a network such as 10.0.0.0/8"))
+        };
+        text.split(',').filter(|part| !part.trim().is_empty()).map(one).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TrustedProxies {
+    /// Is any proxy named?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The client's address: the last one in the chain that is no trusted proxy. What stands before it
+    /// in `X-Forwarded-For` is only the client's word.
+    #[must_use]
+    pub fn client<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
+        let mut client = peer.to_canonical();
+        for hop in forwarded.flat_map(|header| header.split(',')).collect::<Vec<_>>().into_iter().rev() {
+            if !self.trusts(client) {
+                return client;
+            }
+            match hop.trim().parse::<IpAddr>() {
+                Ok(address) => client = address.to_canonical(),
+                // A proxy that we trust wrote no address: its own is the last that is known.
+                Err(_) => return client,
+            }
+        }
+        client
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|net| net.contains(&address))
+    }
+}
+
+/// The part of an address that stands for one client: all of IPv4, the /64 of IPv6, since a household has
+/// a whole one.
+#[must_use]
+pub fn network(address: IpAddr) -> IpNet {
+    match address {
+        IpAddr::V4(_) => address.into(),
+        IpAddr::V6(v6) => Ipv6Net::new(v6, 64).map_or_else(|_| address.into(), |net| IpNet::V6(net.trunc())),
+    }
+}
+
+/// Token buckets of addresses.
+pub struct AddressBuckets {
+    buckets: DefaultKeyedRateLimiter<IpNet>,
+    clock: DefaultClock,
+    looks: AtomicU32,
+    /// Without a named proxy, an address that is not public may be everybody's.
+    spare_private: bool,
+}
+
+impl AddressBuckets {
+    /// Full buckets for everyone; with `spare_private`, none for private and loopback addresses.
+    #[must_use]
+    pub fn new(spare_private: bool) -> Self {
+        Self {
+            buckets: RateLimiter::keyed(Quota::per_second(PER_SECOND).allow_burst(BURST)),
+            clock: DefaultClock::default(),
+            looks: AtomicU32::new(0),
+            spare_private,
+        }
+    }
+
+    /// Takes one from the bucket of an address.
+    ///
+    /// # Errors
+    /// The seconds until there is one again.
+    pub fn take(&self, address: IpAddr) -> Result<(), u64> {
+        if self.spare_private && is_private(address) {
+            return Ok(());
+        }
+        if self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(FORGET_EVERY) {
+            self.buckets.retain_recent();
+        }
+        self.buckets
+            .check_key(&network(address))
+            .map_err(|not_until| not_until.wait_time_from(self.clock.now()).as_secs() + 1)
+    }
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        let proxies: TrustedProxies = "10.0.0.1, 192.168.0.0/16,::1".parse().unwrap();
+        for (peer, headers, client) in [
+            ("203.0.113.9", vec!["1.2.3.4"], "203.0.113.9"),
+            ("10.0.0.1", vec!["1.2.3.4"], "1.2.3.4"),
+            ("10.0.0.1", vec!["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+            ("10.0.0.1", vec!["6.6.6.6", "1.2.3.4, 192.168.3.3"], "1.2.3.4"),
+            ("10.0.0.1", vec!["6.6.6.6, rubbish"], "10.0.0.1"),
+            ("10.0.0.1", vec![], "10.0.0.1"),
+            ("::ffff:10.0.0.1", vec!["2001:db8::1"], "2001:db8::1"),
+        ] {
+            assert_eq!(proxies.client(ip(peer), headers.into_iter()), ip(client), "{peer}");
+        }
+        let none = TrustedProxies::default();
+        assert_eq!(none.client(ip("127.0.0.1"), ["1.2.3.4"].into_iter()), ip("127.0.0.1"));
+        assert!("10.0.0.0/33".parse::<TrustedProxies>().is_err());
+    }
+
+    #[test]
+    fn a_bucket_belongs_to_a_household() {
+        let buckets = AddressBuckets::new(true);
+        for n in 0..BURST.get() {
+            buckets.take(ip(&format!("2001:db8::{n:x}"))).unwrap();
+        }
+        assert!(buckets.take(ip("2001:db8::ffff")).is_err_and(|wait| (1..=2).contains(&wait)));
+        assert!(buckets.take(ip("2001:db8:0:1::1")).is_ok());
+    }
+
+    #[test]
+    fn private_addresses_have_a_bucket_only_behind_named_proxies() {
+        let (alone, behind) = (AddressBuckets::new(true), AddressBuckets::new(false));
+        let refused = |buckets: &AddressBuckets| (0..100).any(|_| buckets.take(ip("192.168.1.1")).is_err());
+        assert!(!refused(&alone));
+        assert!(refused(&behind));
+    }
+}
