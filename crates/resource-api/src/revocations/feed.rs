@@ -155,10 +155,10 @@ impl Follower {
                         log::info!("revocation feed {}: it answers again", self.url);
                     }
                     pause = FIRST_PAUSE;
-                    let unknown_cursor = answer.full && cursor.is_some();
                     let early = answer.entries.is_empty() && asked.elapsed() < PACE;
+                    let pace = cursor.is_some() && (answer.full || early);
                     cursor = Some(answer.cursor);
-                    if unknown_cursor || early {
+                    if pace {
                         sleep(PACE).await;
                     }
                 }
