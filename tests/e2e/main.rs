@@ -1,0 +1,20 @@
+//! The end-to-end tests: both services over real sockets, one module per concern.
+//!
+//! [`anywhere`] needs nothing but HTTP and runs against a deployment, too; [`inside`] needs the database, the
+//! keys or settings of its own.
+
+/// What a client alone can see; also against the deployment of `E2E_AUTH_URL` and `E2E_RESOURCE_URL`.
+mod anywhere {
+    mod the_loop;
+}
+
+/// What needs services of our own.
+#[cfg(not(deployment))]
+mod inside {
+    mod expiry;
+}
+
+#[cfg(deployment)]
+#[test]
+#[ignore = "the tests of `inside` need the database, the keys or settings of their own: not against a deployment"]
+fn inside_is_left_out() {}
