@@ -4,7 +4,7 @@ use std::{
     net::{SocketAddr, TcpListener},
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -27,6 +27,8 @@ struct Script {
     process: &'static str,
     entries: Mutex<Vec<String>>,
     questions: AtomicUsize,
+    /// Every answer is another process's, which does not know the cursor of the one before.
+    balanced: AtomicBool,
     /// Answers this status instead, unless it is 200.
     status: Mutex<http::StatusCode>,
     validator: Validator,
@@ -69,12 +71,14 @@ async fn answer(
         let news = entries.get(seen.unwrap_or(0)..).unwrap();
         if seen.is_none() || !news.is_empty() || Instant::now() >= end {
             let until = clock::now() + 60;
+            let balanced = script.balanced.load(Ordering::SeqCst);
+            let process = if balanced { "another-" } else { script.process };
             let news: Vec<_> = news
                 .iter()
                 .map(|sid| serde_json::json!({"sid": sid, "until": until}))
                 .collect();
             return HttpResponse::Ok().json(serde_json::json!({
-                "cursor": format!("{}{}", script.process, entries.len()),
+                "cursor": format!("{process}{}", entries.len()),
                 "full": seen.is_none(),
                 "entries": news,
             }));
@@ -95,6 +99,7 @@ impl TestFeed {
             process,
             entries: Mutex::default(),
             questions: AtomicUsize::new(0),
+            balanced: AtomicBool::new(false),
             status: Mutex::new(http::StatusCode::OK),
             validator: Validator::new(Arc::clone(keys), policy()),
         });
@@ -259,6 +264,29 @@ async fn a_restarted_feed_is_followed_again_from_its_full_answer() {
     following
         .until("the set is replaced", |view| !view.knows("old"))
         .await;
+    feed.stop().await;
+}
+
+#[actix_web::test]
+async fn behind_a_load_balancer_every_answer_is_full_and_the_pace_is_kept() {
+    with_provider();
+    let feed_keys = key_file();
+    let feed = TestFeed::start("a-", None, &feed_keys);
+    feed.script.balanced.store(true, Ordering::SeqCst);
+    let following = Following::start(&feed, &feed_keys);
+    sleep(Duration::from_millis(1500)).await;
+    let asked = feed.questions();
+    assert!((2..=8).contains(&asked), "{asked} questions in 1.5 s");
+    let ended = Instant::now();
+    feed.end_session("now");
+    following
+        .until("news arrive", |view| view.knows("now"))
+        .await;
+    assert!(
+        ended.elapsed() < Duration::from_secs(1),
+        "within a second: {:?}",
+        ended.elapsed()
+    );
     feed.stop().await;
 }
 
