@@ -45,6 +45,12 @@ impl Accounts {
         Self { db, hasher, endings, failure_keys }
     }
 
+    /// Passwords that wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.hasher.waiting()
+    }
+
     /// Makes an account.
     ///
     /// # Errors

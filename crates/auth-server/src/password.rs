@@ -4,6 +4,7 @@
 //! as much as the hash, and stays with the allocator); the queue before them is bounded, and full is
 //! [`PasswordError::Busy`]. Parameters: 19 MiB, t=2, p=1, from OWASP's Password Storage Cheat Sheet.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -61,6 +62,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Hasher {
     jobs: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
     /// What the password of an unknown user is compared with: the same work, and never a match.
     nobody: Arc<str>,
 }
@@ -73,17 +75,18 @@ impl Hasher {
     pub fn start(threads: usize) -> Result<Self, PasswordError> {
         let (jobs, queue) = sync_channel(QUEUE);
         let queue = Arc::new(Mutex::new(queue));
+        let waiting = Arc::new(AtomicUsize::new(0));
         for n in 0..threads.max(1) {
-            let queue = Arc::clone(&queue);
+            let (queue, waiting) = (Arc::clone(&queue), Arc::clone(&waiting));
             thread::Builder::new()
                 .name(format!("argon2-{n}"))
-                .spawn(move || work(&queue))
+                .spawn(move || work(&queue, &waiting))
                 .map_err(|_| PasswordError::Failed("no thread"))?;
         }
         let unguessable: [u8; 32] = rand::random();
         let nobody = Password::new(STANDARD_NO_PAD.encode(unguessable));
         let nobody = hash(&nobody, &mut Vec::new())?.into();
-        Ok(Self { jobs, nobody })
+        Ok(Self { jobs, waiting, nobody })
     }
 
     /// The hash to store for a new password, in PHC form.
@@ -109,18 +112,30 @@ impl Hasher {
         Ok(fits && known)
     }
 
+    /// Passwords that wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     fn submit(&self, job: Job) -> Result<(), PasswordError> {
-        self.jobs.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => PasswordError::Busy,
-            TrySendError::Disconnected(_) => PasswordError::Failed("threads are gone"),
+        // Before the job is there to be taken: the count never falls below zero.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.jobs.try_send(job).map_err(|error| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match error {
+                TrySendError::Full(_) => PasswordError::Busy,
+                TrySendError::Disconnected(_) => PasswordError::Failed("threads are gone"),
+            }
         })
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
+fn work(queue: &Mutex<Receiver<Job>>, waiting: &AtomicUsize) {
     let mut memory = Vec::new();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        waiting.fetch_sub(usize::from(job.is_ok()), Ordering::Relaxed);
         // A closed answer is a client that has gone: its job is not worth 17 ms. A send that fails is one too.
         match job {
             Ok(Job::Hash(password, answer)) if !answer.is_closed() => {

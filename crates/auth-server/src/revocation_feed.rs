@@ -65,6 +65,18 @@ impl RevocationFeed {
         }
     }
 
+    /// How many ended sessions the feed names.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.endings.len()
+    }
+
+    /// Does it name none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.endings.is_empty()
+    }
+
     async fn look(&self, since: i64) -> Result<(), DbError> {
         let ended = self.db.read(move |tx| tx.endings_since(since)).await?;
         let in_force = self.endings.in_force();

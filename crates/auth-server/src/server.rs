@@ -14,6 +14,7 @@ use shared::metrics::Metrics;
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
+use crate::counters::Counters;
 use crate::db::Db;
 use crate::endings::Endings;
 use crate::error::Error;
@@ -59,6 +60,7 @@ struct Parts {
     feed: RevocationFeed,
     page: Option<Arc<Page>>,
     metrics: Arc<Metrics>,
+    counters: Counters,
     addresses: Arc<Addresses>,
 }
 
@@ -139,6 +141,7 @@ fn app(
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
         .app_data(web::Data::from(Arc::clone(&parts.metrics)))
+        .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.addresses)))
         .app_data(shared::http::json_config())
         .configure(routes::table)
@@ -173,6 +176,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         None => None,
     };
     let metrics = Metrics::new("auth-server", env!("CARGO_PKG_VERSION")).map_err(StartError::of)?;
+    let counters = Counters::register(&metrics).map_err(StartError::of)?;
     let metrics = Arc::new(metrics);
     let db = open(&settings).await?;
     let in_force = settings.lifetimes.revocation_in_force(policy.skew);
@@ -185,6 +189,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::clone(&mac_keys),
         endings.clone(),
+        counters.clone(),
         settings.lifetimes.clone(),
     ));
     let threads = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -196,7 +201,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     if let Some(demo) = settings.page.demo_user.clone() {
         add_demo_user(&accounts, demo).await?;
     }
-    Ok(Parts { settings, db, validator, mac_keys, sessions, accounts, feed, page, metrics, addresses })
+    Ok(Parts { settings, db, validator, mac_keys, sessions, accounts, feed, page, metrics, counters, addresses })
 }
 
 async fn open(settings: &Settings) -> Result<Db, StartError> {

@@ -10,6 +10,7 @@ use shared::claims::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
 
+use crate::counters::{Counters, Exchange};
 use crate::db::{AuditRecord, Db, DbError, NewSession, Rotated, Rotation, SessionWithAccount, Tx};
 use crate::endings::Endings;
 use crate::error::Error;
@@ -52,6 +53,7 @@ pub struct Sessions {
     validator: Arc<Validator>,
     mac_keys: Arc<MacKeyFile>,
     endings: Endings,
+    counters: Counters,
     lifetimes: LifetimeSettings,
 }
 
@@ -64,9 +66,10 @@ impl Sessions {
         validator: Arc<Validator>,
         mac_keys: Arc<MacKeyFile>,
         endings: Endings,
+        counters: Counters,
         lifetimes: LifetimeSettings,
     ) -> Self {
-        Self { db, signer, validator, mac_keys, endings, lifetimes }
+        Self { db, signer, validator, mac_keys, endings, counters, lifetimes }
     }
 
     /// Begins a session for a user whose password was just checked.
@@ -107,7 +110,7 @@ impl Sessions {
                 return Err(if blocked { Error::AccountBlocked } else { Error::InvalidCredentials });
             }
         };
-        self.endings.publish(&ended, caller.now);
+        self.announce(&ended, EndReason::Limit, caller);
         self.sweep(caller);
         self.pair(&user.account, &new.token, new.idle_until, caller.now)
     }
@@ -134,7 +137,7 @@ impl Sessions {
             })
             .await?
             .ok_or(Error::InvalidCredentials)?;
-        self.endings.publish(&ended, caller.now);
+        self.announce(&ended, EndReason::Password, caller);
         self.pair(&user.account, &new.token, new.idle_until, caller.now)
     }
 
@@ -143,6 +146,12 @@ impl Sessions {
     /// # Errors
     /// The refusals of that table; [`Error::Busy`] and [`Error::Database`] leave the pair as it was.
     pub async fn refresh(&self, access: &str, refresh: &str, caller: &Caller) -> Result<Pair, Error> {
+        let exchanged = self.exchange(access, refresh, caller).await;
+        self.counters.refresh(exchanged.as_ref().map(|(_, how)| *how));
+        exchanged.map(|(pair, _)| pair)
+    }
+
+    async fn exchange(&self, access: &str, refresh: &str, caller: &Caller) -> Result<(Pair, Exchange), Error> {
         let presented = RefreshToken::decode(refresh, &self.mac_keys.keys())?;
         if presented.absolute_until <= caller.now {
             return Err(Error::SessionOver(Over::Absolute));
@@ -160,17 +169,21 @@ impl Sessions {
             if let Some(rotated) =
                 self.db.write_statement(deadline(caller), move |tx| tx.rotate_session(&unit)).await?
             {
-                return self.rotated_pair(&rotation, &rotated);
+                return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
             }
-            if let Some(pair) = self.not_current(&rotation, caller).await? {
-                return Ok(pair);
+            if let Some(answer) = self.not_current(&rotation, caller).await? {
+                return Ok(answer);
             }
         }
         Err(Error::Busy)
     }
 
     /// The refreshes that did not hit: reads why, and does what the table says. `None`: the row moved, again.
-    async fn not_current(&self, rotation: &Rotation, caller: &Caller) -> Result<Option<Pair>, Error> {
+    async fn not_current(
+        &self,
+        rotation: &Rotation,
+        caller: &Caller,
+    ) -> Result<Option<(Pair, Exchange)>, Error> {
         let found = self.find(rotation.presented.session).await?;
         let Some(SessionWithAccount { session, account }) =
             found.filter(|found| found.session.nonce == rotation.presented.nonce)
@@ -184,13 +197,17 @@ impl Sessions {
             grace: seconds(self.lifetimes.refresh_grace),
             late_retries: i64::from(self.lifetimes.refresh_late_retries),
         };
-        let done = match judge(&session, rotation.presented.generation, rotation.now, rules) {
+        let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
             Judgement::Over(over) => return Err(Error::SessionOver(over)),
             Judgement::Superseded => return Err(Error::Superseded),
-            Judgement::Current => false,
-            Judgement::Retry => true,
-            Judgement::LateRetry => self.count_late(&session, caller).await?,
-            Judgement::Behind => return self.catch_up(rotation, &session, caller).await,
+            Judgement::Current => return Ok(None),
+            Judgement::Retry => Exchange::Retry,
+            Judgement::LateRetry if self.count_late(&session, caller).await? => Exchange::LateRetry,
+            Judgement::LateRetry => return Ok(None),
+            Judgement::Behind => {
+                let pair = self.catch_up(rotation, &session, caller).await?;
+                return Ok(pair.map(|pair| (pair, Exchange::Behind)));
+            }
             Judgement::Reuse => {
                 return if self.end_reused(&session, rotation, caller).await? {
                     Err(Error::Reused)
@@ -199,9 +216,11 @@ impl Sessions {
                 };
             }
         };
-        let Some(account) = account.filter(|_| done) else { return Ok(None) };
+        // A live session has its user; a row read between the two changes of a deletion is read again.
+        let Some(account) = account else { return Ok(None) };
         let current = rotation.presented.at_generation(session.generation);
-        self.pair(&account, &current, session.idle_until, rotation.now).map(Some)
+        let pair = self.pair(&account, &current, session.idle_until, rotation.now)?;
+        Ok(Some((pair, how)))
     }
 
     async fn count_late(&self, session: &Session, caller: &Caller) -> Result<bool, Error> {
@@ -263,7 +282,7 @@ impl Sessions {
             .await;
         match ended {
             Ok(ended) => {
-                self.endings.publish(&ended, caller.now);
+                self.announce(&ended, EndReason::Reuse, caller);
                 Ok(true)
             }
             Err(DbError::Moved) => Ok(false),
@@ -310,7 +329,7 @@ impl Sessions {
             })
             .await?;
         if ended {
-            self.endings.publish(&[id], caller.now);
+            self.announce(&[id], reason, caller);
         }
         Ok(ended)
     }
@@ -323,8 +342,14 @@ impl Sessions {
         let unit_caller = caller.clone();
         let ended =
             self.db.write(deadline(caller), move |tx| end_all(tx, &unit_caller, user, reason)).await?;
-        self.endings.publish(&ended, caller.now);
+        self.announce(&ended, reason, caller);
         Ok(())
+    }
+
+    /// After the commit: followers hear of it at once.
+    fn announce(&self, ended: &[Uuid], reason: EndReason, caller: &Caller) {
+        self.counters.ended(reason, ended.len());
+        self.endings.publish(ended, caller.now);
     }
 
     /// The live sessions of a user, newest first.

@@ -119,6 +119,15 @@ impl Db {
         }))
     }
 
+    /// Writes that wait: for the writer, or for a connection.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        match &self.0 {
+            Backend::Sqlite { writer, .. } => writer.waiting(),
+            Backend::Postgres { .. } => 0,
+        }
+    }
+
     /// Runs a unit that only reads.
     ///
     /// # Errors

@@ -5,6 +5,8 @@
 //! A unit that fails rolls back alone; a COMMIT that fails is everyone's failure, and the thread goes on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +28,7 @@ const GROUP: usize = 256;
 #[derive(Clone)]
 pub(super) struct Writer {
     jobs: SyncSender<Box<dyn Job>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A unit with its answer, whatever its type.
@@ -79,11 +82,18 @@ impl Writer {
         let (jobs, queue) = sync_channel(QUEUE);
         let manager = Manager { url };
         let conn = connect(&manager)?;
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let taken = Arc::clone(&waiting);
         thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || work(&manager, conn, &queue))
+            .spawn(move || work(&manager, conn, &queue, &taken))
             .map_err(|e| DbError::Unavailable(e.to_string()))?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, waiting })
+    }
+
+    /// Units that wait or run.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     pub(super) async fn submit<T: Send + 'static>(
@@ -93,9 +103,14 @@ impl Writer {
     ) -> Result<T, DbError> {
         let (answer, result) = oneshot::channel();
         let job = Unit { unit, deadline, result: Err(DbError::TooLate), answer };
-        self.jobs.try_send(Box::new(job)).map_err(|e| match e {
-            TrySendError::Full(_) => DbError::Busy,
-            TrySendError::Disconnected(_) => DbError::Unavailable("the writer has stopped".into()),
+        // Before the job is there to be taken: the count never falls below zero.
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.jobs.try_send(Box::new(job)).map_err(|e| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            match e {
+                TrySendError::Full(_) => DbError::Busy,
+                TrySendError::Disconnected(_) => DbError::Unavailable("the writer has stopped".into()),
+            }
         })?;
         result.await.unwrap_or_else(|_| Err(DbError::Unavailable("the writer has stopped".into())))
     }
@@ -105,7 +120,7 @@ fn connect(manager: &Manager) -> Result<AnyConnection, DbError> {
     manager.connect().map_err(|e| DbError::Unavailable(e.to_string()))
 }
 
-fn work(manager: &Manager, first: AnyConnection, queue: &Receiver<Box<dyn Job>>) {
+fn work(manager: &Manager, first: AnyConnection, queue: &Receiver<Box<dyn Job>>, waiting: &AtomicUsize) {
     let mut conn = Some(first);
     while let Ok(job) = queue.recv() {
         let mut group = vec![job];
@@ -118,6 +133,7 @@ fn work(manager: &Manager, first: AnyConnection, queue: &Receiver<Box<dyn Job>>)
             // A connection in an unknown state is thrown away rather than reasoned about.
             conn = None;
         }
+        waiting.fetch_sub(group.len(), Ordering::Relaxed);
         for job in group {
             job.answer(committed.as_ref().copied().map_err(String::as_str));
         }
@@ -162,7 +178,7 @@ mod tests {
     use crate::db::Db;
     use diesel::RunQueryDsl;
     use futures_util::FutureExt;
-    use std::sync::{Arc, Barrier};
+    use std::sync::Barrier;
 
     fn database() -> (tempfile::TempDir, Db, Writer) {
         let folder = tempfile::tempdir().unwrap();
@@ -231,7 +247,17 @@ mod tests {
         let gate = Arc::new(Barrier::new(2));
         let opens = Arc::clone(&gate);
         let holder = writer.clone();
-        let held = tokio::spawn(async move { holder.submit(soon(), move |_| { opens.wait(); Ok(()) }).await });
+        let (running, runs) = oneshot::channel();
+        let mut running = Some(running);
+        let held = tokio::spawn(async move {
+            let unit = move |_: &mut Tx<'_>| {
+                running.take().map(|running| running.send(()));
+                opens.wait();
+                Ok(())
+            };
+            holder.submit(soon(), unit).await
+        });
+        runs.await.unwrap();
         let mut waiting = Vec::new();
         let busy = loop {
             let mut one = Box::pin(writer.submit(soon(), |_| Ok(())));
@@ -239,7 +265,6 @@ mod tests {
                 Some(answer) => break answer,
                 None => waiting.push(one),
             }
-            tokio::task::yield_now().await;
         };
         assert!(matches!(busy, Err(DbError::Busy)));
         tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();

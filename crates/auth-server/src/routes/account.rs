@@ -10,6 +10,7 @@ use super::bodies::{
 use super::caller::{Addresses, CalledBy};
 use super::gate::SignedIn;
 use crate::accounts::{Accounts, ProfileChange};
+use crate::counters::Counters;
 use crate::error::Error;
 use crate::password::Password;
 use crate::sessions::{Pair, Sessions};
@@ -36,11 +37,17 @@ pub(super) async fn log_in(
     accounts: Data<Accounts>,
     sessions: Data<Sessions>,
     addresses: Data<Addresses>,
+    counters: Data<Counters>,
     Json(body): Json<Credentials>,
 ) -> Result<HttpResponse, Error> {
-    addresses.take(&caller)?;
-    let known = accounts.authenticate(body.email, Password::new(body.password), &caller).await?;
-    Ok(token_answer(sessions.start(&known.user, known.counter, &caller).await?))
+    let logged_in = async {
+        addresses.take(&caller)?;
+        let known = accounts.authenticate(body.email, Password::new(body.password), &caller).await?;
+        sessions.start(&known.user, known.counter, &caller).await
+    }
+    .await;
+    counters.login(logged_in.as_ref().map(|_| ()));
+    Ok(token_answer(logged_in?))
 }
 
 pub(super) async fn refresh(

@@ -7,7 +7,10 @@ use shared::clock;
 use shared::metrics::{Metrics, TEXT_FORMAT};
 use shared::token::Validator;
 
+use crate::accounts::Accounts;
+use crate::counters::Counters;
 use crate::db::Db;
+use crate::revocation_feed::RevocationFeed;
 
 const OPENAPI: &str = include_str!("../../openapi.json");
 
@@ -45,8 +48,21 @@ pub(super) async fn readyz(db: Data<Db>, validator: Data<Validator>) -> HttpResp
 }
 
 /// Prometheus text.
-pub(super) async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
+pub(super) async fn metrics(
+    metrics: Data<Metrics>,
+    counters: Data<Counters>,
+    accounts: Data<Accounts>,
+    db: Data<Db>,
+    feed: Data<RevocationFeed>,
+) -> HttpResponse {
+    counters.hash_queue.set(gauge(accounts.waiting()));
+    counters.write_queue.set(gauge(db.waiting()));
+    counters.revocations.set(gauge(feed.len()));
     HttpResponse::Ok().content_type(TEXT_FORMAT).body(metrics.render())
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 pub(super) async fn openapi() -> HttpResponse {

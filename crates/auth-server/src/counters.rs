@@ -1,0 +1,153 @@
+//! What auth-server counts beside the requests: refreshes and log-ins by outcome, endings by reason, queues.
+
+use shared::metrics::Metrics;
+use shared::metrics::prometheus::{Error as MetricError, IntCounterVec, IntGauge, Opts};
+
+use crate::db::DbError;
+use crate::error::Error;
+use crate::model::EndReason;
+use crate::rotation::Over;
+
+/// The counters. Clones count into the same.
+#[derive(Clone)]
+pub struct Counters {
+    refreshes: IntCounterVec,
+    logins: IntCounterVec,
+    ended: IntCounterVec,
+    /// Passwords that wait for a thread, sampled when the metrics are read.
+    pub hash_queue: IntGauge,
+    /// Writes that wait, sampled when the metrics are read.
+    pub write_queue: IntGauge,
+    /// Endings that the feed names, sampled when the metrics are read.
+    pub revocations: IntGauge,
+}
+
+impl Counters {
+    /// Makes the counters and registers them.
+    ///
+    /// # Errors
+    /// Never in practice: if a metric's name were wrong or taken.
+    pub fn register(metrics: &Metrics) -> Result<Self, MetricError> {
+        let counter = |name: &str, help: &str, label: &str| {
+            let vec = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            metrics.registry().register(Box::new(vec.clone()))?;
+            Ok::<_, MetricError>(vec)
+        };
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            metrics.registry().register(Box::new(gauge.clone()))?;
+            Ok::<_, MetricError>(gauge)
+        };
+        Ok(Self {
+            refreshes: counter("keyturn_refreshes_total", "Refreshes by outcome", "outcome")?,
+            logins: counter("keyturn_logins_total", "Log-ins by outcome", "outcome")?,
+            ended: counter("keyturn_sessions_ended_total", "Sessions ended by this process, by reason", "reason")?,
+            hash_queue: gauge("keyturn_hash_queue", "Passwords that wait to be checked")?,
+            write_queue: gauge("keyturn_write_queue", "Database writes that wait")?,
+            revocations: gauge("keyturn_feed_entries", "Ended sessions that the revocation feed names")?,
+        })
+    }
+
+    /// Counters that nobody reads: the command line's, and tests'.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub fn unread() -> Result<Self, MetricError> {
+        Self::register(&Metrics::new("none", "")?)
+    }
+
+    /// Counts a refresh.
+    pub fn refresh(&self, outcome: Result<Exchange, &Error>) {
+        let label = match outcome {
+            Ok(exchange) => exchange.as_str(),
+            Err(error) => refusal(error),
+        };
+        self.refreshes.with_label_values(&[label]).inc();
+    }
+
+    /// Counts a log-in.
+    pub fn login(&self, outcome: Result<(), &Error>) {
+        let label = outcome.map_or_else(refusal, |()| "ok");
+        self.logins.with_label_values(&[label]).inc();
+    }
+
+    /// Counts endings.
+    pub fn ended(&self, reason: EndReason, count: usize) {
+        self.ended.with_label_values(&[reason.as_str()]).inc_by(count as u64);
+    }
+}
+
+/// How a refresh was answered with a pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchange {
+    /// The row moved on.
+    Rotated,
+    /// Answered again, within the grace time or once more.
+    Retry,
+    /// Answered again after the grace time.
+    LateRetry,
+    /// The row caught up with a newer token.
+    Behind,
+}
+
+impl Exchange {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Rotated => "rotated",
+            Self::Retry => "retry",
+            Self::LateRetry => "late_retry",
+            Self::Behind => "row_behind",
+        }
+    }
+}
+
+fn refusal(error: &Error) -> &'static str {
+    match error {
+        Error::InvalidRefreshToken => "invalid_refresh_token",
+        Error::InvalidAccessToken => "invalid_access_token",
+        Error::SessionOver(Over::Idle) => "expired_idle",
+        Error::SessionOver(Over::Absolute) => "expired_absolute",
+        Error::SessionOver(Over::Gone) => "expired_gone",
+        Error::SessionOver(Over::Ended(reason)) => match reason {
+            EndReason::Logout => "revoked_logout",
+            EndReason::Ended => "revoked_ended",
+            EndReason::Password => "revoked_password",
+            EndReason::Blocked => "revoked_blocked",
+            EndReason::Reuse => "revoked_reuse",
+            EndReason::Limit => "revoked_limit",
+            EndReason::Admin => "revoked_admin",
+        },
+        Error::Superseded => "superseded",
+        Error::Reused => "reused",
+        Error::InvalidCredentials => "invalid_credentials",
+        Error::AccountBlocked => "blocked",
+        Error::TooManyAttempts(_) => "delayed",
+        Error::Busy | Error::Database(DbError::Busy | DbError::TooLate) => "busy",
+        Error::Database(DbError::Unavailable(_)) => "database_unavailable",
+        _ => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_counted_under_their_names() {
+        let metrics = Metrics::new("test", "").unwrap();
+        let counters = Counters::register(&metrics).unwrap();
+        counters.refresh(Ok(Exchange::LateRetry));
+        counters.refresh(Err(&Error::SessionOver(Over::Ended(EndReason::Password))));
+        counters.login(Err(&Error::InvalidCredentials));
+        counters.ended(EndReason::Limit, 2);
+        let text = String::from_utf8(metrics.render()).unwrap();
+        for line in [
+            r#"keyturn_refreshes_total{outcome="late_retry"} 1"#,
+            r#"keyturn_refreshes_total{outcome="revoked_password"} 1"#,
+            r#"keyturn_logins_total{outcome="invalid_credentials"} 1"#,
+            r#"keyturn_sessions_ended_total{reason="limit"} 2"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
+    }
+}
