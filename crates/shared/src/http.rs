@@ -17,6 +17,8 @@
 //!     .wrap(from_fn(http::finish));
 //! ```
 
+use std::future::{Ready, ready};
+
 use actix_web::http::StatusCode;
 
 mod body;
@@ -24,7 +26,7 @@ mod cors;
 mod deadline;
 mod finish;
 
-pub use body::{LARGEST_BODY, bounds, json_config};
+pub use body::{Json, LARGEST_BODY, bounds, json_config};
 pub use cors::{Cors, cors};
 pub use deadline::{Deadline, deadline};
 pub use finish::{RequestInfo, finish};
@@ -33,8 +35,8 @@ pub use crate::origins::CorsOrigins;
 use crate::problem::Problem;
 
 /// Answers what no route answers: 404 `not_found`.
-pub async fn not_found() -> Problem {
-    Problem::of_status(StatusCode::NOT_FOUND)
+pub fn not_found() -> Ready<Problem> {
+    ready(Problem::of_status(StatusCode::NOT_FOUND))
 }
 
 #[cfg(test)]

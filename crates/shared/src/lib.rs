@@ -84,8 +84,8 @@
 //! # Features
 //!
 //! - `actix` (default): [`bearer`], [`problem`], [`http`] and [`metrics`] for actix-web 4.
-//! - `settings`: command line flags and variables of both services ([`settings`]), the log, [`tls`],
-//!   and what their processes do ([`service`]).
+//! - `settings`: command line flags and variables of both services ([`settings`]), the log, and
+//!   [`tls`]; together with `actix`, what their processes do ([`service`]).
 
 #[cfg(feature = "actix")]
 pub mod bearer;

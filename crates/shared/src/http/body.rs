@@ -2,13 +2,20 @@
 //!
 //! No message repeats anything of a body: it may hold a password.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::error::{JsonPayloadError, PayloadError};
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError, web};
+use actix_web::{Error, FromRequest, HttpRequest, ResponseError, web};
+use futures_util::future::LocalBoxFuture;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::problem::Problem;
 
@@ -51,12 +58,52 @@ fn judge_head(req: &ServiceRequest) -> Option<Problem> {
     length.is_some_and(too_large).then(body_too_large)
 }
 
-/// How `web::Json` reads bodies: as `application/json`, at most 16 KiB, with problem answers.
+/// How [`Json`] and `web::Json` read bodies: as `application/json`, at most 16 KiB, with problem answers.
 #[must_use]
 pub fn json_config() -> web::JsonConfig {
     web::JsonConfig::default()
         .limit(LARGEST_BODY)
         .error_handler(|error, _| Problem::from(&error).into())
+}
+
+/// A body that is one JSON object; an extractor, and a handler's `web::Json` in all but one thing:
+/// `serde` would fill a struct from an array too, by position, and this does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let read = web::Json::<Object<T>>::from_request(req, payload);
+        Box::pin(async move { Ok(Self(read.await?.into_inner().0)) })
+    }
+}
+
+/// Deserializes from a map and nothing else.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer
+            .deserialize_map(ObjectVisitor(PhantomData))
+            .map(Object)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 fn body_too_large() -> Problem {

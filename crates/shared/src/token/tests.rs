@@ -1,6 +1,7 @@
 //! The table of codes, row by row, and the order in which the rows are judged.
 
 mod forms;
+mod headers;
 mod order;
 mod rings;
 mod values;
@@ -149,4 +150,12 @@ pub(super) fn new_token(roles: &[String]) -> NewToken<'_> {
 
 pub(super) fn signer(validator: &Validator) -> Signer {
     Signer::new(Arc::clone(validator.keys()), policy())
+}
+
+/// Judges many tokens that all meet the same end.
+pub(super) fn codes(tokens: &[String], expected: &str) {
+    let validator = validator();
+    for token in tokens {
+        assert_eq!(code(&validator, token, NOW), expected, "{token}");
+    }
 }

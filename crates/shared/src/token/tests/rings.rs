@@ -3,8 +3,8 @@
 use super::*;
 
 /// A ring with `KID` as given, and another key that has signed since the beginning.
-fn ring(list: &str, members: Value) -> Validator {
-    let key = entry(KID, SECRET, &members);
+fn ring(list: &str, members: &Value) -> Validator {
+    let key = entry(KID, SECRET, members);
     let mut ring = json!({"keys": [entry("k-2", OTHER, &json!({}))]});
     if list == "former" {
         ring["former"] = json!([key]);
@@ -29,7 +29,7 @@ fn staged_active_and_retiring_keys_verify() {
     ] {
         for token in tokens() {
             assert_eq!(
-                code(&ring("keys", members.clone()), &token, NOW),
+                code(&ring("keys", &members), &token, NOW),
                 "ok",
                 "{members}"
             );
@@ -45,7 +45,7 @@ fn under_a_retired_key_everything_is_expired() {
         ("former", json!({"state": "retired", "since": NOW - 10})),
         ("former", json!({"state": "retired", "since": NOW + 10})),
     ] {
-        let validator = ring(list, members);
+        let validator = ring(list, &members);
         for token in tokens() {
             let error = admit(&validator, &token, NOW).unwrap_err();
             assert_eq!(
@@ -64,7 +64,7 @@ fn under_a_retired_key_everything_is_expired() {
 
 #[test]
 fn under_a_revoked_key_everything_is_revoked() {
-    let validator = ring("former", json!({"state": "revoked", "since": NOW - 10}));
+    let validator = ring("former", &json!({"state": "revoked", "since": NOW - 10}));
     for token in tokens() {
         let error = admit(&validator, &token, NOW).unwrap_err();
         assert_eq!(
@@ -79,7 +79,7 @@ fn under_a_revoked_key_everything_is_revoked() {
 
 #[test]
 fn a_kid_is_the_name_of_one_key_only() {
-    let validator = ring("keys", json!({}));
+    let validator = ring("keys", &json!({}));
     let header = json!({"alg": "HS256", "kid": "k-2"}).to_string();
     assert_eq!(
         code(&validator, &mint(&header, &claims().to_string()), NOW),
@@ -191,7 +191,7 @@ fn a_token_opens_what_it_is_for_and_nothing_else() {
 fn a_service_under_a_withdrawn_key_is_refused() {
     let signed = signer(&validator()).sign_service("api", NOW).unwrap();
     let judge = |members| {
-        ring("former", members)
+        ring("former", &members)
             .check_service(&signed, NOW)
             .unwrap_err()
             .code()
