@@ -22,6 +22,7 @@ use shared::key_file::KeyFile;
 use shared::settings::{HttpSettings, JWT_KEYS_FILE, LogSettings, TokenSettings, init_log};
 use shared::token::{Cure, Validator, Verdict};
 
+/// A service that has orders for nobody.
 #[derive(Parser)]
 struct Settings {
     #[command(flatten)]

@@ -17,7 +17,7 @@ pub enum LogFormat {
 
 /// What is logged, and how.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Log")]
+#[command(next_help_heading = "Log", about = None, long_about = None)]
 pub struct LogSettings {
     /// What is logged: a level, or a list like `info,auth_server=debug`.
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]

@@ -1,7 +1,8 @@
 //! Flags and variables that both services share, and how settings are written.
 //!
 //! Each flag has its variable; `--help` is the reference. Every flag is global, so it may stand
-//! before a subcommand or after it.
+//! before a subcommand or after it. The groups say `about = None`, or `clap` would take the text of
+//! the last one for that of the program.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +22,7 @@ const MOST_SKEW: Duration = Duration::from_mins(10);
 
 /// What access tokens say and which keys sign them; the same in every service of an installation.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Tokens")]
+#[command(next_help_heading = "Tokens", about = None, long_about = None)]
 pub struct TokenSettings {
     /// Issuer of the access tokens, the claim `iss`; a gate accepts exactly this one.
     #[arg(long, env = "JWT_ISSUER", default_value = "http://localhost:5000", global = true,
@@ -59,7 +60,7 @@ impl TokenSettings {
 
 /// How a service speaks HTTP.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "HTTP")]
+#[command(next_help_heading = "HTTP", about = None, long_about = None)]
 pub struct HttpSettings {
     /// Origins whose pages may call: `*` for every one, or a list separated by commas, each as a
     /// browser writes it (`https://app.example.com`).
@@ -152,6 +153,13 @@ mod tests {
         );
         assert_eq!(flags.http.cors_allowed_origins, CorsOrigins::Any);
         assert_eq!(flags.log.log_format, LogFormat::Text);
+    }
+
+    #[test]
+    fn a_group_of_flags_does_not_speak_for_the_program() {
+        use clap::CommandFactory;
+        assert!(Flags::command().get_about().is_none());
+        assert!(Flags::command().get_long_about().is_none());
     }
 
     #[test]

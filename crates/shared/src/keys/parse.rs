@@ -23,8 +23,8 @@ const LONGEST_KID: usize = 128;
 pub enum KeyRingError {
     /// The content is not JSON at all.
     #[error(
-        "is not valid JSON (line {line}, column {column}); restore it from a copy, or make a new \
-         ring with `auth-server keys init`"
+        "is not valid JSON (line {line}, column {column}); restore it from a copy, or move it \
+         away and make a new ring with `auth-server keys init`"
     )]
     NotJson {
         /// Line of the fault, counted from 1.
@@ -35,11 +35,12 @@ pub enum KeyRingError {
     /// The content is JSON, but no JWK Set: an object with an array `keys`, and perhaps `former`.
     #[error(
         "is not a JWK Set: it must be one JSON object with an array `keys` (and at most one array \
-         `former`); make a new ring with `auth-server keys init`"
+         `former`); restore it from a copy, or move it away and make a new ring with `auth-server \
+         keys init`"
     )]
     NotAKeySet,
     /// The array `keys` is empty.
-    #[error("holds no keys: make some with `auth-server keys init` or `keys rotate`")]
+    #[error("holds no keys: move it away and make a new ring with `auth-server keys init`")]
     NoKeys,
     /// A member of a key is missing or has a value that cannot be used.
     #[error("{key}: {needs}")]
@@ -52,7 +53,8 @@ pub enum KeyRingError {
     /// A secret has less than the 32 bytes that HS256 needs (RFC 7518 §3.2).
     #[error(
         "key {kid:?} has {bytes} bytes, and HS256 needs at least 32 (RFC 7518, section 3.2): \
-         replace it with a random key, `auth-server keys rotate` makes one"
+         take it out, or move the file away and make a new ring with `auth-server keys \
+         init`"
     )]
     ShortKey {
         /// The key's name.
