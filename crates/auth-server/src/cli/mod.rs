@@ -3,6 +3,7 @@
 //! Commands work on the database and the key files directly, so they need no running service; a running
 //! one sees what they did within a second.
 
+mod doctor;
 mod keys;
 mod sessions;
 mod users;
@@ -39,6 +40,8 @@ enum Command {
     /// Sessions.
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// Compare both services, clocks, database and files, and say what to mend.
+    Doctor(doctor::Doctor),
     /// Ask the running service on AUTH_LISTEN whether it lives; exit code 0 if so.
     Healthcheck,
 }
@@ -82,6 +85,7 @@ impl Cli {
             Some(Command::Keys(command)) => command.run(&settings).await,
             Some(Command::User(command)) => command.run(&settings).await,
             Some(Command::Sessions(command)) => command.run(&settings).await,
+            Some(Command::Doctor(doctor)) => doctor.run(&settings).await,
             Some(Command::Healthcheck) => {
                 shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some()).await.map_err(CommandError)
             }

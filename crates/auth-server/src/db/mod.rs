@@ -83,6 +83,24 @@ impl From<QueryError> for DbError {
 pub struct Tx<'a>(&'a mut AnyConnection);
 
 impl Tx<'_> {
+    /// The database's clock, in Unix seconds; of SQLite it is this machine's.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn clock(&mut self) -> Result<i64, DbError> {
+        #[derive(diesel::QueryableByName)]
+        struct Clock {
+            #[diesel(sql_type = diesel::sql_types::BigInt)]
+            now: i64,
+        }
+        let sql = match self.0 {
+            AnyConnection::Sqlite(_) => "SELECT unixepoch() AS now",
+            AnyConnection::Postgres(_) => "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT) AS now",
+        };
+        let clock: Clock = diesel::RunQueryDsl::get_result(diesel::sql_query(sql), self.0)?;
+        Ok(clock.now)
+    }
+
     /// The least that a database can be asked.
     ///
     /// # Errors
