@@ -64,8 +64,8 @@ pub enum KeyRingError {
     },
     /// A secret is printed in some documentation, or is a pattern that anyone would try.
     #[error(
-        "key {kid:?} is a published sample or a simple pattern that anyone can sign with: replace \
-         it with a random key, `auth-server keys rotate` makes one"
+        "key {kid:?} is a published sample or a simple pattern that anyone can sign with: take \
+         it out, or move the file away and make a new ring with `auth-server keys init`"
     )]
     SampleKey {
         /// The key's name.
