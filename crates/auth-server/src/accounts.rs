@@ -41,8 +41,18 @@ pub struct ProfileChange {
 impl Accounts {
     /// Puts the rules together.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, endings: Endings, failure_keys: Option<Arc<MacKeyFile>>) -> Self {
-        Self { db, hasher, endings, failure_keys }
+    pub fn new(
+        db: Db,
+        hasher: Hasher,
+        endings: Endings,
+        failure_keys: Option<Arc<MacKeyFile>>,
+    ) -> Self {
+        Self {
+            db,
+            hasher,
+            endings,
+            failure_keys,
+        }
     }
 
     /// Passwords that wait for a thread.
@@ -67,12 +77,24 @@ impl Accounts {
         check_email(&email)?;
         check_password(&password)?;
         let password_hash = self.hasher.hash(password).await?;
-        let account = Account { id: Uuid::new_v4(), user_name, email, roles };
-        let new = NewUser { account: account.clone(), password_hash, created_at: caller.now };
+        let account = Account {
+            id: Uuid::new_v4(),
+            user_name,
+            email,
+            roles,
+        };
+        let new = NewUser {
+            account: account.clone(),
+            password_hash,
+            created_at: caller.now,
+        };
         let unit_caller = caller.clone();
         let inserted = self.db.write(deadline(caller), move |tx| {
             tx.insert_user(&new)?;
-            tx.audit(&unit_caller, &AuditRecord::of(Event::Registered, new.account.id))
+            tx.audit(
+                &unit_caller,
+                &AuditRecord::of(Event::Registered, new.account.id),
+            )
         });
         inserted.await.map_err(taken)?;
         Ok(account)
@@ -119,21 +141,29 @@ impl Accounts {
         change: ProfileChange,
         caller: &Caller,
     ) -> Result<Account, Error> {
-        change.user_name.as_deref().map_or(Ok(()), check_user_name)?;
+        change
+            .user_name
+            .as_deref()
+            .map_or(Ok(()), check_user_name)?;
         change.email.as_deref().map_or(Ok(()), check_email)?;
         let user = self.confirmed(user, current, caller).await?;
         let detail = match (&change.user_name, &change.email) {
             (Some(_), Some(_)) => "name and e-mail",
             (Some(_), None) => "name",
             (None, Some(_)) => "e-mail",
-            (None, None) => return Err(Error::InvalidRequest("neither userName nor email is there to be changed")),
+            (None, None) => {
+                return Err(Error::InvalidRequest(
+                    "neither userName nor email is there to be changed",
+                ));
+            }
         };
         let account = Account {
             user_name: change.user_name.unwrap_or(user.account.user_name),
             email: change.email.unwrap_or(user.account.email),
             ..user.account
         };
-        let (unit_account, version, unit_caller) = (account.clone(), user.password_version, caller.clone());
+        let (unit_account, version, unit_caller) =
+            (account.clone(), user.password_version, caller.clone());
         let changed = self.db.write(deadline(caller), move |tx| {
             let hit = tx.set_profile(&unit_account, version)?;
             if hit {
@@ -142,17 +172,30 @@ impl Accounts {
             }
             Ok(hit)
         });
-        if changed.await.map_err(taken)? { Ok(account) } else { Err(Error::InvalidCredentials) }
+        if changed.await.map_err(taken)? {
+            Ok(account)
+        } else {
+            Err(Error::InvalidCredentials)
+        }
     }
 
     /// Deletes the account: its sessions end, and of the user only ids stay, in the audit trail.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] for a wrong current password.
-    pub async fn delete(&self, user: Uuid, current: Password, caller: &Caller) -> Result<(), Error> {
+    pub async fn delete(
+        &self,
+        user: Uuid,
+        current: Password,
+        caller: &Caller,
+    ) -> Result<(), Error> {
         let user = self.confirmed(user, current, caller).await?;
         let (id, version) = (user.account.id, Some(user.password_version));
-        if self.remove(id, version, EndReason::Ended, caller).await? { Ok(()) } else { Err(Error::InvalidCredentials) }
+        if self.remove(id, version, EndReason::Ended, caller).await? {
+            Ok(())
+        } else {
+            Err(Error::InvalidCredentials)
+        }
     }
 
     /// Deletes an account, with a `password_version` only if that is still the password's.
@@ -193,7 +236,12 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::WeakPassword`]; the database's.
-    pub async fn set_password(&self, id: Uuid, new: Password, caller: &Caller) -> Result<bool, Error> {
+    pub async fn set_password(
+        &self,
+        id: Uuid,
+        new: Password,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
         check_password(&new)?;
         let hash = self.hasher.hash(new).await?;
         self.change_and_end(id, EndReason::Password, caller, move |tx, caller| {
@@ -214,7 +262,10 @@ impl Accounts {
         self.change_and_end(id, EndReason::Blocked, caller, move |tx, caller| {
             let hit = tx.set_blocked(id, Some(caller.now))?;
             if hit {
-                tx.audit(caller, &AuditRecord::of(Event::UserBlocked, id).detail("admin"))?;
+                tx.audit(
+                    caller,
+                    &AuditRecord::of(Event::UserBlocked, id).detail("admin"),
+                )?;
             }
             Ok(hit)
         })
@@ -241,19 +292,33 @@ impl Accounts {
     ///
     /// # Errors
     /// The database's.
-    pub async fn set_roles(&self, id: Uuid, roles: Vec<String>, now: bool, caller: &Caller) -> Result<bool, Error> {
+    pub async fn set_roles(
+        &self,
+        id: Uuid,
+        roles: Vec<String>,
+        now: bool,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
         let change = move |tx: &mut crate::db::Tx<'_>, caller: &Caller| {
             let hit = tx.set_roles(id, &roles)?;
             if hit {
-                tx.audit(caller, &AuditRecord::of(Event::AccountChanged, id).detail("roles"))?;
+                tx.audit(
+                    caller,
+                    &AuditRecord::of(Event::AccountChanged, id).detail("roles"),
+                )?;
             }
             Ok(hit)
         };
         if now {
-            return self.change_and_end(id, EndReason::Admin, caller, change).await;
+            return self
+                .change_and_end(id, EndReason::Admin, caller, change)
+                .await;
         }
         let unit_caller = caller.clone();
-        Ok(self.db.write(deadline(caller), move |tx| change(tx, &unit_caller)).await?)
+        Ok(self
+            .db
+            .write(deadline(caller), move |tx| change(tx, &unit_caller))
+            .await?)
     }
 
     /// A change of the users row, and then the end of the user's sessions, in one unit.
@@ -284,7 +349,12 @@ impl Accounts {
     }
 
     /// The user if the password fits: the same work for nobody as for somebody.
-    async fn check(&self, who: Who, password: Password, caller: &Caller) -> Result<Authenticated, Error> {
+    async fn check(
+        &self,
+        who: Who,
+        password: Password,
+        caller: &Caller,
+    ) -> Result<Authenticated, Error> {
         let keys = self.failure_keys.as_ref().map(|file| file.keys());
         let (from, now) = (caller.address.clone(), caller.now);
         let (user, counter) = self
@@ -294,7 +364,9 @@ impl Accounts {
                     Who::Email(email) => tx.find_user_by_email(email)?,
                     Who::Id(id) => tx.find_user(*id)?,
                 };
-                let Some(keys) = &keys else { return Ok((user, None)) };
+                let Some(keys) = &keys else {
+                    return Ok((user, None));
+                };
                 let id = user.as_ref().map(|user| user.account.id);
                 let email = match (&who, &user) {
                     (Who::Email(email), _) => email.as_str(),
@@ -317,7 +389,11 @@ impl Accounts {
             }
             return Err(Error::InvalidCredentials);
         };
-        if user.blocked_at.is_some() { Err(Error::AccountBlocked) } else { Ok(Authenticated { user, counter }) }
+        if user.blocked_at.is_some() {
+            Err(Error::AccountBlocked)
+        } else {
+            Ok(Authenticated { user, counter })
+        }
     }
 
     /// Counts a failure. Of many guesses at once only the first few are answered as such: once they have
@@ -365,7 +441,11 @@ fn taken(error: DbError) -> Error {
 
 fn check_user_name(name: &str) -> Result<(), Error> {
     let fine = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fine { Ok(()) } else { Err(Error::InvalidUserName) }
+    if fine {
+        Ok(())
+    } else {
+        Err(Error::InvalidUserName)
+    }
 }
 
 fn check_email(email: &str) -> Result<(), Error> {
@@ -374,12 +454,21 @@ fn check_email(email: &str) -> Result<(), Error> {
         (parts.next(), parts.next(), parts.next()),
         (Some(local), Some(domain), None) if !local.is_empty() && !domain.is_empty()
     );
-    let fine = two && email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
-    if fine { Ok(()) } else { Err(Error::InvalidEmail) }
+    let fine =
+        two && email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    if fine {
+        Ok(())
+    } else {
+        Err(Error::InvalidEmail)
+    }
 }
 
 fn check_password(password: &Password) -> Result<(), Error> {
-    if password.is_acceptable() { Ok(()) } else { Err(Error::WeakPassword) }
+    if password.is_acceptable() {
+        Ok(())
+    } else {
+        Err(Error::WeakPassword)
+    }
 }
 
 #[cfg(test)]
@@ -393,7 +482,19 @@ mod tests {
             assert!(check_email(good).is_ok(), "{good}");
         }
         let too_long = format!("a{longest}");
-        for bad in ["", "@", "a@", "@b", "ab", "a@b@c", "a b@c", "a@b\n", "a@b\0", "a\u{a0}@b", &too_long] {
+        for bad in [
+            "",
+            "@",
+            "a@",
+            "@b",
+            "ab",
+            "a@b@c",
+            "a b@c",
+            "a@b\n",
+            "a@b\0",
+            "a\u{a0}@b",
+            &too_long,
+        ] {
             assert!(check_email(bad).is_err(), "{bad}");
         }
     }

@@ -25,10 +25,19 @@ impl std::str::FromStr for TrustedProxies {
     fn from_str(text: &str) -> Result<Self, String> {
         let one = |part: &str| {
             let part = part.trim();
-            let net = part.parse::<IpNet>().ok().or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
-            net.ok_or_else(|| format!("{part:?} is neither an address nor a network such as 10.0.0.0/8"))
+            let net = part
+                .parse::<IpNet>()
+                .ok()
+                .or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
+            net.ok_or_else(|| {
+                format!("{part:?} is neither an address nor a network such as 10.0.0.0/8")
+            })
         };
-        text.split(',').filter(|part| !part.trim().is_empty()).map(one).collect::<Result<_, _>>().map(Self)
+        text.split(',')
+            .filter(|part| !part.trim().is_empty())
+            .map(one)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 }
 
@@ -42,9 +51,18 @@ impl TrustedProxies {
     /// The client's address: the last one in the chain that is no trusted proxy. What stands before it
     /// in `X-Forwarded-For` is only the client's word.
     #[must_use]
-    pub fn client<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> IpAddr {
+    pub fn client<'a>(
+        &self,
+        peer: IpAddr,
+        forwarded: impl DoubleEndedIterator<Item = &'a str>,
+    ) -> IpAddr {
         let mut client = peer.to_canonical();
-        for hop in forwarded.flat_map(|header| header.split(',')).collect::<Vec<_>>().into_iter().rev() {
+        for hop in forwarded
+            .flat_map(|header| header.split(','))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
             if !self.trusts(client) {
                 return client;
             }
@@ -68,7 +86,9 @@ impl TrustedProxies {
 pub fn network(address: IpAddr) -> IpNet {
     match address {
         IpAddr::V4(_) => address.into(),
-        IpAddr::V6(v6) => Ipv6Net::new(v6, 64).map_or_else(|_| address.into(), |net| IpNet::V6(net.trunc())),
+        IpAddr::V6(v6) => {
+            Ipv6Net::new(v6, 64).map_or_else(|_| address.into(), |net| IpNet::V6(net.trunc()))
+        }
     }
 }
 
@@ -101,7 +121,11 @@ impl AddressBuckets {
         if self.spare_private && is_private(address) {
             return Ok(());
         }
-        if self.looks.fetch_add(1, Ordering::Relaxed).is_multiple_of(FORGET_EVERY) {
+        if self
+            .looks
+            .fetch_add(1, Ordering::Relaxed)
+            .is_multiple_of(FORGET_EVERY)
+        {
             self.buckets.retain_recent();
         }
         self.buckets
@@ -132,15 +156,26 @@ mod tests {
             ("203.0.113.9", vec!["1.2.3.4"], "203.0.113.9"),
             ("10.0.0.1", vec!["1.2.3.4"], "1.2.3.4"),
             ("10.0.0.1", vec!["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
-            ("10.0.0.1", vec!["6.6.6.6", "1.2.3.4, 192.168.3.3"], "1.2.3.4"),
+            (
+                "10.0.0.1",
+                vec!["6.6.6.6", "1.2.3.4, 192.168.3.3"],
+                "1.2.3.4",
+            ),
             ("10.0.0.1", vec!["6.6.6.6, rubbish"], "10.0.0.1"),
             ("10.0.0.1", vec![], "10.0.0.1"),
             ("::ffff:10.0.0.1", vec!["2001:db8::1"], "2001:db8::1"),
         ] {
-            assert_eq!(proxies.client(ip(peer), headers.into_iter()), ip(client), "{peer}");
+            assert_eq!(
+                proxies.client(ip(peer), headers.into_iter()),
+                ip(client),
+                "{peer}"
+            );
         }
         let none = TrustedProxies::default();
-        assert_eq!(none.client(ip("127.0.0.1"), ["1.2.3.4"].into_iter()), ip("127.0.0.1"));
+        assert_eq!(
+            none.client(ip("127.0.0.1"), ["1.2.3.4"].into_iter()),
+            ip("127.0.0.1")
+        );
         assert!("10.0.0.0/33".parse::<TrustedProxies>().is_err());
     }
 
@@ -150,14 +185,19 @@ mod tests {
         for n in 0..BURST.get() {
             buckets.take(ip(&format!("2001:db8::{n:x}"))).unwrap();
         }
-        assert!(buckets.take(ip("2001:db8::ffff")).is_err_and(|wait| (1..=2).contains(&wait)));
+        assert!(
+            buckets
+                .take(ip("2001:db8::ffff"))
+                .is_err_and(|wait| (1..=2).contains(&wait))
+        );
         assert!(buckets.take(ip("2001:db8:0:1::1")).is_ok());
     }
 
     #[test]
     fn private_addresses_have_a_bucket_only_behind_named_proxies() {
         let (alone, behind) = (AddressBuckets::new(true), AddressBuckets::new(false));
-        let refused = |buckets: &AddressBuckets| (0..100).any(|_| buckets.take(ip("192.168.1.1")).is_err());
+        let refused =
+            |buckets: &AddressBuckets| (0..100).any(|_| buckets.take(ip("192.168.1.1")).is_err());
         assert!(!refused(&alone));
         assert!(refused(&behind));
     }

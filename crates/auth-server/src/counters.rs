@@ -41,10 +41,17 @@ impl Counters {
         Ok(Self {
             refreshes: counter("keyturn_refreshes_total", "Refreshes by outcome", "outcome")?,
             logins: counter("keyturn_logins_total", "Log-ins by outcome", "outcome")?,
-            ended: counter("keyturn_sessions_ended_total", "Sessions ended by this process, by reason", "reason")?,
+            ended: counter(
+                "keyturn_sessions_ended_total",
+                "Sessions ended by this process, by reason",
+                "reason",
+            )?,
             hash_queue: gauge("keyturn_hash_queue", "Passwords that wait to be checked")?,
             write_queue: gauge("keyturn_write_queue", "Database writes that wait")?,
-            revocations: gauge("keyturn_feed_entries", "Ended sessions that the revocation feed names")?,
+            revocations: gauge(
+                "keyturn_feed_entries",
+                "Ended sessions that the revocation feed names",
+            )?,
         })
     }
 
@@ -73,7 +80,9 @@ impl Counters {
 
     /// Counts endings.
     pub fn ended(&self, reason: EndReason, count: usize) {
-        self.ended.with_label_values(&[reason.as_str()]).inc_by(count as u64);
+        self.ended
+            .with_label_values(&[reason.as_str()])
+            .inc_by(count as u64);
     }
 }
 

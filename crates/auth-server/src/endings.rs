@@ -70,7 +70,10 @@ impl Endings {
     /// Makes endings known; what is known already is passed over.
     pub fn publish(&self, sessions: &[Uuid], ended_at: i64) {
         let until = ended_at.saturating_add(self.in_force);
-        self.publish_all(sessions.iter().map(|session| Revocation { session: *session, until }));
+        self.publish_all(sessions.iter().map(|session| Revocation {
+            session: *session,
+            until,
+        }));
     }
 
     /// Makes endings of various times known.
@@ -99,7 +102,12 @@ impl Endings {
     pub fn forget(&self, now: i64) {
         let mut state = self.lock();
         // Only from the front: numbers must stay consecutive, and what came later ends about later.
-        while let Some(first) = state.entries.front().copied().filter(|first| first.until < now) {
+        while let Some(first) = state
+            .entries
+            .front()
+            .copied()
+            .filter(|first| first.until < now)
+        {
             state.entries.pop_front();
             state.known.remove(&first.session);
         }
@@ -121,7 +129,9 @@ impl Endings {
     #[must_use]
     pub fn since(&self, cursor: Option<&str>) -> News {
         let state = self.lock();
-        let seen = cursor.and_then(|cursor| self.number(cursor)).filter(|seen| *seen <= state.last);
+        let seen = cursor
+            .and_then(|cursor| self.number(cursor))
+            .filter(|seen| *seen <= state.last);
         let first = state.last - state.entries.len() as u64;
         // A cursor from before the oldest entry missed only what is no longer in force.
         let skip = seen.map_or(0, |seen| seen.saturating_sub(first));
@@ -135,7 +145,9 @@ impl Endings {
 
     /// Waits until there is news for `cursor`; returns at once if there is some, or the cursor is unknown.
     pub async fn wait(&self, cursor: Option<&str>) {
-        let Some(seen) = cursor.and_then(|cursor| self.number(cursor)) else { return };
+        let Some(seen) = cursor.and_then(|cursor| self.number(cursor)) else {
+            return;
+        };
         let mut changes = self.changed.subscribe();
         // An error would mean that the sender is gone, which `self` holds.
         let _ = changes.wait_for(|last| *last != seen).await;
@@ -143,7 +155,9 @@ impl Endings {
 
     fn number(&self, cursor: &str) -> Option<u64> {
         let (epoch, number) = cursor.split_once('-')?;
-        (u64::from_str_radix(epoch, 16).ok()? == self.epoch).then(|| number.parse().ok()).flatten()
+        (u64::from_str_radix(epoch, 16).ok()? == self.epoch)
+            .then(|| number.parse().ok())
+            .flatten()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -170,7 +184,13 @@ mod tests {
         endings.publish(&[id(1), id(2)], 1000);
         let first = endings.since(None);
         assert!(first.full);
-        assert_eq!(first.entries, [1, 2].map(|n| Revocation { session: id(n), until: 1100 }));
+        assert_eq!(
+            first.entries,
+            [1, 2].map(|n| Revocation {
+                session: id(n),
+                until: 1100
+            })
+        );
         endings.publish(&[id(2), id(3)], 1001);
         let next = endings.since(Some(&first.cursor));
         assert!(!next.full);
@@ -182,7 +202,14 @@ mod tests {
     fn an_unknown_cursor_gets_everything() {
         let (one, other) = (Endings::new(100), Endings::new(100));
         one.publish(&[id(1)], 0);
-        for cursor in [other.since(None).cursor.as_str(), "", "-", "x-1", "0-0", &format!("{:016x}-9", one.epoch)] {
+        for cursor in [
+            other.since(None).cursor.as_str(),
+            "",
+            "-",
+            "x-1",
+            "0-0",
+            &format!("{:016x}-9", one.epoch),
+        ] {
             assert!(one.since(Some(cursor)).full, "{cursor}");
         }
     }
@@ -204,7 +231,10 @@ mod tests {
     async fn a_waiting_follower_is_woken() {
         let endings = Endings::new(100);
         let cursor = endings.since(None).cursor;
-        let waiting = { let (endings, cursor) = (endings.clone(), cursor.clone()); tokio::spawn(async move { endings.wait(Some(&cursor)).await }) };
+        let waiting = {
+            let (endings, cursor) = (endings.clone(), cursor.clone());
+            tokio::spawn(async move { endings.wait(Some(&cursor)).await })
+        };
         tokio::task::yield_now().await;
         endings.publish(&[id(1)], 0);
         waiting.await.unwrap();

@@ -135,7 +135,8 @@ impl From<&Error> for Problem {
                 return Self::internal(with_causes(error));
             }
             Error::Database(_) => {
-                return Self::new(S::SERVICE_UNAVAILABLE, "database_unavailable").cause(with_causes(error));
+                return Self::new(S::SERVICE_UNAVAILABLE, "database_unavailable")
+                    .cause(with_causes(error));
             }
         };
         let problem = Self::new(status, code).detail(error.to_string());

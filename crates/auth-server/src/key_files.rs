@@ -39,21 +39,45 @@ pub struct CannotWrite {
 /// [`CannotWrite`] names the setting and the path.
 pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotWrite> {
     let ring = KeyRing::generate(now).to_json();
-    let ring = make("JWT_KEYS_FILE", &settings.token.jwt_keys_file, ring.as_bytes(), RING_MODE)?;
+    let ring = make(
+        "JWT_KEYS_FILE",
+        &settings.token.jwt_keys_file,
+        ring.as_bytes(),
+        RING_MODE,
+    )?;
     let path = &settings.store.refresh_keys_file;
     let keys = MacKeys::generate(now).to_json().map_err(|e| CannotWrite {
         setting: "REFRESH_KEYS_FILE",
         path: path.clone(),
         source: io::Error::other(e),
     })?;
-    Ok([ring, make("REFRESH_KEYS_FILE", path, keys.as_bytes(), SECRET_MODE)?])
+    Ok([
+        ring,
+        make("REFRESH_KEYS_FILE", path, keys.as_bytes(), SECRET_MODE)?,
+    ])
 }
 
-fn make(setting: &'static str, path: &Path, content: &[u8], mode: u32) -> Result<Made, CannotWrite> {
-    let failed = |source| CannotWrite { setting, path: path.to_owned(), source };
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+fn make(
+    setting: &'static str,
+    path: &Path,
+    content: &[u8],
+    mode: u32,
+) -> Result<Made, CannotWrite> {
+    let failed = |source| CannotWrite {
+        setting,
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     let new = create_new(path, content, mode).map_err(failed)?;
-    Ok(if new { Made::New(path.to_owned()) } else { Made::Kept(path.to_owned()) })
+    Ok(if new {
+        Made::New(path.to_owned())
+    } else {
+        Made::Kept(path.to_owned())
+    })
 }

@@ -72,7 +72,13 @@ impl Counter {
     /// The counter for an attempt on `email` from `from`; `homes` are the addresses of the account's
     /// live sessions.
     #[must_use]
-    pub fn of(email: &str, user: Option<Uuid>, homes: &[String], from: &str, keys: &MacKeys) -> Self {
+    pub fn of(
+        email: &str,
+        user: Option<Uuid>,
+        homes: &[String],
+        from: &str,
+        keys: &MacKeys,
+    ) -> Self {
         let tag = keyed_hash(email, keys);
         let slot = match user {
             Some(user) => match home(homes, from) {
@@ -80,11 +86,18 @@ impl Counter {
                 None => user.to_string(),
             },
             None => {
-                let number = tag.first_chunk::<2>().map_or(0, |bytes| u16::from_be_bytes(*bytes)) % SLOTS;
+                let number = tag
+                    .first_chunk::<2>()
+                    .map_or(0, |bytes| u16::from_be_bytes(*bytes))
+                    % SLOTS;
                 format!("nobody-{number}")
             }
         };
-        Self { slot, tag: URL_SAFE_NO_PAD.encode(tag), user }
+        Self {
+            slot,
+            tag: URL_SAFE_NO_PAD.encode(tag),
+            user,
+        }
     }
 }
 
@@ -97,8 +110,14 @@ fn home(homes: &[String], from: &str) -> Option<String> {
 
 /// Keyed, so that nobody can compute which e-mails share a slot; with the oldest key, which changes least.
 fn keyed_hash(email: &str, keys: &MacKeys) -> Vec<u8> {
-    let secret = keys.iter().next().map(crate::mac_keys::MacKey::secret).unwrap_or_default();
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else { return Vec::new() };
+    let secret = keys
+        .iter()
+        .next()
+        .map(crate::mac_keys::MacKey::secret)
+        .unwrap_or_default();
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+        return Vec::new();
+    };
     mac.update(b"keyturn login failures v1\0");
     mac.update(email_key(email).as_bytes());
     mac.finalize().into_bytes().to_vec()
@@ -109,7 +128,10 @@ mod tests {
     use super::*;
 
     fn failed(count: i64) -> Failures {
-        Failures { count, last_at: 1000 }
+        Failures {
+            count,
+            last_at: 1000,
+        }
     }
 
     #[test]
@@ -136,10 +158,14 @@ mod tests {
     #[test]
     fn nobodys_emails_share_a_fixed_number_of_slots() {
         let keys = MacKeys::generate(0);
-        let slots: std::collections::HashSet<String> =
-            (0..20_000).map(|n| Counter::of(&format!("{n}@x"), None, &[], "", &keys).slot).collect();
+        let slots: std::collections::HashSet<String> = (0..20_000)
+            .map(|n| Counter::of(&format!("{n}@x"), None, &[], "", &keys).slot)
+            .collect();
         assert!(slots.len() <= usize::from(SLOTS) && slots.len() > 3000);
-        let (lower, upper) = (Counter::of("a@b", None, &[], "", &keys), Counter::of("A@B", None, &[], "", &keys));
+        let (lower, upper) = (
+            Counter::of("a@b", None, &[], "", &keys),
+            Counter::of("A@B", None, &[], "", &keys),
+        );
         assert_eq!(lower, upper);
     }
 }

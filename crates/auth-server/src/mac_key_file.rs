@@ -58,13 +58,19 @@ impl MacKeyFile {
     pub fn open(path: &Path) -> Result<Arc<Self>, MacKeyFileError> {
         let version = version(path);
         let keys = read(path)?;
-        Ok(Arc::new(Self { path: Some(path.to_owned()), keys: RwLock::new((Arc::new(keys), version)) }))
+        Ok(Arc::new(Self {
+            path: Some(path.to_owned()),
+            keys: RwLock::new((Arc::new(keys), version)),
+        }))
     }
 
     /// Keys without a file, for tests of the rules.
     #[must_use]
     pub fn fixed(keys: MacKeys) -> Arc<Self> {
-        Arc::new(Self { path: None, keys: RwLock::new((Arc::new(keys), None)) })
+        Arc::new(Self {
+            path: None,
+            keys: RwLock::new((Arc::new(keys), None)),
+        })
     }
 
     /// The keys.
@@ -116,6 +122,14 @@ pub fn read(path: &Path) -> Result<MacKeys, MacKeyFileError> {
         return Err(MacKeyFileError::Missing(path.to_owned()));
     }
     check_permissions(path).map_err(MacKeyFileError::Permissions)?;
-    let json = fs::read(path).map(Zeroizing::new).map_err(|source| MacKeyFileError::Read { path: path.to_owned(), source })?;
-    MacKeys::parse(&json).map_err(|source| MacKeyFileError::Content { path: path.to_owned(), source })
+    let json = fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|source| MacKeyFileError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    MacKeys::parse(&json).map_err(|source| MacKeyFileError::Content {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -37,7 +37,11 @@ impl MacKey {
     }
 
     fn generate(sign_from: i64) -> Self {
-        Self { id: rand::random(), secret: Zeroizing::new(rand::random()), sign_from }
+        Self {
+            id: rand::random(),
+            secret: Zeroizing::new(rand::random()),
+            sign_from,
+        }
     }
 }
 
@@ -57,7 +61,9 @@ pub struct MacKeys {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MacKeysError {
     /// Not JSON, or not of the form that `keys init` writes.
-    #[error("is not the JSON that `auth-server keys init` writes (line {0}): restore it from a backup")]
+    #[error(
+        "is not the JSON that `auth-server keys init` writes (line {0}): restore it from a backup"
+    )]
     Form(usize),
     /// An empty `keys`.
     #[error("holds no key: restore it from a backup, or remove it and run `auth-server keys init`")]
@@ -66,7 +72,9 @@ pub enum MacKeysError {
     #[error("has a `kid` that is not 8 hexadecimal digits")]
     Id,
     /// A secret that is not 32 bytes of base64url, or plainly not random.
-    #[error("key {0:08x} is not 32 random bytes in base64url: make one with `auth-server keys rotate-refresh`")]
+    #[error(
+        "key {0:08x} is not 32 random bytes in base64url: make one with `auth-server keys rotate-refresh`"
+    )]
     Secret(u32),
     /// The same id or the same secret twice.
     #[error("key {0:08x} is there twice: remove one")]
@@ -96,7 +104,9 @@ impl MacKeys {
     /// A first key, good at once.
     #[must_use]
     pub fn generate(now: i64) -> Self {
-        Self { keys: vec![MacKey::generate(now)] }
+        Self {
+            keys: vec![MacKey::generate(now)],
+        }
     }
 
     /// Reads the file's content.
@@ -105,22 +115,33 @@ impl MacKeys {
     /// [`MacKeysError`], to be shown with the file's path and the setting's name.
     pub fn parse(json: &[u8]) -> Result<Self, MacKeysError> {
         // serde's own message may quote the input, and with it a secret: only the line goes on.
-        let form: FileForm = serde_json::from_slice(json).map_err(|e| MacKeysError::Form(e.line()))?;
+        let form: FileForm =
+            serde_json::from_slice(json).map_err(|e| MacKeysError::Form(e.line()))?;
         let mut keys: Vec<MacKey> = Vec::with_capacity(form.keys.len());
         for key in &form.keys {
             let id = (key.kid.len() == 8)
                 .then(|| u32::from_str_radix(&key.kid, 16).ok())
                 .flatten()
                 .ok_or(MacKeysError::Id)?;
-            let bytes = URL_SAFE_NO_PAD.decode(&key.k).map(Zeroizing::new).map_err(|_| MacKeysError::Secret(id))?;
-            let secret: [u8; SECRET] = bytes.as_slice().try_into().map_err(|_| MacKeysError::Secret(id))?;
+            let bytes = URL_SAFE_NO_PAD
+                .decode(&key.k)
+                .map(Zeroizing::new)
+                .map_err(|_| MacKeysError::Secret(id))?;
+            let secret: [u8; SECRET] = bytes
+                .as_slice()
+                .try_into()
+                .map_err(|_| MacKeysError::Secret(id))?;
             if secret.iter().all(|b| *b == secret[0]) {
                 return Err(MacKeysError::Secret(id));
             }
             if keys.iter().any(|k| k.id == id || *k.secret == secret) {
                 return Err(MacKeysError::Duplicate(id));
             }
-            keys.push(MacKey { id, secret: Zeroizing::new(secret), sign_from: key.sign_from });
+            keys.push(MacKey {
+                id,
+                secret: Zeroizing::new(secret),
+                sign_from: key.sign_from,
+            });
         }
         if keys.is_empty() {
             return Err(MacKeysError::Empty);
@@ -155,7 +176,11 @@ impl MacKeys {
     /// The key that new sessions begin with: the latest whose time has come, or the earliest if none has.
     #[must_use]
     pub fn signing(&self, now: i64) -> Option<&MacKey> {
-        let come = self.keys.iter().filter(|key| key.sign_from <= now).max_by_key(|key| key.sign_from);
+        let come = self
+            .keys
+            .iter()
+            .filter(|key| key.sign_from <= now)
+            .max_by_key(|key| key.sign_from);
         come.or_else(|| self.keys.iter().min_by_key(|key| key.sign_from))
     }
 
@@ -166,7 +191,12 @@ impl MacKeys {
         let next = MacKey::generate(now.saturating_add(lead));
         let mut keys: Vec<MacKey> = self.keys.clone();
         keys.sort_by_key(|key| key.sign_from);
-        let ends: Vec<i64> = keys.iter().skip(1).map(|successor| successor.sign_from).chain([next.sign_from]).collect();
+        let ends: Vec<i64> = keys
+            .iter()
+            .skip(1)
+            .map(|successor| successor.sign_from)
+            .chain([next.sign_from])
+            .collect();
         let mut kept: Vec<MacKey> = keys
             .into_iter()
             .zip(ends)
@@ -192,14 +222,20 @@ mod tests {
     }
 
     fn key(kid: &str, secret: &[u8]) -> String {
-        format!(r#"{{"kty":"oct","kid":"{kid}","k":"{}","sign_from":1}}"#, URL_SAFE_NO_PAD.encode(secret))
+        format!(
+            r#"{{"kty":"oct","kid":"{kid}","k":"{}","sign_from":1}}"#,
+            URL_SAFE_NO_PAD.encode(secret)
+        )
     }
 
     #[test]
     fn the_written_file_is_read_back() {
         let keys = MacKeys::generate(5);
         let again = MacKeys::parse(keys.to_json().unwrap().as_bytes()).unwrap();
-        assert_eq!(again.signing(5).unwrap().secret(), keys.signing(5).unwrap().secret());
+        assert_eq!(
+            again.signing(5).unwrap().secret(),
+            keys.signing(5).unwrap().secret()
+        );
     }
 
     #[test]
@@ -207,12 +243,29 @@ mod tests {
         let (a, b): ([u8; 32], [u8; 32]) = (rand::random(), rand::random());
         assert_eq!(refused("{"), MacKeysError::Form(1));
         assert_eq!(refused(r#"{"keys":[]}"#), MacKeysError::Empty);
-        assert_eq!(refused(&format!(r#"{{"keys":[{}]}}"#, key("zz", &a))), MacKeysError::Id);
-        assert_eq!(refused(&format!(r#"{{"keys":[{}]}}"#, key("00000001", &a[..16]))), MacKeysError::Secret(1));
-        assert_eq!(refused(&format!(r#"{{"keys":[{}]}}"#, key("00000001", &[0; 32]))), MacKeysError::Secret(1));
-        let same_id = format!(r#"{{"keys":[{},{}]}}"#, key("00000001", &a), key("00000001", &b));
+        assert_eq!(
+            refused(&format!(r#"{{"keys":[{}]}}"#, key("zz", &a))),
+            MacKeysError::Id
+        );
+        assert_eq!(
+            refused(&format!(r#"{{"keys":[{}]}}"#, key("00000001", &a[..16]))),
+            MacKeysError::Secret(1)
+        );
+        assert_eq!(
+            refused(&format!(r#"{{"keys":[{}]}}"#, key("00000001", &[0; 32]))),
+            MacKeysError::Secret(1)
+        );
+        let same_id = format!(
+            r#"{{"keys":[{},{}]}}"#,
+            key("00000001", &a),
+            key("00000001", &b)
+        );
         assert_eq!(refused(&same_id), MacKeysError::Duplicate(1));
-        let same_secret = format!(r#"{{"keys":[{},{}]}}"#, key("00000001", &a), key("00000002", &a));
+        let same_secret = format!(
+            r#"{{"keys":[{},{}]}}"#,
+            key("00000001", &a),
+            key("00000002", &a)
+        );
         assert_eq!(refused(&same_secret), MacKeysError::Duplicate(2));
     }
 
@@ -231,6 +284,9 @@ mod tests {
     fn debug_shows_no_secret() {
         let keys = MacKeys::generate(0);
         let shown = format!("{keys:?}");
-        assert!(shown.contains("redacted") && !shown.contains(&URL_SAFE_NO_PAD.encode(keys.keys[0].secret())));
+        assert!(
+            shown.contains("redacted")
+                && !shown.contains(&URL_SAFE_NO_PAD.encode(keys.keys[0].secret()))
+        );
     }
 }

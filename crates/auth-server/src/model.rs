@@ -61,8 +61,15 @@ pub enum EndReason {
 }
 
 impl EndReason {
-    const ALL: [Self; 7] =
-        [Self::Logout, Self::Ended, Self::Password, Self::Blocked, Self::Reuse, Self::Limit, Self::Admin];
+    const ALL: [Self; 7] = [
+        Self::Logout,
+        Self::Ended,
+        Self::Password,
+        Self::Blocked,
+        Self::Reuse,
+        Self::Limit,
+        Self::Admin,
+    ];
 
     /// The word in answers, rows and metrics.
     #[must_use]
@@ -81,7 +88,10 @@ impl EndReason {
     /// The reason behind a stored word; a word of a later version reads as [`Self::Admin`].
     #[must_use]
     pub fn parse(word: &str) -> Self {
-        Self::ALL.into_iter().find(|reason| reason.as_str() == word).unwrap_or(Self::Admin)
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+            .unwrap_or(Self::Admin)
     }
 }
 

@@ -55,7 +55,11 @@ pub enum PasswordError {
 
 enum Job {
     Hash(Password, oneshot::Sender<Result<String, PasswordError>>),
-    Verify(Password, String, oneshot::Sender<Result<bool, PasswordError>>),
+    Verify(
+        Password,
+        String,
+        oneshot::Sender<Result<bool, PasswordError>>,
+    ),
 }
 
 /// The threads that hash, behind their queue. Clones share them.
@@ -86,7 +90,11 @@ impl Hasher {
         let unguessable: [u8; 32] = rand::random();
         let nobody = Password::new(STANDARD_NO_PAD.encode(unguessable));
         let nobody = hash(&nobody, &mut Vec::new())?.into();
-        Ok(Self { jobs, waiting, nobody })
+        Ok(Self {
+            jobs,
+            waiting,
+            nobody,
+        })
     }
 
     /// The hash to store for a new password, in PHC form.
@@ -103,12 +111,18 @@ impl Hasher {
     ///
     /// # Errors
     /// [`PasswordError::Busy`] when the queue is full.
-    pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<bool, PasswordError> {
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<String>,
+    ) -> Result<bool, PasswordError> {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.nobody.to_string());
         let (answer, verdict) = oneshot::channel();
         self.submit(Job::Verify(password, stored, answer))?;
-        let fits = verdict.await.map_err(|_| PasswordError::Failed("no answer"))??;
+        let fits = verdict
+            .await
+            .map_err(|_| PasswordError::Failed("no answer"))??;
         Ok(fits && known)
     }
 
@@ -163,7 +177,12 @@ fn derive(
     memory.resize(params.block_count(), Block::default());
     let mut output = [0; OUTPUT];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into_with_memory(password.0.as_bytes(), salt, &mut output, memory.as_mut_slice())
+        .hash_password_into_with_memory(
+            password.0.as_bytes(),
+            salt,
+            &mut output,
+            memory.as_mut_slice(),
+        )
         .map_err(|_| PasswordError::Failed("argon2"))?;
     Ok(output)
 }
@@ -178,10 +197,18 @@ fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<String, Password
     Ok(format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${output}"))
 }
 
-fn verify(password: &Password, stored: &str, memory: &mut Vec<Block>) -> Result<bool, PasswordError> {
+fn verify(
+    password: &Password,
+    stored: &str,
+    memory: &mut Vec<Block>,
+) -> Result<bool, PasswordError> {
     let broken = PasswordError::Failed("the stored hash is no Argon2id PHC string");
-    let Ok(phc) = PasswordHash::new(stored) else { return Err(broken) };
-    let (Ok(params), Some(salt), Some(expected)) = (Params::try_from(&phc), phc.salt.as_ref(), phc.hash.as_ref()) else {
+    let Ok(phc) = PasswordHash::new(stored) else {
+        return Err(broken);
+    };
+    let (Ok(params), Some(salt), Some(expected)) =
+        (Params::try_from(&phc), phc.salt.as_ref(), phc.hash.as_ref())
+    else {
         return Err(broken);
     };
     if phc.algorithm.as_str() != "argon2id" || expected.as_bytes().len() != OUTPUT {
@@ -204,25 +231,63 @@ mod tests {
         let hasher = Hasher::start(1).unwrap();
         let stored = hasher.hash(password("pässwörd 王小明")).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(hasher.verify(password("pässwörd 王小明"), Some(stored.clone())).await.unwrap());
-        assert!(!hasher.verify(password("pässwörd 王小明 "), Some(stored.clone())).await.unwrap());
-        assert!(!hasher.verify(password("pässwörd 王小明"), None).await.unwrap());
-        assert_ne!(stored, hasher.hash(password("pässwörd 王小明")).await.unwrap(), "salted");
+        assert!(
+            hasher
+                .verify(password("pässwörd 王小明"), Some(stored.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(password("pässwörd 王小明 "), Some(stored.clone()))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(password("pässwörd 王小明"), None)
+                .await
+                .unwrap()
+        );
+        assert_ne!(
+            stored,
+            hasher.hash(password("pässwörd 王小明")).await.unwrap(),
+            "salted"
+        );
     }
 
     #[tokio::test]
     async fn a_hash_made_by_the_library_itself_is_understood() {
         use argon2::password_hash::PasswordHasher;
-        let stored = Argon2::default().hash_password(b"correct horse").unwrap().to_string();
+        let stored = Argon2::default()
+            .hash_password(b"correct horse")
+            .unwrap()
+            .to_string();
         let hasher = Hasher::start(1).unwrap();
-        assert!(hasher.verify(password("correct horse"), Some(stored)).await.unwrap());
+        assert!(
+            hasher
+                .verify(password("correct horse"), Some(stored))
+                .await
+                .unwrap()
+        );
     }
 
     #[tokio::test]
     async fn a_broken_stored_hash_is_an_error_not_a_refusal() {
         let hasher = Hasher::start(1).unwrap();
-        for stored in ["", "secret", "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ", "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA"] {
-            assert!(hasher.verify(password("x"), Some(stored.into())).await.is_err(), "{stored}");
+        for stored in [
+            "",
+            "secret",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ",
+            "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA",
+        ] {
+            assert!(
+                hasher
+                    .verify(password("x"), Some(stored.into()))
+                    .await
+                    .is_err(),
+                "{stored}"
+            );
         }
     }
 
@@ -231,14 +296,22 @@ mod tests {
         let hasher = Hasher::start(1).unwrap();
         let many = (0..2 * QUEUE).map(|_| hasher.verify(password("x"), None));
         let answers = futures_util::future::join_all(many).await;
-        assert!(answers.iter().any(|a| matches!(a, Err(PasswordError::Busy))));
+        assert!(
+            answers
+                .iter()
+                .any(|a| matches!(a, Err(PasswordError::Busy)))
+        );
         assert!(answers.iter().any(Result::is_ok));
         assert!(!hasher.verify(password("x"), None).await.unwrap());
     }
 
     #[test]
     fn length_is_counted_in_characters() {
-        for (text, fine) in [("1234567", false), ("12345678", true), ("王王王王王王王王", true)] {
+        for (text, fine) in [
+            ("1234567", false),
+            ("12345678", true),
+            ("王王王王王王王王", true),
+        ] {
             assert_eq!(password(text).is_acceptable(), fine);
         }
         assert!(password(&"é".repeat(256)).is_acceptable());

@@ -48,7 +48,10 @@ impl RefreshToken {
     /// The same session's token of another generation.
     #[must_use]
     pub fn at_generation(&self, generation: i64) -> Self {
-        Self { generation, ..self.clone() }
+        Self {
+            generation,
+            ..self.clone()
+        }
     }
 
     /// Writes the token in its one spelling.
@@ -76,7 +79,9 @@ impl RefreshToken {
         let mut bytes = [0; LENGTH];
         // The engine refuses padding, white space, the other alphabet and stray trailing bits, so that a
         // token has one spelling; and a wrong length, before the MAC is computed.
-        let n = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes).map_err(|_| NotGenuine)?;
+        let n = URL_SAFE_NO_PAD
+            .decode_slice(text, &mut bytes)
+            .map_err(|_| NotGenuine)?;
         if n != LENGTH {
             return Err(NotGenuine);
         }
@@ -90,7 +95,9 @@ impl RefreshToken {
             absolute_until: i64::from_be_bytes(take(&mut rest)?),
         };
         let key = keys.find(token.key_id).ok_or(NotGenuine)?;
-        mac(key, signed)?.verify_slice(presented).map_err(|_| NotGenuine)?;
+        mac(key, signed)?
+            .verify_slice(presented)
+            .map_err(|_| NotGenuine)?;
         Ok(token)
     }
 }
@@ -147,7 +154,10 @@ mod tests {
                 }
                 changed[at] = with;
                 let changed: String = changed.into_iter().collect();
-                assert!(RefreshToken::decode(&changed, &keys).is_err(), "{at} {with}");
+                assert!(
+                    RefreshToken::decode(&changed, &keys).is_err(),
+                    "{at} {with}"
+                );
             }
         }
     }
@@ -157,8 +167,14 @@ mod tests {
         let keys = keys();
         let text = token(&keys).encode(&keys).unwrap();
         for other in [
-            format!("{text}="), format!(" {text}"), format!("{text}\n"), format!("{text}A"), format!("{text}AAAA"),
-            text[..108].to_owned(), String::new(), "x".repeat(100_000),
+            format!("{text}="),
+            format!(" {text}"),
+            format!("{text}\n"),
+            format!("{text}A"),
+            format!("{text}AAAA"),
+            text[..108].to_owned(),
+            String::new(),
+            "x".repeat(100_000),
         ] {
             assert!(RefreshToken::decode(&other, &keys).is_err());
         }
@@ -174,7 +190,12 @@ mod tests {
     #[test]
     fn a_known_key_id_does_not_help_a_forger() {
         let (ours, theirs) = (keys(), keys());
-        let forged = RefreshToken { key_id: token(&theirs).key_id, ..token(&theirs) }.encode(&theirs).unwrap();
+        let forged = RefreshToken {
+            key_id: token(&theirs).key_id,
+            ..token(&theirs)
+        }
+        .encode(&theirs)
+        .unwrap();
         let mut bytes = URL_SAFE_NO_PAD.decode(forged).unwrap();
         bytes[..4].copy_from_slice(&token(&ours).key_id.to_be_bytes());
         assert!(RefreshToken::decode(&URL_SAFE_NO_PAD.encode(bytes), &ours).is_err());

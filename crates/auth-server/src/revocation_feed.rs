@@ -1,7 +1,7 @@
 //! Keeps [`Endings`] up with the sessions table, where other replicas and the command line end sessions.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use shared::clock;
@@ -36,9 +36,15 @@ impl RevocationFeed {
     /// The database's.
     pub async fn start(db: Db, endings: Endings) -> Result<Self, DbError> {
         let closing = watch::Sender::new(false);
-        let feed = Self { db, endings, current: Arc::new(AtomicBool::new(true)), closing };
+        let feed = Self {
+            db,
+            endings,
+            current: Arc::new(AtomicBool::new(true)),
+            closing,
+        };
         let now = clock::now();
-        feed.look(now.saturating_sub(feed.endings.in_force())).await?;
+        feed.look(now.saturating_sub(feed.endings.in_force()))
+            .await?;
         Ok(feed)
     }
 
@@ -57,7 +63,9 @@ impl RevocationFeed {
                 }
                 Err(error) => {
                     if self.current.swap(false, Ordering::Relaxed) {
-                        log::error!("revocation feed: {error}; it answers 503 until the database is back");
+                        log::error!(
+                            "revocation feed: {error}; it answers 503 until the database is back"
+                        );
                     }
                 }
             }
@@ -80,11 +88,11 @@ impl RevocationFeed {
     async fn look(&self, since: i64) -> Result<(), DbError> {
         let ended = self.db.read(move |tx| tx.endings_since(since)).await?;
         let in_force = self.endings.in_force();
-        self.endings.publish_all(
-            ended
-                .into_iter()
-                .map(|e| Revocation { session: e.session, until: e.ended_at.saturating_add(in_force) }),
-        );
+        self.endings
+            .publish_all(ended.into_iter().map(|e| Revocation {
+                session: e.session,
+                until: e.ended_at.saturating_add(in_force),
+            }));
         Ok(())
     }
 

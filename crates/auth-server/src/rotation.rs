@@ -81,21 +81,45 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
-    const RULES: RotationRules = RotationRules { grace: 30, late_retries: 3 };
+    const RULES: RotationRules = RotationRules {
+        grace: 30,
+        late_retries: 3,
+    };
 
     fn row() -> Session {
         Session {
-            id: Uuid::nil(), user: Some(Uuid::nil()), generation: 5, nonce: [0; 16], created_at: 0,
-            rotated_at: 1000, idle_until: 2000, absolute_until: 3000, late_generation: 0, late_streak: 0,
-            ended: None, device: String::new(), address: String::new(),
+            id: Uuid::nil(),
+            user: Some(Uuid::nil()),
+            generation: 5,
+            nonce: [0; 16],
+            created_at: 0,
+            rotated_at: 1000,
+            idle_until: 2000,
+            absolute_until: 3000,
+            late_generation: 0,
+            late_streak: 0,
+            ended: None,
+            device: String::new(),
+            address: String::new(),
         }
     }
 
     #[test]
     fn every_row_of_the_table() {
-        let late_once = Session { late_generation: 5, late_streak: 3, ..row() };
-        let streak_full = Session { late_generation: 4, late_streak: 3, ..row() };
-        let ended = Session { ended: Some((1, EndReason::Password)), ..row() };
+        let late_once = Session {
+            late_generation: 5,
+            late_streak: 3,
+            ..row()
+        };
+        let streak_full = Session {
+            late_generation: 4,
+            late_streak: 3,
+            ..row()
+        };
+        let ended = Session {
+            ended: Some((1, EndReason::Password)),
+            ..row()
+        };
         for (row, presented, now, expected) in [
             (row(), 5, 1001, Judgement::Current),
             (row(), 4, 1029, Judgement::Retry),
@@ -111,10 +135,27 @@ mod tests {
             (row(), 4, 500, Judgement::Retry),
             (row(), 5, 2000, Judgement::Over(Over::Idle)),
             (row(), 5, 1999, Judgement::Current),
-            (Session { idle_until: 3000, ..row() }, 5, 3000, Judgement::Over(Over::Absolute)),
-            (ended, 5, 3000, Judgement::Over(Over::Ended(EndReason::Password))),
+            (
+                Session {
+                    idle_until: 3000,
+                    ..row()
+                },
+                5,
+                3000,
+                Judgement::Over(Over::Absolute),
+            ),
+            (
+                ended,
+                5,
+                3000,
+                Judgement::Over(Over::Ended(EndReason::Password)),
+            ),
         ] {
-            assert_eq!(judge(&row, presented, now, RULES), expected, "presented {presented} at {now}");
+            assert_eq!(
+                judge(&row, presented, now, RULES),
+                expected,
+                "presented {presented} at {now}"
+            );
         }
     }
 }

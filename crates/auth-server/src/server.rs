@@ -75,7 +75,12 @@ impl Server {
         let addr = listener.local_addr().map_err(StartError::of)?;
         let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;
-        Ok(Self { listener, addr, tls, parts })
+        Ok(Self {
+            listener,
+            addr,
+            tls,
+            parts,
+        })
     }
 
     /// The address that was taken.
@@ -89,7 +94,12 @@ impl Server {
     /// # Errors
     /// If the workers cannot be started.
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { listener, tls, parts, .. } = self;
+        let Self {
+            listener,
+            tls,
+            parts,
+            ..
+        } = self;
         let background = [
             tokio::spawn(Arc::clone(parts.validator.keys()).follow()),
             tokio::spawn(Arc::clone(&parts.mac_keys).follow()),
@@ -153,12 +163,15 @@ fn app(
         })
         .default_service(web::to(shared::http::not_found))
         .wrap(from_fn(shared::http::bounds))
-        .wrap(shared::http::cors(&parts.settings.http.cors_allowed_origins))
+        .wrap(shared::http::cors(
+            &parts.settings.http.cors_allowed_origins,
+        ))
         .wrap(from_fn(shared::http::finish))
 }
 
 async fn build(settings: Settings) -> Result<Parts, StartError> {
-    let keys = KeyFile::open(&settings.token.jwt_keys_file).map_err(|e| StartError(e.naming("JWT_KEYS_FILE")))?;
+    let keys = KeyFile::open(&settings.token.jwt_keys_file)
+        .map_err(|e| StartError(e.naming("JWT_KEYS_FILE")))?;
     if keys.ring().active(clock::now()).is_none() {
         return Err(StartError(format!(
             "JWT_KEYS_FILE: {} holds no key that can sign now: `auth-server keys status` shows them, \
@@ -171,7 +184,9 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     let page = match &settings.page.web_root {
         Some(root) => {
             let audience = policy.audiences.first().map_or("", String::as_str);
-            Some(Arc::new(Page::find(root, &settings.page, audience).map_err(StartError)?))
+            Some(Arc::new(
+                Page::find(root, &settings.page, audience).map_err(StartError)?,
+            ))
         }
         None => None,
     };
@@ -181,7 +196,9 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     let db = open(&settings).await?;
     let in_force = settings.lifetimes.revocation_in_force(policy.skew);
     let endings = Endings::new(in_force);
-    let feed = RevocationFeed::start(db.clone(), endings.clone()).await.map_err(StartError::of)?;
+    let feed = RevocationFeed::start(db.clone(), endings.clone())
+        .await
+        .map_err(StartError::of)?;
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));
     let sessions = Arc::new(Sessions::new(
         db.clone(),
@@ -201,22 +218,46 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     if let Some(demo) = settings.page.demo_user.clone() {
         add_demo_user(&accounts, demo).await?;
     }
-    Ok(Parts { settings, db, validator, mac_keys, sessions, accounts, feed, page, metrics, counters, addresses })
+    Ok(Parts {
+        settings,
+        db,
+        validator,
+        mac_keys,
+        sessions,
+        accounts,
+        feed,
+        page,
+        metrics,
+        counters,
+        addresses,
+    })
 }
 
 async fn open(settings: &Settings) -> Result<Db, StartError> {
     let url = settings.store.database_url.clone();
-    let opened = tokio::task::spawn_blocking(move || Db::open(&url)).await.map_err(StartError::of)?;
+    let opened = tokio::task::spawn_blocking(move || Db::open(&url))
+        .await
+        .map_err(StartError::of)?;
     opened.map_err(|e| StartError(format!("DATABASE_URL: {e}")))
 }
 
 async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartError> {
     let name = demo.email.split('@').next().unwrap_or_default().to_owned();
-    let added =
-        accounts.register(name, demo.email.clone(), Password::new(demo.password), Vec::new(), &Caller::cli()).await;
+    let added = accounts
+        .register(
+            name,
+            demo.email.clone(),
+            Password::new(demo.password),
+            Vec::new(),
+            &Caller::cli(),
+        )
+        .await;
     match added {
         Ok(_) | Err(Error::AccountExists) => {
-            log::warn!("DEMO_USER: everyone can log in as {}; not for a server that others can reach", demo.email);
+            log::warn!(
+                "DEMO_USER: everyone can log in as {}; not for a server that others can reach",
+                demo.email
+            );
             Ok(())
         }
         Err(error) => Err(StartError(format!("DEMO_USER: {error}"))),

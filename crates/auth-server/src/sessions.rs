@@ -69,17 +69,34 @@ impl Sessions {
         counters: Counters,
         lifetimes: LifetimeSettings,
     ) -> Self {
-        Self { db, signer, validator, mac_keys, endings, counters, lifetimes }
+        Self {
+            db,
+            signer,
+            validator,
+            mac_keys,
+            endings,
+            counters,
+            lifetimes,
+        }
     }
 
     /// Begins a session for a user whose password was just checked.
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] or [`Error::AccountBlocked`] if the account changed since.
-    pub async fn start(&self, user: &User, counter: Option<Counter>, caller: &Caller) -> Result<Pair, Error> {
+    pub async fn start(
+        &self,
+        user: &User,
+        counter: Option<Counter>,
+        caller: &Caller,
+    ) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
-        let (version, keep, unit_caller, unit_new) =
-            (user.password_version, self.lifetimes.max_sessions_per_user, caller.clone(), new.clone());
+        let (version, keep, unit_caller, unit_new) = (
+            user.password_version,
+            self.lifetimes.max_sessions_per_user,
+            caller.clone(),
+            new.clone(),
+        );
         let begun = self
             .db
             .write(deadline(caller), move |tx| {
@@ -102,12 +119,18 @@ impl Sessions {
             .await?;
         let ended = match begun {
             Begun::Session(ended) => ended,
-            Begun::Delayed(wait) => return Err(Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1))),
+            Begun::Delayed(wait) => {
+                return Err(Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1)));
+            }
             Begun::Changed => {
                 let id = user.account.id;
                 let now = self.db.read(move |tx| tx.find_user(id)).await?;
                 let blocked = now.is_some_and(|user| user.blocked_at.is_some());
-                return Err(if blocked { Error::AccountBlocked } else { Error::InvalidCredentials });
+                return Err(if blocked {
+                    Error::AccountBlocked
+                } else {
+                    Error::InvalidCredentials
+                });
             }
         };
         self.announce(&ended, EndReason::Limit, caller);
@@ -119,10 +142,19 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`] if the account changed since the current password was checked.
-    pub async fn change_password(&self, user: &User, hash: String, caller: &Caller) -> Result<Pair, Error> {
+    pub async fn change_password(
+        &self,
+        user: &User,
+        hash: String,
+        caller: &Caller,
+    ) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
-        let (version, keep, unit_caller, unit_new) =
-            (user.password_version, self.lifetimes.max_sessions_per_user, caller.clone(), new.clone());
+        let (version, keep, unit_caller, unit_new) = (
+            user.password_version,
+            self.lifetimes.max_sessions_per_user,
+            caller.clone(),
+            new.clone(),
+        );
         let ended = self
             .db
             .write(deadline(caller), move |tx| {
@@ -145,13 +177,24 @@ impl Sessions {
     ///
     /// # Errors
     /// The refusals of that table; [`Error::Busy`] and [`Error::Database`] leave the pair as it was.
-    pub async fn refresh(&self, access: &str, refresh: &str, caller: &Caller) -> Result<Pair, Error> {
+    pub async fn refresh(
+        &self,
+        access: &str,
+        refresh: &str,
+        caller: &Caller,
+    ) -> Result<Pair, Error> {
         let exchanged = self.exchange(access, refresh, caller).await;
-        self.counters.refresh(exchanged.as_ref().map(|(_, how)| *how));
+        self.counters
+            .refresh(exchanged.as_ref().map(|(_, how)| *how));
         exchanged.map(|(pair, _)| pair)
     }
 
-    async fn exchange(&self, access: &str, refresh: &str, caller: &Caller) -> Result<(Pair, Exchange), Error> {
+    async fn exchange(
+        &self,
+        access: &str,
+        refresh: &str,
+        caller: &Caller,
+    ) -> Result<(Pair, Exchange), Error> {
         let presented = RefreshToken::decode(refresh, &self.mac_keys.keys())?;
         if presented.absolute_until <= caller.now {
             return Err(Error::SessionOver(Over::Absolute));
@@ -161,13 +204,17 @@ impl Sessions {
             presented,
             user,
             now: caller.now,
-            idle_until: caller.now.saturating_add(seconds(self.lifetimes.refresh_idle_ttl)),
+            idle_until: caller
+                .now
+                .saturating_add(seconds(self.lifetimes.refresh_idle_ttl)),
             address: caller.address.clone(),
         };
         for _ in 0..TRIES {
             let unit = rotation.clone();
-            if let Some(rotated) =
-                self.db.write_statement(deadline(caller), move |tx| tx.rotate_session(&unit)).await?
+            if let Some(rotated) = self
+                .db
+                .write_statement(deadline(caller), move |tx| tx.rotate_session(&unit))
+                .await?
             {
                 return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
             }
@@ -217,7 +264,9 @@ impl Sessions {
             }
         };
         // A live session has its user; a row read between the two changes of a deletion is read again.
-        let Some(account) = account else { return Ok(None) };
+        let Some(account) = account else {
+            return Ok(None);
+        };
         let current = rotation.presented.at_generation(session.generation);
         let pair = self.pair(&account, &current, session.idle_until, rotation.now)?;
         Ok(Some((pair, how)))
@@ -249,10 +298,18 @@ impl Sessions {
             }
             Ok(rotated)
         });
-        moved.await?.map(|rotated| self.rotated_pair(rotation, &rotated)).transpose()
+        moved
+            .await?
+            .map(|rotated| self.rotated_pair(rotation, &rotated))
+            .transpose()
     }
 
-    async fn end_reused(&self, session: &Session, rotation: &Rotation, caller: &Caller) -> Result<bool, Error> {
+    async fn end_reused(
+        &self,
+        session: &Session,
+        rotation: &Rotation,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
         let block = self.lifetimes.refresh_reuse == ReusePolicy::BlockUser;
         let (id, user) = (session.id, rotation.user);
         log::warn!(
@@ -270,11 +327,15 @@ impl Sessions {
                 if !tx.end_reused_session(&session, unit_caller.now)? {
                     return Err(DbError::Moved);
                 }
-                let reused = record(Event::SessionEnded, &session).detail(EndReason::Reuse.as_str());
+                let reused =
+                    record(Event::SessionEnded, &session).detail(EndReason::Reuse.as_str());
                 tx.audit(&unit_caller, &reused)?;
                 let mut ended = vec![session.id];
                 if blocked {
-                    tx.audit(&unit_caller, &AuditRecord::of(Event::UserBlocked, user).detail("reuse"))?;
+                    tx.audit(
+                        &unit_caller,
+                        &AuditRecord::of(Event::UserBlocked, user).detail("reuse"),
+                    )?;
                     ended.extend(end_all(tx, &unit_caller, user, EndReason::Blocked)?);
                 }
                 Ok(ended)
@@ -300,7 +361,10 @@ impl Sessions {
             return Ok(());
         }
         let user = self.owner(access, &presented)?;
-        if self.end(user, presented.session, EndReason::Logout, caller).await? {
+        if self
+            .end(user, presented.session, EndReason::Logout, caller)
+            .await?
+        {
             return Ok(());
         }
         // Not hit: over already, which is what was asked for, or somebody else's.
@@ -315,14 +379,22 @@ impl Sessions {
     ///
     /// # Errors
     /// The database's.
-    pub async fn end(&self, user: Uuid, id: Uuid, reason: EndReason, caller: &Caller) -> Result<bool, Error> {
+    pub async fn end(
+        &self,
+        user: Uuid,
+        id: Uuid,
+        reason: EndReason,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
         let unit_caller = caller.clone();
         let ended = self
             .db
             .write(deadline(caller), move |tx| {
                 let hit = tx.end_session_of(user, id, reason, unit_caller.now)?;
                 if hit {
-                    let ended = AuditRecord::of(Event::SessionEnded, user).session(id).detail(reason.as_str());
+                    let ended = AuditRecord::of(Event::SessionEnded, user)
+                        .session(id)
+                        .detail(reason.as_str());
                     tx.audit(&unit_caller, &ended)?;
                 }
                 Ok(hit)
@@ -338,10 +410,19 @@ impl Sessions {
     ///
     /// # Errors
     /// The database's.
-    pub async fn end_all(&self, user: Uuid, reason: EndReason, caller: &Caller) -> Result<(), Error> {
+    pub async fn end_all(
+        &self,
+        user: Uuid,
+        reason: EndReason,
+        caller: &Caller,
+    ) -> Result<(), Error> {
         let unit_caller = caller.clone();
-        let ended =
-            self.db.write(deadline(caller), move |tx| end_all(tx, &unit_caller, user, reason)).await?;
+        let ended = self
+            .db
+            .write(deadline(caller), move |tx| {
+                end_all(tx, &unit_caller, user, reason)
+            })
+            .await?;
         self.announce(&ended, reason, caller);
         Ok(())
     }
@@ -371,8 +452,14 @@ impl Sessions {
     /// The user of the access token that came along: it must be genuine, under any key still known, and
     /// of the same session. Whose session it is, the row decides.
     fn owner(&self, access: &str, presented: &RefreshToken) -> Result<Uuid, Error> {
-        let claims = self.validator.recognise(access).map_err(|_| Error::InvalidAccessToken)?;
-        let session = claims.sid.as_deref().and_then(|sid| Uuid::try_parse(sid).ok());
+        let claims = self
+            .validator
+            .recognise(access)
+            .map_err(|_| Error::InvalidAccessToken)?;
+        let session = claims
+            .sid
+            .as_deref()
+            .and_then(|sid| Uuid::try_parse(sid).ok());
         if session != Some(presented.session) {
             return Err(Error::InvalidAccessToken);
         }
@@ -381,9 +468,15 @@ impl Sessions {
 
     fn new_session(&self, account: &Account, caller: &Caller) -> Result<NewSession, Error> {
         let keys = self.mac_keys.keys();
-        let key = keys.signing(caller.now).ok_or_else(|| Error::Internal("no MAC key".into()))?;
-        let absolute_until = caller.now.saturating_add(seconds(self.lifetimes.refresh_absolute_ttl));
-        let idle_until = caller.now.saturating_add(seconds(self.lifetimes.refresh_idle_ttl));
+        let key = keys
+            .signing(caller.now)
+            .ok_or_else(|| Error::Internal("no MAC key".into()))?;
+        let absolute_until = caller
+            .now
+            .saturating_add(seconds(self.lifetimes.refresh_absolute_ttl));
+        let idle_until = caller
+            .now
+            .saturating_add(seconds(self.lifetimes.refresh_idle_ttl));
         Ok(NewSession {
             token: RefreshToken {
                 key_id: key.id(),
@@ -401,12 +494,22 @@ impl Sessions {
     }
 
     fn rotated_pair(&self, rotation: &Rotation, rotated: &Rotated) -> Result<Pair, Error> {
-        let next = rotation.presented.at_generation(rotation.presented.generation.saturating_add(1));
+        let next = rotation
+            .presented
+            .at_generation(rotation.presented.generation.saturating_add(1));
         self.pair(&rotated.account, &next, rotated.idle_until, rotation.now)
     }
 
-    fn pair(&self, account: &Account, token: &RefreshToken, idle_until: i64, now: i64) -> Result<Pair, Error> {
-        let exp = now.saturating_add(seconds(self.lifetimes.access_token_ttl)).min(token.absolute_until);
+    fn pair(
+        &self,
+        account: &Account,
+        token: &RefreshToken,
+        idle_until: i64,
+        now: i64,
+    ) -> Result<Pair, Error> {
+        let exp = now
+            .saturating_add(seconds(self.lifetimes.access_token_ttl))
+            .min(token.absolute_until);
         let access_token = self.signer.sign(
             &NewToken {
                 sub: &account.id.to_string(),
@@ -435,13 +538,20 @@ impl Sessions {
         let db = self.db.clone();
         let deadline = deadline(caller);
         let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
-        let audit_before = caller.now.saturating_sub(seconds(self.lifetimes.audit_retention));
+        let audit_before = caller
+            .now
+            .saturating_sub(seconds(self.lifetimes.audit_retention));
         tokio::spawn(async move {
             let swept = db.write(deadline, move |tx| {
-                Ok((tx.delete_old_sessions(sessions_before, SWEEP)?, tx.delete_old_audit(audit_before, SWEEP)?))
+                Ok((
+                    tx.delete_old_sessions(sessions_before, SWEEP)?,
+                    tx.delete_old_audit(audit_before, SWEEP)?,
+                ))
             });
             match swept.await {
-                Ok((sessions, records)) => log::debug!("swept {sessions} sessions, {records} audit records"),
+                Ok((sessions, records)) => {
+                    log::debug!("swept {sessions} sessions, {records} audit records")
+                }
                 Err(error) => log::debug!("not swept, the next log-in will: {error}"),
             }
         });
@@ -459,9 +569,17 @@ enum Begun {
 }
 
 /// Inserts the session and ends what exceeds the limit; the rest of a log-in's unit.
-fn begin(tx: &mut Tx<'_>, caller: &Caller, new: &NewSession, keep: u32) -> Result<Vec<Uuid>, DbError> {
+fn begin(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    new: &NewSession,
+    keep: u32,
+) -> Result<Vec<Uuid>, DbError> {
     tx.insert_session(new)?;
-    tx.audit(caller, &AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session))?;
+    tx.audit(
+        caller,
+        &AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session),
+    )?;
     let ended = tx.end_sessions_beyond(new.user, keep, caller.now)?;
     audit_endings(tx, caller, new.user, &ended, EndReason::Limit)?;
     Ok(ended)
@@ -471,7 +589,12 @@ fn begin(tx: &mut Tx<'_>, caller: &Caller, new: &NewSession, keep: u32) -> Resul
 ///
 /// # Errors
 /// The database's.
-pub fn end_all(tx: &mut Tx<'_>, caller: &Caller, user: Uuid, reason: EndReason) -> Result<Vec<Uuid>, DbError> {
+pub fn end_all(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    user: Uuid,
+    reason: EndReason,
+) -> Result<Vec<Uuid>, DbError> {
     let ended = tx.end_sessions_of(user, reason, caller.now)?;
     audit_endings(tx, caller, user, &ended, reason)?;
     Ok(ended)
@@ -485,7 +608,12 @@ fn audit_endings(
     reason: EndReason,
 ) -> Result<(), DbError> {
     ended.iter().try_for_each(|id| {
-        tx.audit(caller, &AuditRecord::of(Event::SessionEnded, user).session(*id).detail(reason.as_str()))
+        tx.audit(
+            caller,
+            &AuditRecord::of(Event::SessionEnded, user)
+                .session(*id)
+                .detail(reason.as_str()),
+        )
     })
 }
 

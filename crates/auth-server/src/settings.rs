@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
 use crate::client_address::TrustedProxies;
+use clap::{Args, ValueEnum};
 use shared::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
 
 /// The longest access token lifetime: the revocation feed remembers an ending only for about an hour.
@@ -87,9 +87,10 @@ impl std::str::FromStr for DemoUser {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            Some((email, password)) if !email.is_empty() && !password.is_empty() => {
-                Ok(Self { email: email.into(), password: password.into() })
-            }
+            Some((email, password)) if !email.is_empty() && !password.is_empty() => Ok(Self {
+                email: email.into(),
+                password: password.into(),
+            }),
             _ => Err("wants email:password".into()),
         }
     }
@@ -99,11 +100,22 @@ impl std::str::FromStr for DemoUser {
 #[derive(Args, Clone, Debug)]
 pub struct StoreSettings {
     /// Database: sqlite://FILE, or postgres://USER:PASSWORD@HOST/DATABASE.
-    #[arg(long, env = "DATABASE_URL", default_value = "sqlite://data/keyturn.db", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        default_value = "sqlite://data/keyturn.db",
+        hide_env_values = true,
+        global = true
+    )]
     pub database_url: DatabaseUrl,
 
     /// File of the keys that authenticate refresh tokens; auth-server alone may read it.
-    #[arg(long, env = "REFRESH_KEYS_FILE", default_value = "data/refresh-keys.json", global = true)]
+    #[arg(
+        long,
+        env = "REFRESH_KEYS_FILE",
+        default_value = "data/refresh-keys.json",
+        global = true
+    )]
     pub refresh_keys_file: PathBuf,
 }
 
@@ -132,7 +144,12 @@ pub struct LifetimeSettings {
 
     /// What the return of a used-up refresh token ends. `block-user` also blocks the account: whoever
     /// once copied any refresh token of a user can then lock that user out, at a time of his choosing.
-    #[arg(long, env = "REFRESH_REUSE", default_value = "end-session", global = true)]
+    #[arg(
+        long,
+        env = "REFRESH_REUSE",
+        default_value = "end-session",
+        global = true
+    )]
     pub refresh_reuse: ReusePolicy,
 
     /// Live sessions an account may have; at one more, the least recently used ends.
@@ -162,7 +179,13 @@ pub struct LimitSettings {
 
     /// Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. Behind a
     /// proxy that is not named here all clients have one address.
-    #[arg(long, env = "TRUSTED_PROXIES", default_value = "", hide_default_value = true, global = true)]
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true,
+        global = true
+    )]
     pub trusted_proxies: TrustedProxies,
 }
 
@@ -186,7 +209,12 @@ pub struct PageSettings {
 #[derive(Args, Clone, Debug)]
 pub struct Settings {
     /// Address and port to listen on.
-    #[arg(long = "listen", env = "AUTH_LISTEN", default_value = "127.0.0.1:5000", global = true)]
+    #[arg(
+        long = "listen",
+        env = "AUTH_LISTEN",
+        default_value = "127.0.0.1:5000",
+        global = true
+    )]
     pub listen: SocketAddr,
 
     /// May strangers register?
@@ -239,10 +267,13 @@ impl LifetimeSettings {
             ("REFRESH_ABSOLUTE_TTL", self.refresh_absolute_ttl),
             ("AUDIT_RETENTION", self.audit_retention),
         ] {
-            refuse(lifetime.is_zero(), || format!("{name} is zero: nothing could live"))?;
+            refuse(lifetime.is_zero(), || {
+                format!("{name} is zero: nothing could live")
+            })?;
         }
         refuse(self.access_token_ttl > LONGEST_ACCESS_TOKEN, || {
-            "ACCESS_TOKEN_TTL is above 1h: the revocation feed remembers an ending for an hour".into()
+            "ACCESS_TOKEN_TTL is above 1h: the revocation feed remembers an ending for an hour"
+                .into()
         })?;
         refuse(self.access_token_ttl >= self.refresh_idle_ttl, || {
             "ACCESS_TOKEN_TTL is not below REFRESH_IDLE_TTL: sessions would be over before a refresh".into()
@@ -250,7 +281,9 @@ impl LifetimeSettings {
         refuse(self.refresh_idle_ttl > self.refresh_absolute_ttl, || {
             "REFRESH_IDLE_TTL is above REFRESH_ABSOLUTE_TTL".into()
         })?;
-        refuse(self.refresh_grace > LONGEST_GRACE, || "REFRESH_GRACE is above 5m".into())
+        refuse(self.refresh_grace > LONGEST_GRACE, || {
+            "REFRESH_GRACE is above 5m".into()
+        })
     }
 
     /// Seconds for which the feed names an ended session: until no access token of it can be alive
@@ -258,12 +291,19 @@ impl LifetimeSettings {
     #[must_use]
     pub fn revocation_in_force(&self, skew: i64) -> i64 {
         let longest = self.access_token_ttl.max(LONGEST_ACCESS_TOKEN).as_secs();
-        i64::try_from(longest).unwrap_or(i64::MAX).saturating_add(skew).saturating_add(60)
+        i64::try_from(longest)
+            .unwrap_or(i64::MAX)
+            .saturating_add(skew)
+            .saturating_add(60)
     }
 }
 
 fn refuse(wrong: bool, sentence: impl FnOnce() -> String) -> Result<(), Contradiction> {
-    if wrong { Err(Contradiction(sentence())) } else { Ok(()) }
+    if wrong {
+        Err(Contradiction(sentence()))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -278,7 +318,8 @@ mod tests {
     }
 
     fn lifetimes(args: &[&str]) -> Result<(), String> {
-        let line = Line::try_parse_from([&["auth-server"], args].concat()).map_err(|e| e.to_string())?;
+        let line =
+            Line::try_parse_from([&["auth-server"], args].concat()).map_err(|e| e.to_string())?;
         line.settings.lifetimes.check().map_err(|e| e.to_string())
     }
 
@@ -290,8 +331,14 @@ mod tests {
     #[test]
     fn contradictions_name_both_settings() {
         for (args, names) in [
-            (vec!["--refresh-idle-ttl", "31d"], vec!["REFRESH_IDLE_TTL", "REFRESH_ABSOLUTE_TTL"]),
-            (vec!["--access-token-ttl", "30m", "--refresh-idle-ttl", "30m"], vec!["ACCESS_TOKEN_TTL", "REFRESH_IDLE_TTL"]),
+            (
+                vec!["--refresh-idle-ttl", "31d"],
+                vec!["REFRESH_IDLE_TTL", "REFRESH_ABSOLUTE_TTL"],
+            ),
+            (
+                vec!["--access-token-ttl", "30m", "--refresh-idle-ttl", "30m"],
+                vec!["ACCESS_TOKEN_TTL", "REFRESH_IDLE_TTL"],
+            ),
             (vec!["--access-token-ttl", "61m"], vec!["ACCESS_TOKEN_TTL"]),
             (vec!["--access-token-ttl", "0s"], vec!["ACCESS_TOKEN_TTL"]),
             (vec!["--refresh-grace", "6m"], vec!["REFRESH_GRACE"]),
@@ -305,9 +352,23 @@ mod tests {
     fn database_urls_are_parsed_and_never_shown_with_a_password() {
         let url: DatabaseUrl = "postgres://u:hunter2@db/keyturn".parse().unwrap();
         assert!(!format!("{url:?}").contains("hunter2"));
-        assert_eq!("sqlite://a/b.db".parse(), Ok(DatabaseUrl::Sqlite("a/b.db".into())));
-        for bad in ["mysql://x", "sqlite://", "sqlite://x?mode=ro", "keyturn.db", ""] {
-            assert!(bad.parse::<DatabaseUrl>().unwrap_err().contains("sqlite://"), "{bad}");
+        assert_eq!(
+            "sqlite://a/b.db".parse(),
+            Ok(DatabaseUrl::Sqlite("a/b.db".into()))
+        );
+        for bad in [
+            "mysql://x",
+            "sqlite://",
+            "sqlite://x?mode=ro",
+            "keyturn.db",
+            "",
+        ] {
+            assert!(
+                bad.parse::<DatabaseUrl>()
+                    .unwrap_err()
+                    .contains("sqlite://"),
+                "{bad}"
+            );
         }
     }
 }

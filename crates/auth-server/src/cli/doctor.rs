@@ -63,7 +63,11 @@ impl Report {
     }
 
     fn check(&mut self, fine: bool, what: &str, wrong: &str, mend: &str) {
-        if fine { self.fine(what) } else { self.fault(wrong, mend) }
+        if fine {
+            self.fine(what)
+        } else {
+            self.fault(wrong, mend)
+        }
     }
 }
 
@@ -80,14 +84,25 @@ impl Doctor {
         // The one that the servers use; a second call is no harm.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(PATIENCE).no_proxy().build()?;
-        let auth = self.auth_url.map_or_else(|| settings.token.jwt_issuer.parse::<Url>(), Ok);
+        let auth = self
+            .auth_url
+            .map_or_else(|| settings.token.jwt_issuer.parse::<Url>(), Ok);
         match auth {
             Ok(url) => service(&client, "auth-server", &url, settings, &kids, &mut report).await,
-            Err(_) => report.fault("JWT_ISSUER is no address", "name auth-server's with --auth-url"),
+            Err(_) => report.fault(
+                "JWT_ISSUER is no address",
+                "name auth-server's with --auth-url",
+            ),
         }
         let mut resources = self.resource_url;
         if resources.is_empty() {
-            resources.extend(settings.token.jwt_audience.first().and_then(|first| first.parse().ok()));
+            resources.extend(
+                settings
+                    .token
+                    .jwt_audience
+                    .first()
+                    .and_then(|first| first.parse().ok()),
+            );
         }
         for url in &resources {
             service(&client, "resource-api", url, settings, &kids, &mut report).await;
@@ -111,9 +126,17 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
             kids = ring.keys().iter().map(|key| key.kid().to_owned()).collect();
             let signs = ring.active(clock::now()).is_some();
             let what = format!("key ring {}: {}", path.display(), kids.join(", "));
-            report.check(signs, &what, "the key ring has no key that signs now", "auth-server keys rotate --in 0s");
+            report.check(
+                signs,
+                &what,
+                "the key ring has no key that signs now",
+                "auth-server keys rotate --in 0s",
+            );
         }
-        Err(error) => report.fault(&error.naming("JWT_KEYS_FILE"), "both services need this file"),
+        Err(error) => report.fault(
+            &error.naming("JWT_KEYS_FILE"),
+            "both services need this file",
+        ),
     }
     let path = &settings.store.refresh_keys_file;
     match mac_key_file::read(path) {
@@ -124,10 +147,21 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
         && path.exists()
     {
         let private = check_permissions(path).is_ok();
-        let (what, mend) = (format!("{} is private", path.display()), format!("chmod 600 {}", path.display()));
-        report.check(private, &what, "every user of this machine may use the database file", &mend);
+        let (what, mend) = (
+            format!("{} is private", path.display()),
+            format!("chmod 600 {}", path.display()),
+        );
+        report.check(
+            private,
+            &what,
+            "every user of this machine may use the database file",
+            &mend,
+        );
     }
-    if same_folder(&settings.store.refresh_keys_file, &settings.token.jwt_keys_file) {
+    if same_folder(
+        &settings.store.refresh_keys_file,
+        &settings.token.jwt_keys_file,
+    ) {
         report.fault(
             "JWT_KEYS_FILE and REFRESH_KEYS_FILE are in one folder",
             "resource-api gets the first and must not get the second: give each a folder of its own",
@@ -148,10 +182,15 @@ async fn database(settings: &Settings, report: &mut Report) {
     };
     match asked.await {
         Ok(theirs) => {
-            report.fine(&format!("database {url:?} answers, its tables are up to date"));
+            report.fine(&format!(
+                "database {url:?} answers, its tables are up to date"
+            ));
             clocks("the database", theirs, report);
         }
-        Err(error) => report.fault(&error.to_string(), "is the server up, and are user and password right?"),
+        Err(error) => report.fault(
+            &error.to_string(),
+            "is the server up, and are user and password right?",
+        ),
     }
 }
 
@@ -159,19 +198,39 @@ fn clocks(whose: &str, theirs: i64, report: &mut Report) {
     let apart = theirs.abs_diff(clock::now());
     let mend = "run a time service (chrony, systemd-timesyncd) on both machines";
     let wrong = format!("the clock of {whose} and this machine's are {apart} s apart");
-    report.check(apart <= CLOCKS.unsigned_abs(), &format!("the clock of {whose} agrees"), &wrong, mend);
+    report.check(
+        apart <= CLOCKS.unsigned_abs(),
+        &format!("the clock of {whose} agrees"),
+        &wrong,
+        mend,
+    );
 }
 
-async fn service(client: &Client, name: &str, base: &Url, settings: &Settings, kids: &[String], report: &mut Report) {
+async fn service(
+    client: &Client,
+    name: &str,
+    base: &Url,
+    settings: &Settings,
+    kids: &[String],
+    report: &mut Report,
+) {
     println!("{name} at {base}");
-    let Ok(url) = base.join("/readyz") else { return };
+    let Ok(url) = base.join("/readyz") else {
+        return;
+    };
     let answer = match client.get(url).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            return report.fault(&format!("does not answer: {}", error.without_url()), "is it running, and is the address right?");
+            return report.fault(
+                &format!("does not answer: {}", error.without_url()),
+                "is it running, and is the address right?",
+            );
         }
     };
-    let date = answer.headers().get(DATE).and_then(|date| chrono::DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+    let date = answer
+        .headers()
+        .get(DATE)
+        .and_then(|date| chrono::DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
     if let Some(date) = date {
         clocks(name, date.timestamp(), report);
     }
@@ -180,28 +239,83 @@ async fn service(client: &Client, name: &str, base: &Url, settings: &Settings, k
         Ok(theirs) => agree(name, &theirs, status, settings, kids, report),
         Err(_) => report.fault("what answers there is not Keyturn", "is the address right?"),
     }
-    let local = base.host_str().is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]");
+    let local = base
+        .host_str()
+        .is_some_and(|host| host == "localhost" || host == "127.0.0.1" || host == "[::1]");
     report.check(
         base.scheme() == "https" || local,
-        if local { "no TLS, but on this machine alone" } else { "TLS" },
+        if local {
+            "no TLS, but on this machine alone"
+        } else {
+            "TLS"
+        },
         "tokens go over the network in clear text",
         "set TLS_CERT_FILE and TLS_KEY_FILE, or put a proxy with TLS before it",
     );
     cors(client, base, settings, report).await;
 }
 
-fn agree(name: &str, theirs: &Ready, status: StatusCode, settings: &Settings, kids: &[String], report: &mut Report) {
+fn agree(
+    name: &str,
+    theirs: &Ready,
+    status: StatusCode,
+    settings: &Settings,
+    kids: &[String],
+    report: &mut Report,
+) {
     let ours = settings.token.policy();
     let mend = format!("give both services the same setting; {name} was started with another");
-    report.check(status.is_success(), "ready", &format!("answers, but is {}", theirs.status), "its log and /readyz say why");
-    report.check(theirs.issuer == ours.issuer, "JWT_ISSUER agrees", &format!("JWT_ISSUER is {} there and {} here", theirs.issuer, ours.issuer), &mend);
-    let shared = theirs.audience.iter().any(|one| ours.audiences.contains(one));
-    report.check(shared, "JWT_AUDIENCE agrees", &format!("JWT_AUDIENCE is {} there and {} here", theirs.audience.join(","), ours.audiences.join(",")), &mend);
-    report.check(theirs.clock_skew == ours.skew, "JWT_CLOCK_SKEW agrees", &format!("JWT_CLOCK_SKEW is {}s there and {}s here", theirs.clock_skew, ours.skew), &mend);
-    let missing: Vec<&str> = kids.iter().filter(|kid| !theirs.keys.contains(kid)).map(String::as_str).collect();
+    report.check(
+        status.is_success(),
+        "ready",
+        &format!("answers, but is {}", theirs.status),
+        "its log and /readyz say why",
+    );
+    report.check(
+        theirs.issuer == ours.issuer,
+        "JWT_ISSUER agrees",
+        &format!(
+            "JWT_ISSUER is {} there and {} here",
+            theirs.issuer, ours.issuer
+        ),
+        &mend,
+    );
+    let shared = theirs
+        .audience
+        .iter()
+        .any(|one| ours.audiences.contains(one));
+    report.check(
+        shared,
+        "JWT_AUDIENCE agrees",
+        &format!(
+            "JWT_AUDIENCE is {} there and {} here",
+            theirs.audience.join(","),
+            ours.audiences.join(",")
+        ),
+        &mend,
+    );
+    report.check(
+        theirs.clock_skew == ours.skew,
+        "JWT_CLOCK_SKEW agrees",
+        &format!(
+            "JWT_CLOCK_SKEW is {}s there and {}s here",
+            theirs.clock_skew, ours.skew
+        ),
+        &mend,
+    );
+    let missing: Vec<&str> = kids
+        .iter()
+        .filter(|kid| !theirs.keys.contains(kid))
+        .map(String::as_str)
+        .collect();
     report.check(missing.is_empty(), "knows every key of the ring", &format!("does not know the keys {}", missing.join(", ")), "it reads another file, or has not got the new one: copy the ring to where JWT_KEYS_FILE points there");
     if let Some(feed) = &theirs.feed {
-        report.check(feed.state == "fresh" || feed.state == "off", &format!("revocation feed: {}", feed.state), &format!("revocation feed: {}", feed.state), "it cannot reach REVOCATION_FEED_URL, or its key ring is not auth-server's");
+        report.check(
+            feed.state == "fresh" || feed.state == "off",
+            &format!("revocation feed: {}", feed.state),
+            &format!("revocation feed: {}", feed.state),
+            "it cannot reach REVOCATION_FEED_URL, or its key ring is not auth-server's",
+        );
     }
 }
 
@@ -217,7 +331,12 @@ async fn cors(client: &Client, base: &Url, settings: &Settings, report: &mut Rep
         .send()
         .await;
     let allowed = asked.ok().and_then(|answer| {
-        let value = answer.headers().get("access-control-allow-origin")?.to_str().ok()?.to_owned();
+        let value = answer
+            .headers()
+            .get("access-control-allow-origin")?
+            .to_str()
+            .ok()?
+            .to_owned();
         Some(value == "*" || value == origin)
     });
     report.check(

@@ -74,7 +74,9 @@ impl Command {
                 for made in key_files::init(settings, now)? {
                     match made {
                         Made::New(path) => println!("made {}", path.display()),
-                        Made::Kept(path) => println!("{} is there already, left as it is", path.display()),
+                        Made::Kept(path) => {
+                            println!("{} is there already, left as it is", path.display())
+                        }
                     }
                 }
                 Ok(())
@@ -83,13 +85,20 @@ impl Command {
             Self::Rotate { lead } => {
                 let changed = change_ring(settings, |ring| Ok(ring.rotate(now, lead, keep)))?;
                 let kid = changed.unwrap_or_default();
-                println!("key {kid} signs from {}", time(now.saturating_add(seconds(lead))));
+                println!(
+                    "key {kid} signs from {}",
+                    time(now.saturating_add(seconds(lead)))
+                );
                 audit(settings, format!("rotate: {kid}")).await;
                 Ok(())
             }
             Self::Revoke { kid } => {
-                let changed = change_ring(settings, |ring| ring.revoke(&kid, now).map_err(CommandError::of))?;
-                println!("key {kid} is revoked: every access token under it is refused from now on");
+                let changed = change_ring(settings, |ring| {
+                    ring.revoke(&kid, now).map_err(CommandError::of)
+                })?;
+                println!(
+                    "key {kid} is revoked: every access token under it is refused from now on"
+                );
                 if let Some(new) = &changed {
                     println!("key {new} signs at once");
                 }
@@ -99,7 +108,8 @@ impl Command {
             Self::Import { form, kid } => {
                 let secret = read_secret(form)?;
                 let changed = change_ring(settings, |ring| {
-                    ring.import(&secret, kid.as_deref(), now).map_err(CommandError::of)
+                    ring.import(&secret, kid.as_deref(), now)
+                        .map_err(CommandError::of)
                 })?;
                 let kid = changed.unwrap_or_default();
                 println!("key {kid} signs from now on");
@@ -110,9 +120,21 @@ impl Command {
                 let path = &settings.store.refresh_keys_file;
                 let _only_one = lock(path, "REFRESH_KEYS_FILE")?;
                 let keys = mac_key_file::read(path)?;
-                let next = keys.rotate(now, seconds(lead), seconds(settings.lifetimes.refresh_absolute_ttl));
-                replace(path, next.to_json()?.as_bytes(), SECRET_MODE, "REFRESH_KEYS_FILE")?;
-                println!("sessions begin with a new MAC key from {}", time(now.saturating_add(seconds(lead))));
+                let next = keys.rotate(
+                    now,
+                    seconds(lead),
+                    seconds(settings.lifetimes.refresh_absolute_ttl),
+                );
+                replace(
+                    path,
+                    next.to_json()?.as_bytes(),
+                    SECRET_MODE,
+                    "REFRESH_KEYS_FILE",
+                )?;
+                println!(
+                    "sessions begin with a new MAC key from {}",
+                    time(now.saturating_add(seconds(lead)))
+                );
                 audit(settings, "rotate-refresh".to_owned()).await;
                 Ok(())
             }
@@ -127,16 +149,24 @@ fn change_ring(
 ) -> Result<Option<String>, CommandError> {
     let path = &settings.token.jwt_keys_file;
     let _only_one = lock(path, "JWT_KEYS_FILE")?;
-    let ring = KeyFile::open(path).map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?.ring();
+    let ring = KeyFile::open(path)
+        .map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?
+        .ring();
     let changed = change(&ring)?;
-    replace(path, changed.ring.to_json().as_bytes(), RING_MODE, "JWT_KEYS_FILE")?;
+    replace(
+        path,
+        changed.ring.to_json().as_bytes(),
+        RING_MODE,
+        "JWT_KEYS_FILE",
+    )?;
     Ok(changed.added)
 }
 
 /// Two commands at once must not lose each other's key. The lock goes with the file handle.
 fn lock(path: &Path, setting: &str) -> Result<File, CommandError> {
     let name = path.with_extension("lock");
-    let failed = |e: std::io::Error| CommandError(format!("{setting}: cannot lock {}: {e}", name.display()));
+    let failed =
+        |e: std::io::Error| CommandError(format!("{setting}: cannot lock {}: {e}", name.display()));
     let file = File::create(&name).map_err(failed)?;
     file.lock().map_err(failed)?;
     Ok(file)
@@ -171,15 +201,24 @@ fn read_secret(form: Form) -> Result<Zeroizing<Vec<u8>>, CommandError> {
         Form::Hex => SecretForm::Hex,
         Form::Base64url => SecretForm::Base64Url,
     };
-    form.decode(line).ok_or_else(|| CommandError("the secret is not written in this form".into()))
+    form.decode(line)
+        .ok_or_else(|| CommandError("the secret is not written in this form".into()))
 }
 
 fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
     let path = &settings.token.jwt_keys_file;
-    let ring = KeyFile::open(path).map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?.ring();
+    let ring = KeyFile::open(path)
+        .map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?
+        .ring();
     println!("{}", path.display());
     for key in ring.status(now) {
-        println!("  {}  {:8}  {}  {}", key.kid, word(key.state), key.fingerprint, story(&key));
+        println!(
+            "  {}  {:8}  {}  {}",
+            key.kid,
+            word(key.state),
+            key.fingerprint,
+            story(&key)
+        );
     }
     let keys = mac_key_file::read(&settings.store.refresh_keys_file)?;
     let signing = keys.signing(now).map(crate::mac_keys::MacKey::id);
@@ -190,7 +229,11 @@ fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
             _ if key.sign_from() > now => "staged",
             _ => "retiring",
         };
-        println!("  {:08x}  {state:8}  since {}", key.id(), time(key.sign_from()));
+        println!(
+            "  {:08x}  {state:8}  since {}",
+            key.id(),
+            time(key.sign_from())
+        );
     }
     Ok(())
 }
@@ -210,7 +253,11 @@ fn story(key: &KeyStatus) -> String {
         (KeyState::Staged, ..) => format!("signs from {}", time(key.sign_from)),
         (KeyState::Retiring, Some(until), _) => format!("verifies until {}", time(until)),
         (KeyState::Retired | KeyState::Revoked, _, Some(since)) => format!("since {}", time(since)),
-        _ => format!("signs since {}, {} days", time(key.sign_from), key.age / 86_400),
+        _ => format!(
+            "signs since {}, {} days",
+            time(key.sign_from),
+            key.age / 86_400
+        ),
     }
 }
 
@@ -226,7 +273,9 @@ async fn audit(settings: &Settings, detail: String) {
     let written = async {
         let db = super::open(settings).await?;
         let deadline = crate::sessions::deadline(&caller);
-        db.write(deadline, move |tx| tx.audit(&caller, &record)).await.map_err(CommandError::of)
+        db.write(deadline, move |tx| tx.audit(&caller, &record))
+            .await
+            .map_err(CommandError::of)
     };
     if let Err(error) = written.await {
         eprintln!("auth-server: done, but not in the audit trail: {error}");

@@ -79,7 +79,10 @@ impl Cli {
             None => serve(settings).await,
             Some(Command::Migrate) => {
                 open(&settings).await?;
-                println!("the tables of {:?} are up to date", settings.store.database_url);
+                println!(
+                    "the tables of {:?} are up to date",
+                    settings.store.database_url
+                );
                 Ok(())
             }
             Some(Command::Keys(command)) => command.run(&settings).await,
@@ -87,7 +90,9 @@ impl Cli {
             Some(Command::Sessions(command)) => command.run(&settings).await,
             Some(Command::Doctor(doctor)) => doctor.run(&settings).await,
             Some(Command::Healthcheck) => {
-                shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some()).await.map_err(CommandError)
+                shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some())
+                    .await
+                    .map_err(CommandError)
             }
         }
     }
@@ -111,5 +116,8 @@ pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
 /// A time as operators read it.
 fn time(seconds: i64) -> String {
     let time = chrono::DateTime::from_timestamp(seconds, 0);
-    time.map_or_else(|| seconds.to_string(), |time| time.format("%F %T UTC").to_string())
+    time.map_or_else(
+        || seconds.to_string(),
+        |time| time.format("%F %T UTC").to_string(),
+    )
 }

@@ -66,11 +66,18 @@ async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
 async fn revoke(db: &Db, id: Uuid) -> Result<(), CommandError> {
     let caller = Caller::cli();
     let ended = db.write(deadline(&caller), move |tx| {
-        let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else { return Ok(false) };
+        let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else {
+            return Ok(false);
+        };
         let hit = tx.end_session_of(user, id, EndReason::Admin, caller.now)?;
         if hit {
             let reason = EndReason::Admin.as_str();
-            tx.audit(&caller, &AuditRecord::of(Event::SessionEnded, user).session(id).detail(reason))?;
+            tx.audit(
+                &caller,
+                &AuditRecord::of(Event::SessionEnded, user)
+                    .session(id)
+                    .detail(reason),
+            )?;
         }
         Ok(hit)
     });
@@ -78,27 +85,44 @@ async fn revoke(db: &Db, id: Uuid) -> Result<(), CommandError> {
         println!("ended");
         Ok(())
     } else {
-        Err(CommandError("there is no such session, or it has ended already".into()))
+        Err(CommandError(
+            "there is no such session, or it has ended already".into(),
+        ))
     }
 }
 
 async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
     let user = find(db, user).await?.account.id;
     let caller = Caller::cli();
-    let ended = db.write(deadline(&caller), move |tx| end_all(tx, &caller, user, EndReason::Admin)).await?;
+    let ended = db
+        .write(deadline(&caller), move |tx| {
+            end_all(tx, &caller, user, EndReason::Admin)
+        })
+        .await?;
     println!("{} sessions ended", ended.len());
     Ok(())
 }
 
 async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
-    let (found, records) = db.read(move |tx| Ok((tx.find_session(id)?, tx.audit_of_session(id)?))).await?;
+    let (found, records) = db
+        .read(move |tx| Ok((tx.find_session(id)?, tx.audit_of_session(id)?)))
+        .await?;
     if found.is_none() && records.is_empty() {
-        return Err(CommandError(format!("nothing is known of a session {id} (any more)")));
+        return Err(CommandError(format!(
+            "nothing is known of a session {id} (any more)"
+        )));
     }
     println!("session {id}");
     if let Some(SessionWithAccount { session, account }) = &found {
-        let whose = account.as_ref().map_or("a deleted account", |account| account.email.as_str());
-        println!("  of {whose}; began {}; {} rotations, the last {}", time(session.created_at), session.generation - 1, time(session.rotated_at));
+        let whose = account
+            .as_ref()
+            .map_or("a deleted account", |account| account.email.as_str());
+        println!(
+            "  of {whose}; began {}; {} rotations, the last {}",
+            time(session.created_at),
+            session.generation - 1,
+            time(session.rotated_at)
+        );
         println!("  {}", state(session, clock::now()));
     } else {
         println!("  its row is gone; this is what the audit trail has:");
@@ -120,9 +144,15 @@ fn state(session: &Session, now: i64) -> String {
             let at = session.ended.map_or(now, |(at, _)| at);
             format!("ended at {}: {}", time(at), why(reason.as_str()))
         }
-        Some(Over::Idle) => format!("over since {}: nobody refreshed it for too long", time(session.idle_until)),
+        Some(Over::Idle) => format!(
+            "over since {}: nobody refreshed it for too long",
+            time(session.idle_until)
+        ),
         Some(Over::Absolute | Over::Gone) => {
-            format!("over since {}: its longest life was reached", time(session.absolute_until))
+            format!(
+                "over since {}: its longest life was reached",
+                time(session.absolute_until)
+            )
         }
     }
 }
@@ -133,7 +163,9 @@ fn why(reason: &str) -> &str {
         "ended" => "the user ended it, or deleted the account",
         "password" => "the password was changed",
         "blocked" => "the account was blocked",
-        "reuse" => "a used-up refresh token came back: a copy of it is in other hands, or a client keeps old ones",
+        "reuse" => {
+            "a used-up refresh token came back: a copy of it is in other hands, or a client keeps old ones"
+        }
         "limit" => "the account had too many sessions, and this one was used least recently",
         "admin" => "an operator ended it",
         other => other,
@@ -142,16 +174,38 @@ fn why(reason: &str) -> &str {
 
 fn sentence(record: &AuditRow) -> String {
     let detail = record.detail.as_deref().unwrap_or_default();
-    let generation = record.generation.map(|g| format!(" at generation {g}")).unwrap_or_default();
+    let generation = record
+        .generation
+        .map(|g| format!(" at generation {g}"))
+        .unwrap_or_default();
     let what = match record.event.as_str() {
         "logged_in" => "began with a log-in".to_owned(),
         "session_ended" => format!("ended{generation}: {}", why(detail)),
-        "late_retry" => format!("its current refresh token was handed out again after the grace time{generation}: an answer was lost, or two share the session"),
-        "row_behind" => format!("a genuine refresh token was newer than the database{generation}: it was restored or failed over"),
+        "late_retry" => format!(
+            "its current refresh token was handed out again after the grace time{generation}: an answer was lost, or two share the session"
+        ),
+        "row_behind" => format!(
+            "a genuine refresh token was newer than the database{generation}: it was restored or failed over"
+        ),
         other => format!("{other}{generation} {detail}"),
     };
-    let from = record.address.as_deref().filter(|a| !a.is_empty()).map(|a| format!(", from {a}")).unwrap_or_default();
-    let agent = record.user_agent.as_deref().filter(|a| !a.is_empty()).map(|a| format!(" ({a})")).unwrap_or_default();
-    let request = record.request_id.as_deref().filter(|r| !r.is_empty()).map(|r| format!(", request {r}")).unwrap_or_default();
+    let from = record
+        .address
+        .as_deref()
+        .filter(|a| !a.is_empty())
+        .map(|a| format!(", from {a}"))
+        .unwrap_or_default();
+    let agent = record
+        .user_agent
+        .as_deref()
+        .filter(|a| !a.is_empty())
+        .map(|a| format!(" ({a})"))
+        .unwrap_or_default();
+    let request = record
+        .request_id
+        .as_deref()
+        .filter(|r| !r.is_empty())
+        .map(|r| format!(", request {r}"))
+        .unwrap_or_default();
     format!("{what}{from}{agent}{request}")
 }

@@ -70,35 +70,60 @@ impl Command {
         let caller = Caller::cli();
         match self {
             Self::Add { email, name, roles } => {
-                let name = name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
-                let account = accounts.register(name, email, read_password()?, roles, &caller).await?;
+                let name =
+                    name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
+                let account = accounts
+                    .register(name, email, read_password()?, roles, &caller)
+                    .await?;
                 println!("{}", account.id);
                 Ok(())
             }
             Self::List => list(&db).await,
             Self::SetPassword { user } => {
                 let user = find(&db, &user).await?;
-                let done = accounts.set_password(user.account.id, read_password()?, &caller).await?;
-                said(done, "the password is set, every session of the account has ended", "the account is gone")
+                let done = accounts
+                    .set_password(user.account.id, read_password()?, &caller)
+                    .await?;
+                said(
+                    done,
+                    "the password is set, every session of the account has ended",
+                    "the account is gone",
+                )
             }
             Self::SetRoles { user, roles, now } => {
                 let user = find(&db, &user).await?;
-                let done = accounts.set_roles(user.account.id, roles, now, &caller).await?;
-                let how = if now { "the roles are set, every session has ended" } else { "the roles hold from the next refresh on" };
+                let done = accounts
+                    .set_roles(user.account.id, roles, now, &caller)
+                    .await?;
+                let how = if now {
+                    "the roles are set, every session has ended"
+                } else {
+                    "the roles hold from the next refresh on"
+                };
                 said(done, how, "the account is gone")
             }
             Self::Block { user } => {
                 let user = find(&db, &user).await?;
                 let done = accounts.block(user.account.id, &caller).await?;
-                said(done, "blocked, every session of the account has ended", "the account is blocked already")
+                said(
+                    done,
+                    "blocked, every session of the account has ended",
+                    "the account is blocked already",
+                )
             }
             Self::Unblock { user } => {
                 let user = find(&db, &user).await?;
-                said(accounts.unblock(user.account.id, &caller).await?, "unblocked", "the account is not blocked")
+                said(
+                    accounts.unblock(user.account.id, &caller).await?,
+                    "unblocked",
+                    "the account is not blocked",
+                )
             }
             Self::Delete { user } => {
                 let id = find(&db, &user).await?.account.id;
-                let done = accounts.remove(id, None, crate::model::EndReason::Admin, &caller).await?;
+                let done = accounts
+                    .remove(id, None, crate::model::EndReason::Admin, &caller)
+                    .await?;
                 said(done, "deleted", "the account is gone already")
             }
         }
@@ -107,7 +132,12 @@ impl Command {
 
 fn accounts(db: &Db) -> Result<Accounts, CommandError> {
     // The running services learn of endings from the table; nobody asks this process.
-    Ok(Accounts::new(db.clone(), Hasher::start(1)?, Endings::new(0), None))
+    Ok(Accounts::new(
+        db.clone(),
+        Hasher::start(1)?,
+        Endings::new(0),
+        None,
+    ))
 }
 
 fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
@@ -135,11 +165,22 @@ async fn list(db: &Db) -> Result<(), CommandError> {
     loop {
         let from = after.clone();
         let page = db.read(move |tx| tx.list_users(&from, PAGE)).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else {
+            return Ok(());
+        };
         after = crate::model::email_key(&last.account.email);
         for user in &page {
-            let state = if user.blocked_at.is_some() { "blocked" } else { "active" };
-            let Account { id, email, user_name, roles } = &user.account;
+            let state = if user.blocked_at.is_some() {
+                "blocked"
+            } else {
+                "active"
+            };
+            let Account {
+                id,
+                email,
+                user_name,
+                roles,
+            } = &user.account;
             println!("{id}\t{email}\t{user_name}\t{}\t{state}", roles.join(","));
         }
     }
@@ -155,5 +196,9 @@ fn read_password() -> Result<Password, CommandError> {
         stdin().lock().read_line(&mut line)?;
         line.trim_end_matches(['\r', '\n']).to_owned()
     };
-    if line.is_empty() { Err(CommandError("no password was given".into())) } else { Ok(Password::new(line)) }
+    if line.is_empty() {
+        Err(CommandError("no password was given".into()))
+    } else {
+        Ok(Password::new(line))
+    }
 }

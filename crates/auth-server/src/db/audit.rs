@@ -30,31 +30,49 @@ impl AuditRecord {
     /// A record of an event that concerns no account.
     #[must_use]
     pub fn general(event: Event) -> Self {
-        Self { event, user: None, session: None, generation: None, detail: None }
+        Self {
+            event,
+            user: None,
+            session: None,
+            generation: None,
+            detail: None,
+        }
     }
 
     /// A record of an event on an account.
     #[must_use]
     pub fn of(event: Event, user: Uuid) -> Self {
-        Self { user: Some(user), ..Self::general(event) }
+        Self {
+            user: Some(user),
+            ..Self::general(event)
+        }
     }
 
     /// On one of its sessions.
     #[must_use]
     pub fn session(self, id: Uuid) -> Self {
-        Self { session: Some(id), ..self }
+        Self {
+            session: Some(id),
+            ..self
+        }
     }
 
     /// At a generation.
     #[must_use]
     pub fn generation(self, generation: i64) -> Self {
-        Self { generation: Some(generation), ..self }
+        Self {
+            generation: Some(generation),
+            ..self
+        }
     }
 
     /// With a reason.
     #[must_use]
     pub fn detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self {
+            detail: Some(detail.into()),
+            ..self
+        }
     }
 }
 
@@ -111,7 +129,10 @@ impl Tx<'_> {
     /// # Errors
     /// See [`DbError`].
     pub fn audit_of_session(&mut self, id: Uuid) -> Result<Vec<AuditRow>, DbError> {
-        Ok(audit::table.filter(audit::session_id.eq(id.to_string())).order(audit::id).load(self.0)?)
+        Ok(audit::table
+            .filter(audit::session_id.eq(id.to_string()))
+            .order(audit::id)
+            .load(self.0)?)
     }
 
     /// Takes address and user agent out of the records of a user: the ids stay.
@@ -120,7 +141,10 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn strip_audit_of(&mut self, user: Uuid) -> Result<(), DbError> {
         diesel::update(audit::table.filter(audit::user_id.eq(user.to_string())))
-            .set((audit::address.eq(None::<String>), audit::user_agent.eq(None::<String>)))
+            .set((
+                audit::address.eq(None::<String>),
+                audit::user_agent.eq(None::<String>),
+            ))
             .execute(self.0)?;
         Ok(())
     }

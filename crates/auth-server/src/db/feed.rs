@@ -27,7 +27,12 @@ impl Tx<'_> {
             .select((sessions::id, sessions::ended_at.assume_not_null()))
             .load::<(String, i64)>(self.0)?
             .into_iter()
-            .map(|(id, ended_at)| Ok(Ending { session: uuid(&id)?, ended_at }))
+            .map(|(id, ended_at)| {
+                Ok(Ending {
+                    session: uuid(&id)?,
+                    ended_at,
+                })
+            })
             .collect()
     }
 }

@@ -41,14 +41,20 @@ impl Tx<'_> {
             .select((login_failures::failures, login_failures::failed_at))
             .first::<(i64, i64)>(self.0)
             .optional()?;
-        Ok(found.map(|(count, last_at)| Failures { count, last_at }).unwrap_or_default())
+        Ok(found
+            .map(|(count, last_at)| Failures { count, last_at })
+            .unwrap_or_default())
     }
 
     /// Counts one more failure; another e-mail's count in the slot is forgotten.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn count_login_failure(&mut self, counter: &Counter, now: i64) -> Result<Failures, DbError> {
+    pub fn count_login_failure(
+        &mut self,
+        counter: &Counter,
+        now: i64,
+    ) -> Result<Failures, DbError> {
         let row: CountRow = diesel::sql_query(
             "INSERT INTO login_failures (slot, tag, user_id, failures, failed_at) VALUES ($1, $2, $3, 1, $4) \
              ON CONFLICT (slot) DO UPDATE SET \
@@ -61,7 +67,10 @@ impl Tx<'_> {
         .bind::<Nullable<Text>, _>(counter.user.map(|id| id.to_string()))
         .bind::<BigInt, _>(now)
         .get_result(self.0)?;
-        Ok(Failures { count: row.failures, last_at: now })
+        Ok(Failures {
+            count: row.failures,
+            last_at: now,
+        })
     }
 
     /// Forgets the failures of a counter: the password was right.
@@ -69,7 +78,8 @@ impl Tx<'_> {
     /// # Errors
     /// See [`DbError`].
     pub fn clear_login_failures(&mut self, counter: &Counter) -> Result<(), DbError> {
-        diesel::delete(login_failures::table.filter(login_failures::slot.eq(&counter.slot))).execute(self.0)?;
+        diesel::delete(login_failures::table.filter(login_failures::slot.eq(&counter.slot)))
+            .execute(self.0)?;
         Ok(())
     }
 }

@@ -73,7 +73,9 @@ impl From<QueryError> for DbError {
                 | DatabaseErrorKind::UnableToSendCommand,
                 info,
             ) => Self::Unavailable(info.message().to_owned()),
-            QueryError::BrokenTransactionManager => Self::Unavailable("connection lost in a transaction".into()),
+            QueryError::BrokenTransactionManager => {
+                Self::Unavailable("connection lost in a transaction".into())
+            }
             other => Self::Query(other),
         }
     }
@@ -95,7 +97,9 @@ impl Tx<'_> {
         }
         let sql = match self.0 {
             AnyConnection::Sqlite(_) => "SELECT unixepoch() AS now",
-            AnyConnection::Postgres(_) => "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT) AS now",
+            AnyConnection::Postgres(_) => {
+                "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT) AS now"
+            }
         };
         let clock: Clock = diesel::RunQueryDsl::get_result(diesel::sql_query(sql), self.0)?;
         Ok(clock.now)
@@ -117,8 +121,13 @@ pub struct Db(Backend);
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite { writer: Writer, readers: Pool<Manager> },
-    Postgres { pool: Pool<Manager> },
+    Sqlite {
+        writer: Writer,
+        readers: Pool<Manager>,
+    },
+    Postgres {
+        pool: Pool<Manager>,
+    },
 }
 
 impl Db {
@@ -133,7 +142,9 @@ impl Db {
                 writer: Writer::start(url.clone())?,
                 readers: connection::pool(url.clone(), READERS),
             },
-            DatabaseUrl::Postgres(_) => Backend::Postgres { pool: connection::pool(url.clone(), CONNECTIONS) },
+            DatabaseUrl::Postgres(_) => Backend::Postgres {
+                pool: connection::pool(url.clone(), CONNECTIONS),
+            },
         }))
     }
 
@@ -175,7 +186,10 @@ impl Db {
             Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
             Backend::Postgres { pool } => {
                 let pool = pool.clone();
-                blocking(move || with_connection(&pool, Some(deadline), &mut |c| in_transaction(c, &mut unit))).await
+                blocking(move || {
+                    with_connection(&pool, Some(deadline), &mut |c| in_transaction(c, &mut unit))
+                })
+                .await
             }
         }
     }
@@ -197,7 +211,9 @@ impl Db {
                 blocking(move || {
                     let mut run = |c: &mut AnyConnection| unit(&mut Tx(c));
                     match with_connection(&pool, Some(deadline), &mut run) {
-                        Err(DbError::Unavailable(_)) => with_connection(&pool, Some(deadline), &mut run),
+                        Err(DbError::Unavailable(_)) => {
+                            with_connection(&pool, Some(deadline), &mut run)
+                        }
                         answer => answer,
                     }
                 })
@@ -230,7 +246,9 @@ fn with_connection<T>(
     deadline: Option<Instant>,
     run: &mut impl FnMut(&mut AnyConnection) -> Result<T, DbError>,
 ) -> Result<T, DbError> {
-    let mut conn = pool.get().map_err(|e| DbError::Unavailable(e.to_string()))?;
+    let mut conn = pool
+        .get()
+        .map_err(|e| DbError::Unavailable(e.to_string()))?;
     if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
         return Err(DbError::TooLate);
     }
@@ -240,5 +258,7 @@ fn with_connection<T>(
 async fn blocking<T: Send + 'static>(
     run: impl FnOnce() -> Result<T, DbError> + Send + 'static,
 ) -> Result<T, DbError> {
-    tokio::task::spawn_blocking(run).await.unwrap_or_else(|e| Err(DbError::Unavailable(e.to_string())))
+    tokio::task::spawn_blocking(run)
+        .await
+        .unwrap_or_else(|e| Err(DbError::Unavailable(e.to_string())))
 }

@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use uuid::Uuid;
 
+use super::schema::{sessions, users};
 use super::users::{account, uuid};
 use super::{DbError, Tx};
-use super::schema::{sessions, users};
 use crate::model::{Account, EndReason, Session};
 use crate::refresh_token::{Nonce, RefreshToken};
 
@@ -129,7 +129,12 @@ impl TryFrom<SessionRow> for Session {
             absolute_until: row.absolute_until,
             late_generation: row.late_generation,
             late_streak: row.late_streak,
-            ended: row.ended_at.map(|at| (at, EndReason::parse(row.end_reason.as_deref().unwrap_or_default()))),
+            ended: row.ended_at.map(|at| {
+                (
+                    at,
+                    EndReason::parse(row.end_reason.as_deref().unwrap_or_default()),
+                )
+            }),
             device: row.device,
             address: row.address,
         })
@@ -138,7 +143,9 @@ impl TryFrom<SessionRow> for Session {
 
 fn read_nonce(text: &str) -> Result<Nonce, DbError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    bytes.and_then(|b| b.try_into().ok()).ok_or(DbError::Unreadable("nonce"))
+    bytes
+        .and_then(|b| b.try_into().ok())
+        .ok_or(DbError::Unreadable("nonce"))
 }
 
 fn write_nonce(nonce: &Nonce) -> String {
@@ -197,7 +204,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn catch_up_session(&mut self, rotation: &Rotation, found: i64) -> Result<Option<Rotated>, DbError> {
+    pub fn catch_up_session(
+        &mut self,
+        rotation: &Rotation,
+        found: i64,
+    ) -> Result<Option<Rotated>, DbError> {
         let sql = format!(
             "UPDATE sessions SET generation = {next}, rotated_at = $1, \
                idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, \
@@ -213,7 +224,12 @@ impl Tx<'_> {
         self.advance(&sql, rotation, found)
     }
 
-    fn advance(&mut self, sql: &str, rotation: &Rotation, found: i64) -> Result<Option<Rotated>, DbError> {
+    fn advance(
+        &mut self,
+        sql: &str,
+        rotation: &Rotation,
+        found: i64,
+    ) -> Result<Option<Rotated>, DbError> {
         // Each $n is bound once, in ascending order: what both databases number alike.
         let row = diesel::sql_query(sql)
             .bind::<BigInt, _>(rotation.now)
@@ -271,7 +287,10 @@ impl Tx<'_> {
                 .filter(sessions::late_generation.eq(session.late_generation))
                 .filter(sessions::ended_at.is_null()),
         )
-        .set((sessions::ended_at.eq(now), sessions::end_reason.eq(EndReason::Reuse.as_str())))
+        .set((
+            sessions::ended_at.eq(now),
+            sessions::end_reason.eq(EndReason::Reuse.as_str()),
+        ))
         .execute(self.0)?;
         Ok(hit == 1)
     }
@@ -280,14 +299,23 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn end_session_of(&mut self, user: Uuid, id: Uuid, reason: EndReason, now: i64) -> Result<bool, DbError> {
+    pub fn end_session_of(
+        &mut self,
+        user: Uuid,
+        id: Uuid,
+        reason: EndReason,
+        now: i64,
+    ) -> Result<bool, DbError> {
         let hit = diesel::update(
             sessions::table
                 .filter(sessions::id.eq(id.to_string()))
                 .filter(sessions::user_id.eq(user.to_string()))
                 .filter(sessions::ended_at.is_null()),
         )
-        .set((sessions::ended_at.eq(now), sessions::end_reason.eq(reason.as_str())))
+        .set((
+            sessions::ended_at.eq(now),
+            sessions::end_reason.eq(reason.as_str()),
+        ))
         .execute(self.0)?;
         Ok(hit == 1)
     }
@@ -296,7 +324,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn end_sessions_of(&mut self, user: Uuid, reason: EndReason, now: i64) -> Result<Vec<Uuid>, DbError> {
+    pub fn end_sessions_of(
+        &mut self,
+        user: Uuid,
+        reason: EndReason,
+        now: i64,
+    ) -> Result<Vec<Uuid>, DbError> {
         let rows = diesel::sql_query(
             "UPDATE sessions SET ended_at = $1, end_reason = $2 \
              WHERE user_id = $3 AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 RETURNING id",
@@ -314,7 +347,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn end_sessions_beyond(&mut self, user: Uuid, keep: u32, now: i64) -> Result<Vec<Uuid>, DbError> {
+    pub fn end_sessions_beyond(
+        &mut self,
+        user: Uuid,
+        keep: u32,
+        now: i64,
+    ) -> Result<Vec<Uuid>, DbError> {
         let rows = diesel::sql_query(
             "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL AND id IN ( \
                SELECT id FROM sessions \
@@ -345,10 +383,14 @@ impl Tx<'_> {
             ))
             .first::<(SessionRow, Option<(String, String, String, String)>)>(self.0)
             .optional()?;
-        let Some((row, user)) = found else { return Ok(None) };
+        let Some((row, user)) = found else {
+            return Ok(None);
+        };
         Ok(Some(SessionWithAccount {
             session: row.try_into()?,
-            account: user.map(|(id, name, email, roles)| account(&id, name, email, &roles)).transpose()?,
+            account: user
+                .map(|(id, name, email, roles)| account(&id, name, email, &roles))
+                .transpose()?,
         }))
     }
 

@@ -19,7 +19,17 @@ pub struct NewUser {
     pub created_at: i64,
 }
 
-type UserRow = (String, String, String, String, String, i64, Option<i64>, i64, Option<i64>);
+type UserRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    i64,
+    Option<i64>,
+);
 
 const COLUMNS: (
     users::id,
@@ -44,7 +54,17 @@ const COLUMNS: (
 );
 
 fn user(row: UserRow) -> Result<User, DbError> {
-    let (id, user_name, email, roles, password_hash, password_version, blocked_at, created_at, last_login_at) = row;
+    let (
+        id,
+        user_name,
+        email,
+        roles,
+        password_hash,
+        password_version,
+        blocked_at,
+        created_at,
+        last_login_at,
+    ) = row;
     Ok(User {
         account: account(&id, user_name, email, &roles)?,
         password_hash,
@@ -55,8 +75,18 @@ fn user(row: UserRow) -> Result<User, DbError> {
     })
 }
 
-pub(super) fn account(id: &str, user_name: String, email: String, roles: &str) -> Result<Account, DbError> {
-    Ok(Account { id: uuid(id)?, user_name, email, roles: read_roles(roles)? })
+pub(super) fn account(
+    id: &str,
+    user_name: String,
+    email: String,
+    roles: &str,
+) -> Result<Account, DbError> {
+    Ok(Account {
+        id: uuid(id)?,
+        user_name,
+        email,
+        roles: read_roles(roles)?,
+    })
 }
 
 pub(super) fn uuid(text: &str) -> Result<Uuid, DbError> {
@@ -141,7 +171,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn mark_login(&mut self, id: Uuid, password_version: i64, now: i64) -> Result<bool, DbError> {
+    pub fn mark_login(
+        &mut self,
+        id: Uuid,
+        password_version: i64,
+        now: i64,
+    ) -> Result<bool, DbError> {
         let hit = diesel::sql_query(
             "UPDATE users SET last_login_at = $1 WHERE id = $2 AND password_version = $3 AND blocked_at IS NULL",
         )
@@ -157,13 +192,21 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn set_password(&mut self, id: Uuid, password_version: Option<i64>, hash: &str) -> Result<bool, DbError> {
+    pub fn set_password(
+        &mut self,
+        id: Uuid,
+        password_version: Option<i64>,
+        hash: &str,
+    ) -> Result<bool, DbError> {
         let one = users::table.filter(users::id.eq(id.to_string()));
-        let change =
-            (users::password_hash.eq(hash.to_owned()), users::password_version.eq(users::password_version + 1));
+        let change = (
+            users::password_hash.eq(hash.to_owned()),
+            users::password_version.eq(users::password_version + 1),
+        );
         let hit = match password_version {
             Some(version) => diesel::update(
-                one.filter(users::password_version.eq(version)).filter(users::blocked_at.is_null()),
+                one.filter(users::password_version.eq(version))
+                    .filter(users::blocked_at.is_null()),
             )
             .set(change)
             .execute(self.0)?,
@@ -176,7 +219,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`DbError::Duplicate`] if the e-mail is taken.
-    pub fn set_profile(&mut self, account: &Account, password_version: i64) -> Result<bool, DbError> {
+    pub fn set_profile(
+        &mut self,
+        account: &Account,
+        password_version: i64,
+    ) -> Result<bool, DbError> {
         let hit = diesel::update(
             users::table
                 .filter(users::id.eq(account.id.to_string()))
@@ -211,9 +258,13 @@ impl Tx<'_> {
         let one = users::table.filter(users::id.eq(id.to_string()));
         let set = users::blocked_at.eq(blocked_at);
         let hit = if blocked_at.is_some() {
-            diesel::update(one.filter(users::blocked_at.is_null())).set(set).execute(self.0)?
+            diesel::update(one.filter(users::blocked_at.is_null()))
+                .set(set)
+                .execute(self.0)?
         } else {
-            diesel::update(one.filter(users::blocked_at.is_not_null())).set(set).execute(self.0)?
+            diesel::update(one.filter(users::blocked_at.is_not_null()))
+                .set(set)
+                .execute(self.0)?
         };
         Ok(hit == 1)
     }
@@ -229,7 +280,8 @@ impl Tx<'_> {
         let nothing = users::created_at.eq(users::created_at);
         let hit = match password_version {
             Some(version) => diesel::update(
-                one.filter(users::password_version.eq(version)).filter(users::blocked_at.is_null()),
+                one.filter(users::password_version.eq(version))
+                    .filter(users::blocked_at.is_null()),
             )
             .set(nothing)
             .execute(self.0)?,

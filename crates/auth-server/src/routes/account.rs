@@ -28,7 +28,9 @@ pub(super) async fn register(
     }
     addresses.take(&caller)?;
     let password = Password::new(body.password);
-    let account = accounts.register(body.user_name, body.email, password, Vec::new(), &caller).await?;
+    let account = accounts
+        .register(body.user_name, body.email, password, Vec::new(), &caller)
+        .await?;
     Ok(HttpResponse::Created().json(UserBody::from(account)))
 }
 
@@ -42,7 +44,9 @@ pub(super) async fn log_in(
 ) -> Result<HttpResponse, Error> {
     let logged_in = async {
         addresses.take(&caller)?;
-        let known = accounts.authenticate(body.email, Password::new(body.password), &caller).await?;
+        let known = accounts
+            .authenticate(body.email, Password::new(body.password), &caller)
+            .await?;
         sessions.start(&known.user, known.counter, &caller).await
     }
     .await;
@@ -55,7 +59,9 @@ pub(super) async fn refresh(
     sessions: Data<Sessions>,
     Json(body): Json<OldPair>,
 ) -> Result<HttpResponse, Error> {
-    let pair = sessions.refresh(&body.access_token, &body.refresh_token, &caller).await?;
+    let pair = sessions
+        .refresh(&body.access_token, &body.refresh_token, &caller)
+        .await?;
     Ok(token_answer(pair))
 }
 
@@ -64,7 +70,9 @@ pub(super) async fn log_out(
     sessions: Data<Sessions>,
     Json(body): Json<OldPair>,
 ) -> Result<HttpResponse, Error> {
-    sessions.log_out(&body.access_token, &body.refresh_token, &caller).await?;
+    sessions
+        .log_out(&body.access_token, &body.refresh_token, &caller)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -75,9 +83,16 @@ pub(super) async fn change_password(
     sessions: Data<Sessions>,
     Json(body): Json<NewPassword>,
 ) -> Result<HttpResponse, Error> {
-    let (current, new) = (Password::new(body.current_password), Password::new(body.new_password));
-    let (user, hash) = accounts.check_new_password(signed_in.user, current, new, &caller).await?;
-    Ok(token_answer(sessions.change_password(&user, hash, &caller).await?))
+    let (current, new) = (
+        Password::new(body.current_password),
+        Password::new(body.new_password),
+    );
+    let (user, hash) = accounts
+        .check_new_password(signed_in.user, current, new, &caller)
+        .await?;
+    Ok(token_answer(
+        sessions.change_password(&user, hash, &caller).await?,
+    ))
 }
 
 pub(super) async fn change_profile(
@@ -86,9 +101,14 @@ pub(super) async fn change_profile(
     accounts: Data<Accounts>,
     Json(body): Json<NewProfile>,
 ) -> Result<HttpResponse, Error> {
-    let change = ProfileChange { user_name: body.user_name, email: body.email };
+    let change = ProfileChange {
+        user_name: body.user_name,
+        email: body.email,
+    };
     let current = Password::new(body.current_password);
-    let account = accounts.change_profile(signed_in.user, current, change, &caller).await?;
+    let account = accounts
+        .change_profile(signed_in.user, current, change, &caller)
+        .await?;
     Ok(HttpResponse::Ok().json(UserBody::from(account)))
 }
 
@@ -98,7 +118,13 @@ pub(super) async fn remove(
     accounts: Data<Accounts>,
     Json(body): Json<Confirmation>,
 ) -> Result<HttpResponse, Error> {
-    accounts.delete(signed_in.user, Password::new(body.current_password), &caller).await?;
+    accounts
+        .delete(
+            signed_in.user,
+            Password::new(body.current_password),
+            &caller,
+        )
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

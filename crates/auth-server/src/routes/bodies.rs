@@ -83,7 +83,12 @@ pub(super) struct UserBody {
 
 impl From<Account> for UserBody {
     fn from(account: Account) -> Self {
-        Self { id: account.id, user_name: account.user_name, email: account.email, roles: account.roles }
+        Self {
+            id: account.id,
+            user_name: account.user_name,
+            email: account.email,
+            roles: account.roles,
+        }
     }
 }
 

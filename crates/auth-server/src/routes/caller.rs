@@ -29,7 +29,10 @@ impl Addresses {
     pub(crate) fn new(limits: &LimitSettings) -> Self {
         let proxies = limits.trusted_proxies.clone();
         let on = limits.login_limits == Switch::On;
-        Self { buckets: on.then(|| AddressBuckets::new(proxies.is_empty())), proxies }
+        Self {
+            buckets: on.then(|| AddressBuckets::new(proxies.is_empty())),
+            proxies,
+        }
     }
 
     /// Counts an attempt of the caller's address.
@@ -41,9 +44,15 @@ impl Addresses {
     }
 
     fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let forwarded = request.headers().get_all(X_FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+        let forwarded = request
+            .headers()
+            .get_all(X_FORWARDED_FOR)
+            .filter_map(|value| value.to_str().ok());
         let forwarded: Vec<&str> = forwarded.collect();
-        Some(self.proxies.client(request.peer_addr()?.ip(), forwarded.into_iter()))
+        Some(
+            self.proxies
+                .client(request.peer_addr()?.ip(), forwarded.into_iter()),
+        )
     }
 }
 
@@ -64,19 +73,34 @@ pub(super) fn info(request: &HttpRequest) -> RequestInfo {
     match RequestInfo::from_request(request, &mut Payload::None).into_inner() {
         Ok(info) => info,
         // It never is: the extractor makes an id where none was noted.
-        Err(_) => RequestInfo { id: String::new(), now: shared::clock::now() },
+        Err(_) => RequestInfo {
+            id: String::new(),
+            now: shared::clock::now(),
+        },
     }
 }
 
 fn of(request: &HttpRequest) -> Caller {
     let info = info(request);
-    let address = request.app_data::<Data<Addresses>>().and_then(|addresses| addresses.client(request));
-    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let address = request
+        .app_data::<Data<Addresses>>()
+        .and_then(|addresses| addresses.client(request));
+    let agent = request
+        .headers()
+        .get(USER_AGENT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     Caller {
         now: info.now,
         arrived: Instant::now(),
-        address: address.map(|address| address.to_string()).unwrap_or_default(),
-        user_agent: agent.chars().filter(|c| !c.is_control()).take(LONGEST_AGENT).collect(),
+        address: address
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+        user_agent: agent
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(LONGEST_AGENT)
+            .collect(),
         request_id: info.id,
     }
 }

@@ -39,8 +39,15 @@ struct Entry {
 
 impl From<News> for Answer {
     fn from(news: News) -> Self {
-        let entry = |r: Revocation| Entry { sid: r.session, until: r.until };
-        Self { cursor: news.cursor, full: news.full, entries: news.entries.into_iter().map(entry).collect() }
+        let entry = |r: Revocation| Entry {
+            sid: r.session,
+            until: r.until,
+        };
+        Self {
+            cursor: news.cursor,
+            full: news.full,
+            entries: news.entries.into_iter().map(entry).collect(),
+        }
     }
 }
 
@@ -50,10 +57,15 @@ pub(super) async fn revocations(
     validator: Data<Validator>,
     question: Query<Question>,
 ) -> Result<HttpResponse, Error> {
-    validator.check_service(bearer::credential(request.headers())?, caller::info(&request).now)?;
+    validator.check_service(
+        bearer::credential(request.headers())?,
+        caller::info(&request).now,
+    )?;
     let Question { after, wait } = question.into_inner();
     let after = after.filter(|cursor| !cursor.is_empty());
     let wait = Duration::from_secs(wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT));
     let news = feed.news(after.as_deref(), wait).await?;
-    Ok(HttpResponse::Ok().insert_header(("cache-control", "no-store")).json(Answer::from(news)))
+    Ok(HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(Answer::from(news)))
 }

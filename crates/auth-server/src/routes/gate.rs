@@ -46,7 +46,8 @@ async fn admit(request: &HttpRequest) -> Result<SignedIn, Error> {
     let validator: &Data<Validator> = request.app_data().ok_or_else(missing)?;
     let sessions: &Data<Sessions> = request.app_data().ok_or_else(missing)?;
     let checked = validator.check(bearer::credential(request.headers())?, now)?;
-    let signed_in = whose(checked.claims()).ok_or(TokenError::Malformed("the token names no session"))?;
+    let signed_in =
+        whose(checked.claims()).ok_or(TokenError::Malformed("the token names no session"))?;
     checked.judge(verdict(sessions, signed_in).await?, now)?;
     Ok(signed_in)
 }
@@ -59,9 +60,17 @@ fn whose(claims: &Claims) -> Option<SignedIn> {
 }
 
 async fn verdict(sessions: &Sessions, signed_in: SignedIn) -> Result<Verdict, Error> {
-    let found = sessions.find(signed_in.session).await?.map(|found| found.session);
-    let live = found.is_some_and(|session| session.ended.is_none() && session.user == Some(signed_in.user));
-    Ok(if live { Verdict::Live } else { Verdict::Revoked(Cure::Refresh) })
+    let found = sessions
+        .find(signed_in.session)
+        .await?
+        .map(|found| found.session);
+    let live = found
+        .is_some_and(|session| session.ended.is_none() && session.user == Some(signed_in.user));
+    Ok(if live {
+        Verdict::Live
+    } else {
+        Verdict::Revoked(Cure::Refresh)
+    })
 }
 
 impl FromRequest for SignedIn {
@@ -70,6 +79,8 @@ impl FromRequest for SignedIn {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let found = request.extensions().get::<Self>().copied();
-        ready(found.ok_or_else(|| Error::Internal("a route of signed-in users is not behind the gate".into())))
+        ready(found.ok_or_else(|| {
+            Error::Internal("a route of signed-in users is not behind the gate".into())
+        }))
     }
 }

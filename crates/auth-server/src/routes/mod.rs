@@ -30,9 +30,15 @@ pub(crate) fn table(config: &mut ServiceConfig) {
                 .route(get().to(sessions::list))
                 .route(delete().to(sessions::end_all)),
         )
-        .service(resource("/sessions/{id}").wrap(from_fn(gate::gate)).route(delete().to(sessions::end)))
         .service(
-            resource("/password").wrap(from_fn(gate::gate)).route(post().to(account::change_password)),
+            resource("/sessions/{id}")
+                .wrap(from_fn(gate::gate))
+                .route(delete().to(sessions::end)),
+        )
+        .service(
+            resource("/password")
+                .wrap(from_fn(gate::gate))
+                .route(post().to(account::change_password)),
         )
         .service(
             resource("")

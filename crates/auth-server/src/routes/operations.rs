@@ -43,7 +43,9 @@ pub(super) async fn readyz(db: Data<Db>, validator: Data<Validator>) -> HttpResp
     if ready {
         HttpResponse::Ok().json(body)
     } else {
-        HttpResponse::ServiceUnavailable().insert_header(("retry-after", "1")).json(body)
+        HttpResponse::ServiceUnavailable()
+            .insert_header(("retry-after", "1"))
+            .json(body)
     }
 }
 
@@ -58,7 +60,9 @@ pub(super) async fn metrics(
     counters.hash_queue.set(gauge(accounts.waiting()));
     counters.write_queue.set(gauge(db.waiting()));
     counters.revocations.set(gauge(feed.len()));
-    HttpResponse::Ok().content_type(TEXT_FORMAT).body(metrics.render())
+    HttpResponse::Ok()
+        .content_type(TEXT_FORMAT)
+        .body(metrics.render())
 }
 
 fn gauge(count: usize) -> i64 {
@@ -66,5 +70,7 @@ fn gauge(count: usize) -> i64 {
 }
 
 pub(super) async fn openapi() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(OPENAPI)
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .body(OPENAPI)
 }

@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use actix_files::NamedFile;
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
@@ -13,7 +15,13 @@ use shared::problem::Problem;
 
 use crate::settings::{DemoUser, PageSettings};
 
-const TOP: [&str; 5] = ["index.html", "style.css", "demo.js", "token-client.js", "favicon.svg"];
+const TOP: [&str; 5] = [
+    "index.html",
+    "style.css",
+    "demo.js",
+    "token-client.js",
+    "favicon.svg",
+];
 const IN_DEMO: [&str; 3] = ["js", "css", "svg"];
 
 /// The page, found at start.
@@ -43,25 +51,53 @@ impl Page {
     ///
     /// # Errors
     /// A sentence that names the setting, if there is no page or an address that is none.
-    pub(crate) fn find(root: &Path, settings: &PageSettings, first_audience: &str) -> Result<Self, String> {
+    pub(crate) fn find(
+        root: &Path,
+        settings: &PageSettings,
+        first_audience: &str,
+    ) -> Result<Self, String> {
         let mut files = BTreeMap::new();
         for name in TOP {
             let path = root.join(name);
             if path.is_file() {
-                files.insert(if name == "index.html" { "/".into() } else { format!("/{name}") }, path);
+                files.insert(
+                    if name == "index.html" {
+                        "/".into()
+                    } else {
+                        format!("/{name}")
+                    },
+                    path,
+                );
             }
         }
         if !files.contains_key("/") {
-            return Err(format!("WEB_ROOT: there is no index.html in {}", root.display()));
+            return Err(format!(
+                "WEB_ROOT: there is no index.html in {}",
+                root.display()
+            ));
         }
-        for entry in fs::read_dir(root.join("demo")).into_iter().flatten().flatten() {
+        for entry in fs::read_dir(root.join("demo"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
             let path = entry.path();
-            let fits = path.extension().is_some_and(|e| IN_DEMO.iter().any(|known| e == *known));
-            if let Some(name) = path.file_name().and_then(|n| n.to_str()).filter(|_| fits && path.is_file()) {
+            let fits = path
+                .extension()
+                .is_some_and(|e| IN_DEMO.iter().any(|known| e == *known));
+            if let Some(name) = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .filter(|_| fits && path.is_file())
+            {
                 files.insert(format!("/demo/{name}"), path.clone());
             }
         }
-        let resource_url = settings.resource_public_url.as_deref().unwrap_or(first_audience).trim_end_matches('/');
+        let resource_url = settings
+            .resource_public_url
+            .as_deref()
+            .unwrap_or(first_audience)
+            .trim_end_matches('/');
         let policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
              connect-src 'self' {resource_url}; require-trusted-types-for 'script'; trusted-types 'none'; \
@@ -73,7 +109,12 @@ impl Page {
             "RESOURCE_PUBLIC_URL (by default the first of JWT_AUDIENCE) must be the http address of resource-api"
                 .to_owned()
         })?;
-        Ok(Self { files, policy, resource_url: resource_url.to_owned(), demo: settings.demo_user.clone() })
+        Ok(Self {
+            files,
+            policy,
+            resource_url: resource_url.to_owned(),
+            demo: settings.demo_user.clone(),
+        })
     }
 
     /// The paths that are served.
@@ -83,17 +124,28 @@ impl Page {
 }
 
 pub(super) async fn config(page: Data<Page>) -> HttpResponse {
-    let demo = page.demo.as_ref().map(|demo| Demo { email: &demo.email, password: &demo.password });
+    let demo = page.demo.as_ref().map(|demo| Demo {
+        email: &demo.email,
+        password: &demo.password,
+    });
     HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
-        .json(Config { resource_url: &page.resource_url, demo })
+        .json(Config {
+            resource_url: &page.resource_url,
+            demo,
+        })
 }
 
 pub(super) async fn file(request: HttpRequest, page: Data<Page>) -> Result<HttpResponse, Problem> {
-    let Some(path) = page.files.get(request.path()) else { return Err(shared::http::not_found().await) };
+    let Some(path) = page.files.get(request.path()) else {
+        return Err(shared::http::not_found().await);
+    };
     let file = NamedFile::open(path).map_err(|e| {
         log::error!("{}: {e}", path.display());
-        Problem::new(actix_web::http::StatusCode::INTERNAL_SERVER_ERROR, "internal")
+        Problem::new(
+            actix_web::http::StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+        )
     })?;
     let mut answer = file.respond_to(&request);
     let headers = answer.headers_mut();
@@ -101,6 +153,9 @@ pub(super) async fn file(request: HttpRequest, page: Data<Page>) -> Result<HttpR
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     // Asked for again each time, answered 304 while unchanged: an update is seen at the next load.
-    headers.insert(actix_web::http::header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(
+        actix_web::http::header::CACHE_CONTROL,
+        HeaderValue::from_static("no-cache"),
+    );
     Ok(answer.map_into_boxed_body())
 }

@@ -17,7 +17,10 @@ pub(super) async fn list(
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
     let live = sessions.list(signed_in.user, caller.now).await?;
-    let bodies: Vec<_> = live.into_iter().map(|one| SessionBody::new(one, signed_in.session)).collect();
+    let bodies: Vec<_> = live
+        .into_iter()
+        .map(|one| SessionBody::new(one, signed_in.session))
+        .collect();
     Ok(HttpResponse::Ok().json(bodies))
 }
 
@@ -26,7 +29,9 @@ pub(super) async fn end_all(
     signed_in: SignedIn,
     sessions: Data<Sessions>,
 ) -> Result<HttpResponse, Error> {
-    sessions.end_all(signed_in.user, EndReason::Ended, &caller).await?;
+    sessions
+        .end_all(signed_in.user, EndReason::Ended, &caller)
+        .await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -38,7 +43,10 @@ pub(super) async fn end(
 ) -> Result<HttpResponse, Error> {
     // Whatever is no id of ours is no session of the caller's.
     let id = Uuid::try_parse(&id).map_err(|_| Error::SessionNotFound)?;
-    if sessions.end(signed_in.user, id, EndReason::Ended, &caller).await? {
+    if sessions
+        .end(signed_in.user, id, EndReason::Ended, &caller)
+        .await?
+    {
         Ok(HttpResponse::NoContent().finish())
     } else {
         Err(Error::SessionNotFound)
