@@ -635,3 +635,6 @@ pub(crate) fn deadline(caller: &Caller) -> Instant {
 fn seconds(lifetime: Duration) -> i64 {
     i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod rotation_model;

@@ -1,0 +1,356 @@
+//! Real sessions on a real database that two replicas share, with time in the test's hand.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use shared::key_file::KeyFile;
+use shared::keys::KeyRing;
+use shared::token::{Policy, Signer, Validator};
+use uuid::Uuid;
+
+use super::table::Table;
+use crate::db::{Db, NewUser};
+use crate::endings::Endings;
+use crate::error::Error;
+use crate::mac_key_file::MacKeyFile;
+use crate::mac_keys::MacKeys;
+use crate::model::{Account, Caller, Session, User};
+use crate::refresh_token::RefreshToken;
+use crate::rotation::Over;
+use crate::sessions::{Pair, Sessions};
+use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
+
+pub(super) const GRACE: i64 = 30;
+pub(super) const LATE_RETRIES: i64 = 3;
+pub(super) const IDLE: i64 = 10_000;
+pub(super) const ABSOLUTE: i64 = 50_000;
+/// When the stories begin.
+pub(super) const MORNING: i64 = 1_800_000_000;
+
+/// What a client hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A pair with the refresh token of this generation.
+    Pair(i64),
+    Superseded,
+    Reused,
+    Over(&'static str),
+    LoggedOut,
+    Other(String),
+}
+
+/// Two replicas of the rules on one database, and a user.
+pub(super) struct World {
+    runtime: tokio::runtime::Runtime,
+    replicas: [Sessions; 2],
+    db: Db,
+    mac_keys: Arc<MacKeyFile>,
+    user: User,
+    /// For what only an operator does: setting a row back.
+    raw: RefCell<SqliteConnection>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.db");
+        let url = DatabaseUrl::Sqlite(path.clone());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let (db, other) = (Db::open(&url).unwrap(), Db::open(&url).unwrap());
+        let keys = KeyFile::fixed(KeyRing::generate(0));
+        let mac_keys = MacKeyFile::fixed(MacKeys::generate(0));
+        let replica = |db: &Db| {
+            let policy = Policy {
+                issuer: "i".into(),
+                audiences: vec!["a".into()],
+                skew: 0,
+            };
+            Sessions::new(
+                db.clone(),
+                Signer::new(Arc::clone(&keys), policy.clone()),
+                Arc::new(Validator::new(Arc::clone(&keys), policy)),
+                Arc::clone(&mac_keys),
+                Endings::new(3600),
+                LifetimeSettings {
+                    access_token_ttl: Duration::from_secs(300),
+                    refresh_idle_ttl: Duration::from_secs(IDLE.unsigned_abs()),
+                    refresh_absolute_ttl: Duration::from_secs(ABSOLUTE.unsigned_abs()),
+                    refresh_grace: Duration::from_secs(GRACE.unsigned_abs()),
+                    refresh_late_retries: u32::try_from(LATE_RETRIES).unwrap(),
+                    refresh_reuse: ReusePolicy::EndSession,
+                    max_sessions_per_user: 1_000_000,
+                    audit_retention: Duration::from_secs(1_000_000_000),
+                },
+            )
+        };
+        let account = Account {
+            id: Uuid::new_v4(),
+            user_name: "u".into(),
+            email: "u@x".into(),
+            roles: vec![],
+        };
+        let new = NewUser {
+            account: account.clone(),
+            password_hash: "-".into(),
+            created_at: MORNING,
+        };
+        let id = account.id;
+        let user = runtime.block_on(async {
+            db.write(soon(), move |tx| tx.insert_user(&new))
+                .await
+                .unwrap();
+            db.read(move |tx| tx.find_user(id)).await.unwrap().unwrap()
+        });
+        let mut raw = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
+        diesel::sql_query("PRAGMA busy_timeout = 5000")
+            .execute(&mut raw)
+            .unwrap();
+        Self {
+            replicas: [replica(&db), replica(&other)],
+            runtime,
+            db,
+            mac_keys,
+            user,
+            raw: RefCell::new(raw),
+            _folder: folder,
+        }
+    }
+
+    /// Begins a session.
+    pub(super) fn begin(&self) -> Case<'_> {
+        let pair = self
+            .runtime
+            .block_on(self.replicas[0].start(&self.user, &caller(MORNING)))
+            .ok()
+            .unwrap();
+        let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.keys()).unwrap();
+        Case {
+            world: self,
+            id: token.session,
+            access: pair.access_token,
+            issued: BTreeMap::from([(1, pair.refresh_token)]),
+            table: Table::begun(MORNING),
+            now: MORNING,
+        }
+    }
+}
+
+/// One session, what was handed out for it, and what the table says of it.
+pub(super) struct Case<'a> {
+    world: &'a World,
+    id: Uuid,
+    access: String,
+    /// The one refresh token of every generation that was ever answered.
+    pub(super) issued: BTreeMap<i64, String>,
+    pub(super) table: Table,
+    pub(super) now: i64,
+}
+
+/// A row to go back to, with the table as it was.
+#[derive(Clone)]
+pub(super) struct Backup {
+    row: Session,
+    pub(super) table: Table,
+}
+
+/// Something a client asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// A refresh with the token of this generation.
+    Refresh(i64),
+    /// A log-out with the token of this generation.
+    LogOut(i64),
+}
+
+impl Case<'_> {
+    pub(super) fn newest(&self) -> i64 {
+        *self.issued.keys().next_back().unwrap()
+    }
+
+    /// The row as it stands, and the number of its audit records.
+    pub(super) fn row(&self) -> (Session, usize) {
+        let id = self.id;
+        let read = self.world.db.read(move |tx| {
+            let row = tx.find_session(id)?.map(|found| found.session);
+            Ok((row, tx.audit_of_session(id)?.len()))
+        });
+        let (row, records) = self.world.runtime.block_on(read).unwrap();
+        (row.unwrap(), records)
+    }
+
+    /// Asks one replica, and holds its answer and the row against the table.
+    pub(super) fn ask(&mut self, replica: usize, ask: Ask) -> Result<Answer, String> {
+        let before = self.row();
+        let answer = self.world.runtime.block_on(self.send(replica, ask));
+        let (expected, records) = apply(&mut self.table, ask, self.now);
+        let answer = self.heard(answer)?;
+        if answer != expected {
+            return Err(format!(
+                "{ask:?}: the table says {expected:?}, the service {answer:?}"
+            ));
+        }
+        let after = self.row();
+        self.check_row(&after.0)?;
+        if after.1 != before.1 + records {
+            return Err(format!(
+                "{ask:?}: {} audit records instead of {records}",
+                after.1 - before.1
+            ));
+        }
+        let unmoved = matches!(answer, Answer::Pair(g) if g == before.0.generation) && records == 0;
+        if (unmoved || matches!(answer, Answer::Superseded | Answer::Over(_)))
+            && after.0 != before.0
+        {
+            return Err(format!(
+                "{ask:?}: a request that changes nothing wrote to the row"
+            ));
+        }
+        Ok(answer)
+    }
+
+    /// Asks both replicas at once: the answers and the row must be those of one order or the other.
+    pub(super) fn race(&mut self, asks: [Ask; 2]) -> Result<(), String> {
+        let both = async { tokio::join!(self.send(0, asks[0]), self.send(1, asks[1])) };
+        let (one, other) = self.world.runtime.block_on(both);
+        let heard = [self.heard(one)?, self.heard(other)?];
+        let row = self.row().0;
+        let mut said = Vec::new();
+        for order in [[0, 1], [1, 0]] {
+            let mut table = self.table.clone();
+            let mut expected = heard.clone();
+            for at in order {
+                expected[at] = apply(&mut table, asks[at], self.now).0;
+            }
+            let was = std::mem::replace(&mut self.table, table);
+            if expected == heard && self.check_row(&row).is_ok() {
+                return Ok(());
+            }
+            self.table = was;
+            said.push(expected);
+        }
+        Err(format!("{asks:?} at once: {heard:?}, but in turn {said:?}"))
+    }
+
+    pub(super) fn save(&self) -> Backup {
+        Backup {
+            row: self.row().0,
+            table: self.table.clone(),
+        }
+    }
+
+    /// Sets the row back, as a restored or failed-over database does.
+    pub(super) fn restore(&mut self, backup: &Backup) {
+        let Session {
+            generation,
+            rotated_at,
+            idle_until,
+            late_generation,
+            late_streak,
+            ended,
+            ..
+        } = backup.row;
+        let (at, reason) = match ended {
+            Some((at, reason)) => (at.to_string(), format!("'{}'", reason.as_str())),
+            None => ("NULL".to_owned(), "NULL".to_owned()),
+        };
+        let sql = format!(
+            "UPDATE sessions SET generation = {generation}, rotated_at = {rotated_at}, idle_until = {idle_until}, \
+             late_generation = {late_generation}, late_streak = {late_streak}, ended_at = {at}, \
+             end_reason = {reason} WHERE id = '{}'",
+            self.id
+        );
+        diesel::sql_query(sql)
+            .execute(&mut *self.world.raw.borrow_mut())
+            .unwrap();
+        self.table = backup.table.clone();
+    }
+
+    async fn send(&self, replica: usize, ask: Ask) -> Result<Option<Pair>, Error> {
+        let (replica, caller) = (&self.world.replicas[replica % 2], caller(self.now));
+        match ask {
+            Ask::Refresh(n) => replica
+                .refresh(&self.access, &self.token(n), &caller)
+                .await
+                .map(Some),
+            Ask::LogOut(n) => replica
+                .log_out(&self.access, &self.token(n), &caller)
+                .await
+                .map(|()| None),
+        }
+    }
+
+    fn token(&self, n: i64) -> String {
+        self.issued[&n].clone()
+    }
+
+    /// Notes what was handed out: one generation has one refresh token, however often it is answered.
+    fn heard(&mut self, answer: Result<Option<Pair>, Error>) -> Result<Answer, String> {
+        Ok(match answer {
+            Ok(None) => Answer::LoggedOut,
+            Ok(Some(pair)) => {
+                let token =
+                    RefreshToken::decode(&pair.refresh_token, &self.world.mac_keys.keys()).unwrap();
+                let known = self
+                    .issued
+                    .entry(token.generation)
+                    .or_insert_with(|| pair.refresh_token.clone());
+                if *known != pair.refresh_token || token.session != self.id {
+                    return Err(format!(
+                        "generation {} has two refresh tokens",
+                        token.generation
+                    ));
+                }
+                self.access = pair.access_token;
+                Answer::Pair(token.generation)
+            }
+            Err(Error::Superseded) => Answer::Superseded,
+            Err(Error::Reused) => Answer::Reused,
+            Err(Error::SessionOver(Over::Idle)) => Answer::Over("idle"),
+            Err(Error::SessionOver(Over::Absolute)) => Answer::Over("absolute"),
+            Err(Error::SessionOver(Over::Ended(reason))) => Answer::Over(reason.as_str()),
+            Err(other) => Answer::Other(other.to_string()),
+        })
+    }
+
+    fn check_row(&self, row: &Session) -> Result<(), String> {
+        let mut found = self.table.clone();
+        found.generation = row.generation;
+        found.rotated_at = row.rotated_at;
+        found.idle_until = row.idle_until;
+        found.absolute_until = row.absolute_until;
+        found.ended = row.ended.map(|(_, reason)| reason.as_str());
+        if found == self.table {
+            Ok(())
+        } else {
+            Err(format!("the row is {found:?} instead of {:?}", self.table))
+        }
+    }
+}
+
+fn apply(table: &mut Table, ask: Ask, now: i64) -> (Answer, usize) {
+    match ask {
+        Ask::Refresh(n) => table.present(n, now),
+        Ask::LogOut(_) => table.log_out(now),
+    }
+}
+
+fn caller(now: i64) -> Caller {
+    Caller {
+        now,
+        arrived: Instant::now(),
+        address: "a".into(),
+        user_agent: "t".into(),
+        request_id: "r".into(),
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(10)
+}
