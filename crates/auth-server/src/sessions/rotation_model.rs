@@ -11,7 +11,8 @@ mod world;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
-use world::{ABSOLUTE, Answer, Ask, Case, GRACE, IDLE, World};
+use table::{ABSOLUTE, Answer, Ask, GRACE, IDLE};
+use world::{Case, World};
 
 /// Runs one in `share` of the usual number of stories (256, or `PROPTEST_CASES`) through one world; a failure
 /// names the shortest story that shows it.

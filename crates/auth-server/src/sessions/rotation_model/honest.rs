@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::stories;
-use super::table::Table;
-use super::world::{Answer, Ask, Case, GRACE, LATE_RETRIES};
+use super::table::{Answer, Ask, GRACE, LATE_RETRIES, Table};
+use super::world::Case;
 
 #[derive(Clone, Debug)]
 enum HonestStep {

@@ -4,7 +4,33 @@
 
 use std::collections::BTreeSet;
 
-use super::world::{ABSOLUTE, Answer, GRACE, IDLE, LATE_RETRIES};
+pub(super) const GRACE: i64 = 30;
+pub(super) const LATE_RETRIES: i64 = 3;
+pub(super) const IDLE: i64 = 10_000;
+pub(super) const ABSOLUTE: i64 = 50_000;
+/// When the stories begin.
+pub(super) const MORNING: i64 = 1_800_000_000;
+
+/// What a client hears.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// A pair with the refresh token of this generation.
+    Pair(i64),
+    Superseded,
+    Reused,
+    Over(&'static str),
+    LoggedOut,
+    Other(String),
+}
+
+/// Something a client asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ask {
+    /// A refresh with the token of this generation.
+    Refresh(i64),
+    /// A log-out with the token of this generation.
+    LogOut(i64),
+}
 
 /// What the contract says a session is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +65,22 @@ impl Table {
 
     /// How many generations in a row, up to the one before this, were handed out late.
     pub(super) fn late_in_a_row(&self) -> i64 {
-        (1..)
+        (1..self.generation)
             .take_while(|back| self.late.contains(&(self.generation - back)))
-            .count() as i64
+            .last()
+            .unwrap_or_default()
     }
 
-    /// Presents the token of generation `n`: the answer, and how many audit records it leaves.
-    pub(super) fn present(&mut self, n: i64, now: i64) -> (Answer, usize) {
+    /// What is answered to a client, and how many audit records that leaves.
+    pub(super) fn answer(&mut self, ask: Ask, now: i64) -> (Answer, usize) {
+        match ask {
+            Ask::Refresh(n) => self.present(n, now),
+            Ask::LogOut(_) => self.log_out(now),
+        }
+    }
+
+    /// Presents the token of generation `n`.
+    fn present(&mut self, n: i64, now: i64) -> (Answer, usize) {
         if self.absolute_until <= now {
             return (Answer::Over("absolute"), 0);
         }
@@ -78,7 +113,7 @@ impl Table {
     }
 
     /// Logs out with any token of the session.
-    pub(super) fn log_out(&mut self, now: i64) -> (Answer, usize) {
+    fn log_out(&mut self, now: i64) -> (Answer, usize) {
         if now < self.absolute_until && self.ended.is_none() {
             self.ended = Some("logout");
             return (Answer::LoggedOut, 1);

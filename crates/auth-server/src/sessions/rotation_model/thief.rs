@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::stories;
-use super::world::{Answer, Ask, GRACE};
+use super::table::{Answer, Ask, GRACE};
 
 #[test]
 fn a_thief_who_keeps_step_is_found_within_four_exchanges() {

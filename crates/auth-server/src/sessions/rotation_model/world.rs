@@ -11,7 +11,7 @@ use shared::keys::KeyRing;
 use shared::token::{Policy, Signer, Validator};
 use uuid::Uuid;
 
-use super::table::Table;
+use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
 use crate::db::{Db, NewUser};
 use crate::endings::Endings;
 use crate::error::Error;
@@ -22,25 +22,6 @@ use crate::refresh_token::RefreshToken;
 use crate::rotation::Over;
 use crate::sessions::{Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
-
-pub(super) const GRACE: i64 = 30;
-pub(super) const LATE_RETRIES: i64 = 3;
-pub(super) const IDLE: i64 = 10_000;
-pub(super) const ABSOLUTE: i64 = 50_000;
-/// When the stories begin.
-pub(super) const MORNING: i64 = 1_800_000_000;
-
-/// What a client hears.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// A pair with the refresh token of this generation.
-    Pair(i64),
-    Superseded,
-    Reused,
-    Over(&'static str),
-    LoggedOut,
-    Other(String),
-}
 
 /// Two replicas of the rules on one database, and a user.
 pub(super) struct World {
@@ -79,7 +60,7 @@ impl World {
                 Arc::clone(&mac_keys),
                 Endings::new(3600),
                 LifetimeSettings {
-                    access_token_ttl: Duration::from_secs(300),
+                    access_token_ttl: Duration::from_mins(5),
                     refresh_idle_ttl: Duration::from_secs(IDLE.unsigned_abs()),
                     refresh_absolute_ttl: Duration::from_secs(ABSOLUTE.unsigned_abs()),
                     refresh_grace: Duration::from_secs(GRACE.unsigned_abs()),
@@ -160,15 +141,6 @@ pub(super) struct Backup {
     pub(super) table: Table,
 }
 
-/// Something a client asks.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Ask {
-    /// A refresh with the token of this generation.
-    Refresh(i64),
-    /// A log-out with the token of this generation.
-    LogOut(i64),
-}
-
 impl Case<'_> {
     pub(super) fn newest(&self) -> i64 {
         *self.issued.keys().next_back().unwrap()
@@ -189,7 +161,7 @@ impl Case<'_> {
     pub(super) fn ask(&mut self, replica: usize, ask: Ask) -> Result<Answer, String> {
         let before = self.row();
         let answer = self.world.runtime.block_on(self.send(replica, ask));
-        let (expected, records) = apply(&mut self.table, ask, self.now);
+        let (expected, records) = self.table.answer(ask, self.now);
         let answer = self.heard(answer)?;
         if answer != expected {
             return Err(format!(
@@ -226,7 +198,7 @@ impl Case<'_> {
             let mut table = self.table.clone();
             let mut expected = heard.clone();
             for at in order {
-                expected[at] = apply(&mut table, asks[at], self.now).0;
+                expected[at] = table.answer(asks[at], self.now).0;
             }
             let was = std::mem::replace(&mut self.table, table);
             if expected == heard && self.check_row(&row).is_ok() {
@@ -331,13 +303,6 @@ impl Case<'_> {
         } else {
             Err(format!("the row is {found:?} instead of {:?}", self.table))
         }
-    }
-}
-
-fn apply(table: &mut Table, ask: Ask, now: i64) -> (Answer, usize) {
-    match ask {
-        Ask::Refresh(n) => table.present(n, now),
-        Ask::LogOut(_) => table.log_out(now),
     }
 }
 
