@@ -82,12 +82,16 @@ pub(crate) fn settings<S: Args>(
 #[derive(Parser)]
 struct Bare {}
 
+/// What tells the demo page's folder.
+const PAGE: [&str; 2] = ["index.html", "token-client.js"];
+
 /// The demo page: `web` of the working directory, or else of the source tree this was built from.
 pub(crate) fn web_root(working_directory: &Path) -> Option<PathBuf> {
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
     [working_directory.join("web"), built_from]
         .into_iter()
-        .find(|folder| folder.join("index.html").is_file())
+        // Other projects have a folder of that name, too.
+        .find(|folder| PAGE.iter().all(|file| folder.join(file).is_file()))
 }
 
 #[cfg(test)]
@@ -145,6 +149,12 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("quickstart-{}", std::process::id()));
         std::fs::create_dir_all(folder.join("web")).unwrap();
         std::fs::write(folder.join("web/index.html"), "").unwrap();
+        assert_ne!(
+            web_root(&folder),
+            Some(folder.join("web")),
+            "it may be another project's"
+        );
+        std::fs::write(folder.join("web/token-client.js"), "").unwrap();
         assert_eq!(web_root(&folder), Some(folder.join("web")));
         std::fs::remove_dir_all(&folder).unwrap();
     }

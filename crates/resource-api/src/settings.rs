@@ -29,7 +29,9 @@ const LEAST_MAX_AGE: Duration = Duration::from_secs(2);
 #[command(next_help_heading = "Revocation")]
 pub struct RevocationSettings {
     /// Address of auth-server, or of its feed behind some proxy; /internal/revocations is appended
-    /// to an address without a path. Without it ended sessions stay usable until their token is over.
+    /// to an address without a path. For https this machine must trust its certificate (on Linux
+    /// `SSL_CERT_FILE` names a list of your own). Without a feed, ended sessions stay usable until
+    /// their token is over.
     #[arg(long, env = "REVOCATION_FEED_URL", global = true)]
     pub revocation_feed_url: Option<String>,
 
