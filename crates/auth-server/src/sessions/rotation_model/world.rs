@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
+use shared::metrics::Metrics;
 use shared::token::{Policy, Signer, Validator};
 use uuid::Uuid;
 
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
+use crate::counters::Counters;
 use crate::db::{Db, NewUser};
 use crate::endings::Endings;
 use crate::error::Error;
@@ -53,12 +55,14 @@ impl World {
                 audiences: vec!["a".into()],
                 skew: 0,
             };
+            let metrics = Metrics::new("model", "0").unwrap();
             Sessions::new(
                 db.clone(),
                 Signer::new(Arc::clone(&keys), policy.clone()),
                 Arc::new(Validator::new(Arc::clone(&keys), policy)),
                 Arc::clone(&mac_keys),
                 Endings::new(3600),
+                Counters::register(&metrics).unwrap(),
                 LifetimeSettings {
                     access_token_ttl: Duration::from_mins(5),
                     refresh_idle_ttl: Duration::from_secs(IDLE.unsigned_abs()),
@@ -108,7 +112,7 @@ impl World {
     pub(super) fn begin(&self) -> Case<'_> {
         let pair = self
             .runtime
-            .block_on(self.replicas[0].start(&self.user, &caller(MORNING)))
+            .block_on(self.replicas[0].start(&self.user, None, &caller(MORNING)))
             .ok()
             .unwrap();
         let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.keys()).unwrap();
