@@ -80,12 +80,10 @@ impl Counter {
         keys: &MacKeys,
     ) -> Self {
         let tag = keyed_hash(email, keys);
-        let slot = match user {
-            Some(user) => match home(homes, from) {
-                Some(net) => format!("{user}@{net}"),
-                None => user.to_string(),
-            },
-            None => {
+        let slot = match (user, home(homes, from)) {
+            (Some(user), Some(net)) => format!("{user}@{net}"),
+            (Some(user), None) => user.to_string(),
+            (None, _) => {
                 let number = tag
                     .first_chunk::<2>()
                     .map_or(0, |bytes| u16::from_be_bytes(*bytes))

@@ -75,7 +75,7 @@ impl Command {
                     match made {
                         Made::New(path) => println!("made {}", path.display()),
                         Made::Kept(path) => {
-                            println!("{} is there already, left as it is", path.display())
+                            println!("{} is there already, left as it is", path.display());
                         }
                     }
                 }

@@ -42,7 +42,7 @@ enum Command {
     Sessions(sessions::Command),
     /// Compare both services, clocks, database and files, and say what to mend.
     Doctor(doctor::Doctor),
-    /// Ask the running service on AUTH_LISTEN whether it lives; exit code 0 if so.
+    /// Ask the running service on `AUTH_LISTEN` whether it lives; exit code 0 if so.
     Healthcheck,
 }
 

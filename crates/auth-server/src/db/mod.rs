@@ -9,10 +9,12 @@
 
 mod audit;
 mod connection;
+mod endings;
 mod feed;
 mod login_failures;
 mod migrate;
 mod schema;
+mod session_row;
 mod sessions;
 mod users;
 mod writer;

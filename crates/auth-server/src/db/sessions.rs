@@ -1,16 +1,15 @@
 //! Statements on `sessions`. Each that changes a row says in its condition what it found the row to be.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Text};
 use uuid::Uuid;
 
 use super::schema::{sessions, users};
-use super::users::{account, uuid};
+use super::session_row::{SessionRow, write_nonce};
+use super::users::account;
 use super::{DbError, Tx};
-use crate::model::{Account, EndReason, Session};
-use crate::refresh_token::{Nonce, RefreshToken};
+use crate::model::{Account, Session};
+use crate::refresh_token::RefreshToken;
 
 /// A session to insert.
 #[derive(Clone)]
@@ -74,82 +73,6 @@ struct RotatedRow {
     email: String,
     #[diesel(sql_type = Text)]
     roles: String,
-}
-
-#[derive(QueryableByName)]
-struct IdRow {
-    #[diesel(sql_type = Text)]
-    id: String,
-}
-
-#[derive(QueryableByName, Queryable)]
-struct SessionRow {
-    #[diesel(sql_type = Text)]
-    id: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    user_id: Option<String>,
-    #[diesel(sql_type = Text)]
-    nonce: String,
-    #[diesel(sql_type = BigInt)]
-    generation: i64,
-    #[diesel(sql_type = BigInt)]
-    created_at: i64,
-    #[diesel(sql_type = BigInt)]
-    rotated_at: i64,
-    #[diesel(sql_type = BigInt)]
-    idle_until: i64,
-    #[diesel(sql_type = BigInt)]
-    absolute_until: i64,
-    #[diesel(sql_type = BigInt)]
-    late_generation: i64,
-    #[diesel(sql_type = BigInt)]
-    late_streak: i64,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    ended_at: Option<i64>,
-    #[diesel(sql_type = Nullable<Text>)]
-    end_reason: Option<String>,
-    #[diesel(sql_type = Text)]
-    device: String,
-    #[diesel(sql_type = Text)]
-    address: String,
-}
-
-impl TryFrom<SessionRow> for Session {
-    type Error = DbError;
-
-    fn try_from(row: SessionRow) -> Result<Self, DbError> {
-        Ok(Self {
-            id: uuid(&row.id)?,
-            user: row.user_id.as_deref().map(uuid).transpose()?,
-            generation: row.generation,
-            nonce: read_nonce(&row.nonce)?,
-            created_at: row.created_at,
-            rotated_at: row.rotated_at,
-            idle_until: row.idle_until,
-            absolute_until: row.absolute_until,
-            late_generation: row.late_generation,
-            late_streak: row.late_streak,
-            ended: row.ended_at.map(|at| {
-                (
-                    at,
-                    EndReason::parse(row.end_reason.as_deref().unwrap_or_default()),
-                )
-            }),
-            device: row.device,
-            address: row.address,
-        })
-    }
-}
-
-fn read_nonce(text: &str) -> Result<Nonce, DbError> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    bytes
-        .and_then(|b| b.try_into().ok())
-        .ok_or(DbError::Unreadable("nonce"))
-}
-
-fn write_nonce(nonce: &Nonce) -> String {
-    URL_SAFE_NO_PAD.encode(nonce)
 }
 
 impl Tx<'_> {
@@ -275,100 +198,6 @@ impl Tx<'_> {
         Ok(hit == 1)
     }
 
-    /// Ends a session for reuse, if nothing moved since it was read.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn end_reused_session(&mut self, session: &Session, now: i64) -> Result<bool, DbError> {
-        let hit = diesel::update(
-            sessions::table
-                .filter(sessions::id.eq(session.id.to_string()))
-                .filter(sessions::generation.eq(session.generation))
-                .filter(sessions::late_generation.eq(session.late_generation))
-                .filter(sessions::ended_at.is_null()),
-        )
-        .set((
-            sessions::ended_at.eq(now),
-            sessions::end_reason.eq(EndReason::Reuse.as_str()),
-        ))
-        .execute(self.0)?;
-        Ok(hit == 1)
-    }
-
-    /// Ends a session of this user that is not yet ended.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn end_session_of(
-        &mut self,
-        user: Uuid,
-        id: Uuid,
-        reason: EndReason,
-        now: i64,
-    ) -> Result<bool, DbError> {
-        let hit = diesel::update(
-            sessions::table
-                .filter(sessions::id.eq(id.to_string()))
-                .filter(sessions::user_id.eq(user.to_string()))
-                .filter(sessions::ended_at.is_null()),
-        )
-        .set((
-            sessions::ended_at.eq(now),
-            sessions::end_reason.eq(reason.as_str()),
-        ))
-        .execute(self.0)?;
-        Ok(hit == 1)
-    }
-
-    /// Ends all live sessions of a user and says which.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn end_sessions_of(
-        &mut self,
-        user: Uuid,
-        reason: EndReason,
-        now: i64,
-    ) -> Result<Vec<Uuid>, DbError> {
-        let rows = diesel::sql_query(
-            "UPDATE sessions SET ended_at = $1, end_reason = $2 \
-             WHERE user_id = $3 AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 RETURNING id",
-        )
-        .bind::<BigInt, _>(now)
-        .bind::<Text, _>(reason.as_str())
-        .bind::<Text, _>(user.to_string())
-        .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(now)
-        .load::<IdRow>(self.0)?;
-        rows.iter().map(|row| uuid(&row.id)).collect()
-    }
-
-    /// Ends the least recently used live sessions of a user beyond the first `keep`, and says which.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn end_sessions_beyond(
-        &mut self,
-        user: Uuid,
-        keep: u32,
-        now: i64,
-    ) -> Result<Vec<Uuid>, DbError> {
-        let rows = diesel::sql_query(
-            "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL AND id IN ( \
-               SELECT id FROM sessions \
-               WHERE user_id = $3 AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 \
-               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $6) RETURNING id",
-        )
-        .bind::<BigInt, _>(now)
-        .bind::<Text, _>(EndReason::Limit.as_str())
-        .bind::<Text, _>(user.to_string())
-        .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(i64::from(keep))
-        .load::<IdRow>(self.0)?;
-        rows.iter().map(|row| uuid(&row.id)).collect()
-    }
-
     /// A session and its user.
     ///
     /// # Errors
@@ -409,30 +238,5 @@ impl Tx<'_> {
             .into_iter()
             .map(Session::try_from)
             .collect()
-    }
-
-    /// Takes device and address out of a user's sessions: they stay only to be refused.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn strip_sessions_of(&mut self, user: Uuid) -> Result<(), DbError> {
-        diesel::update(sessions::table.filter(sessions::user_id.eq(user.to_string())))
-            .set((sessions::device.eq(""), sessions::address.eq("")))
-            .execute(self.0)?;
-        Ok(())
-    }
-
-    /// Deletes up to `limit` sessions whose absolute end is before `before`.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn delete_old_sessions(&mut self, before: i64, limit: i64) -> Result<usize, DbError> {
-        Ok(diesel::sql_query(
-            "DELETE FROM sessions WHERE id IN \
-               (SELECT id FROM sessions WHERE absolute_until < $1 ORDER BY absolute_until LIMIT $2)",
-        )
-        .bind::<BigInt, _>(before)
-        .bind::<BigInt, _>(limit)
-        .execute(self.0)?)
     }
 }

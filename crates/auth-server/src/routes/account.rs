@@ -2,7 +2,8 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use actix_web::web::{Data, Json};
+use actix_web::web::Data;
+use shared::http::Json;
 
 use super::bodies::{
     Confirmation, Credentials, NewPassword, NewProfile, OldPair, PairBody, Registration, UserBody,

@@ -1,0 +1,234 @@
+//! Changes of an account, by its user or by an operator.
+
+use uuid::Uuid;
+
+use super::{Accounts, forms, taken};
+use crate::db::{AuditRecord, DbError, Tx};
+use crate::error::Error;
+use crate::model::{Account, Caller, EndReason, Event};
+use crate::password::Password;
+use crate::sessions::{deadline, end_all};
+
+/// What a change of the account asks for.
+pub struct ProfileChange {
+    /// A new name, if any.
+    pub user_name: Option<String>,
+    /// A new e-mail, if any.
+    pub email: Option<String>,
+}
+
+impl Accounts {
+    /// Changes name or e-mail.
+    ///
+    /// # Errors
+    /// As registration, and [`Error::InvalidCredentials`] for a wrong current password.
+    pub async fn change_profile(
+        &self,
+        user: Uuid,
+        current: Password,
+        change: ProfileChange,
+        caller: &Caller,
+    ) -> Result<Account, Error> {
+        change
+            .user_name
+            .as_deref()
+            .map_or(Ok(()), forms::check_user_name)?;
+        change.email.as_deref().map_or(Ok(()), forms::check_email)?;
+        let user = self.confirmed(user, current, caller).await?;
+        let detail = match (&change.user_name, &change.email) {
+            (Some(_), Some(_)) => "name and e-mail",
+            (Some(_), None) => "name",
+            (None, Some(_)) => "e-mail",
+            (None, None) => {
+                return Err(Error::InvalidRequest(
+                    "neither userName nor email is there to be changed",
+                ));
+            }
+        };
+        let account = Account {
+            user_name: change.user_name.unwrap_or(user.account.user_name),
+            email: change.email.unwrap_or(user.account.email),
+            ..user.account
+        };
+        let (unit_account, version, unit_caller) =
+            (account.clone(), user.password_version, caller.clone());
+        let changed = self.db.write(deadline(caller), move |tx| {
+            let hit = tx.set_profile(&unit_account, version)?;
+            if hit {
+                let record = AuditRecord::of(Event::AccountChanged, unit_account.id).detail(detail);
+                tx.audit(&unit_caller, &record)?;
+            }
+            Ok(hit)
+        });
+        if changed.await.map_err(taken)? {
+            Ok(account)
+        } else {
+            Err(Error::InvalidCredentials)
+        }
+    }
+
+    /// Deletes the account: its sessions end, and of the user only ids stay, in the audit trail.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`] for a wrong current password.
+    pub async fn delete(
+        &self,
+        user: Uuid,
+        current: Password,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let user = self.confirmed(user, current, caller).await?;
+        let (id, version) = (user.account.id, Some(user.password_version));
+        if self.remove(id, version, EndReason::Ended, caller).await? {
+            Ok(())
+        } else {
+            Err(Error::InvalidCredentials)
+        }
+    }
+
+    /// Deletes an account, with a `password_version` only if that is still the password's.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn remove(
+        &self,
+        id: Uuid,
+        password_version: Option<i64>,
+        reason: EndReason,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
+        let unit_caller = caller.clone();
+        let ended = self
+            .db
+            .write(deadline(caller), move |tx| {
+                // The users row first: a log-in in flight then finds none. Its sessions' rows lose their
+                // user with it, so they are found before; a session that begins in between cannot be, since
+                // its unit writes the users row, too.
+                if !tx.lock_user(id, password_version)? {
+                    return Ok(None);
+                }
+                let ended = end_all(tx, &unit_caller, id, reason)?;
+                tx.strip_sessions_of(id)?;
+                tx.audit(&unit_caller, &AuditRecord::of(Event::UserDeleted, id))?;
+                tx.strip_audit_of(id)?;
+                tx.delete_user(id)?;
+                Ok(Some(ended))
+            })
+            .await?;
+        let Some(ended) = ended else { return Ok(false) };
+        self.endings.publish(&ended, caller.now);
+        Ok(true)
+    }
+
+    /// Sets a password without knowing the old one; every session ends. `false` for an unknown user.
+    ///
+    /// # Errors
+    /// [`Error::WeakPassword`]; the database's.
+    pub async fn set_password(
+        &self,
+        id: Uuid,
+        new: Password,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
+        forms::check_password(&new)?;
+        let hash = self.hasher.hash(new).await?;
+        self.change_and_end(id, EndReason::Password, caller, move |tx, caller| {
+            let hit = tx.set_password(id, None, &hash)?;
+            if hit {
+                tx.audit(caller, &AuditRecord::of(Event::PasswordChanged, id))?;
+            }
+            Ok(hit)
+        })
+        .await
+    }
+
+    /// Blocks an account; every session ends. `false` if it is blocked already, or unknown.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn block(&self, id: Uuid, caller: &Caller) -> Result<bool, Error> {
+        self.change_and_end(id, EndReason::Blocked, caller, move |tx, caller| {
+            let hit = tx.set_blocked(id, Some(caller.now))?;
+            if hit {
+                tx.audit(
+                    caller,
+                    &AuditRecord::of(Event::UserBlocked, id).detail("admin"),
+                )?;
+            }
+            Ok(hit)
+        })
+        .await
+    }
+
+    /// Lifts a block. `false` if there is none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unblock(&self, id: Uuid, caller: &Caller) -> Result<bool, Error> {
+        let unit_caller = caller.clone();
+        let lifted = self.db.write(deadline(caller), move |tx| {
+            let hit = tx.set_blocked(id, None)?;
+            if hit {
+                tx.audit(&unit_caller, &AuditRecord::of(Event::UserUnblocked, id))?;
+            }
+            Ok(hit)
+        });
+        Ok(lifted.await?)
+    }
+
+    /// Sets the roles, which the next refresh takes over; with `now`, every session ends instead.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn set_roles(
+        &self,
+        id: Uuid,
+        roles: Vec<String>,
+        now: bool,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
+        let change = move |tx: &mut Tx<'_>, caller: &Caller| {
+            let hit = tx.set_roles(id, &roles)?;
+            if hit {
+                tx.audit(
+                    caller,
+                    &AuditRecord::of(Event::AccountChanged, id).detail("roles"),
+                )?;
+            }
+            Ok(hit)
+        };
+        if now {
+            return self
+                .change_and_end(id, EndReason::Admin, caller, change)
+                .await;
+        }
+        let unit_caller = caller.clone();
+        Ok(self
+            .db
+            .write(deadline(caller), move |tx| change(tx, &unit_caller))
+            .await?)
+    }
+
+    /// A change of the users row, and then the end of the user's sessions, in one unit.
+    async fn change_and_end(
+        &self,
+        id: Uuid,
+        reason: EndReason,
+        caller: &Caller,
+        change: impl Fn(&mut Tx<'_>, &Caller) -> Result<bool, DbError> + Send + 'static,
+    ) -> Result<bool, Error> {
+        let unit_caller = caller.clone();
+        let ended = self
+            .db
+            .write(deadline(caller), move |tx| {
+                if !change(tx, &unit_caller)? {
+                    return Ok(None);
+                }
+                end_all(tx, &unit_caller, id, reason).map(Some)
+            })
+            .await?;
+        let Some(ended) = ended else { return Ok(false) };
+        self.endings.publish(&ended, caller.now);
+        Ok(true)
+    }
+}

@@ -1,0 +1,66 @@
+//! A session's row as it is stored, and back.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use diesel::prelude::*;
+
+use super::DbError;
+use super::users::uuid;
+use crate::model::{EndReason, Session};
+use crate::refresh_token::Nonce;
+
+#[derive(Queryable)]
+pub(super) struct SessionRow {
+    id: String,
+    user_id: Option<String>,
+    nonce: String,
+    generation: i64,
+    created_at: i64,
+    rotated_at: i64,
+    idle_until: i64,
+    absolute_until: i64,
+    late_generation: i64,
+    late_streak: i64,
+    ended_at: Option<i64>,
+    end_reason: Option<String>,
+    device: String,
+    address: String,
+}
+
+impl TryFrom<SessionRow> for Session {
+    type Error = DbError;
+
+    fn try_from(row: SessionRow) -> Result<Self, DbError> {
+        Ok(Self {
+            id: uuid(&row.id)?,
+            user: row.user_id.as_deref().map(uuid).transpose()?,
+            generation: row.generation,
+            nonce: read_nonce(&row.nonce)?,
+            created_at: row.created_at,
+            rotated_at: row.rotated_at,
+            idle_until: row.idle_until,
+            absolute_until: row.absolute_until,
+            late_generation: row.late_generation,
+            late_streak: row.late_streak,
+            ended: row.ended_at.map(|at| {
+                (
+                    at,
+                    EndReason::parse(row.end_reason.as_deref().unwrap_or_default()),
+                )
+            }),
+            device: row.device,
+            address: row.address,
+        })
+    }
+}
+
+fn read_nonce(text: &str) -> Result<Nonce, DbError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+    bytes
+        .and_then(|b| b.try_into().ok())
+        .ok_or(DbError::Unreadable("nonce"))
+}
+
+pub(super) fn write_nonce(nonce: &Nonce) -> String {
+    URL_SAFE_NO_PAD.encode(nonce)
+}

@@ -1,0 +1,211 @@
+//! How a session turns over: the table of rotation rules, acted upon.
+
+use super::end::end_all;
+use super::{Pair, Sessions, deadline, seconds};
+use crate::counters::Exchange;
+use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
+use crate::error::Error;
+use crate::model::{Caller, EndReason, Event, Session};
+use crate::refresh_token::RefreshToken;
+use crate::rotation::{Judgement, Over, RotationRules, judge};
+use crate::settings::ReusePolicy;
+
+/// Each further try means that another request changed the row between two statements of this one.
+const TRIES: usize = 8;
+
+impl Sessions {
+    /// Exchanges a pair for the next one, by the table of rotation rules.
+    ///
+    /// # Errors
+    /// The refusals of that table; [`Error::Busy`] and [`Error::Database`] leave the pair as it was.
+    pub async fn refresh(
+        &self,
+        access: &str,
+        refresh: &str,
+        caller: &Caller,
+    ) -> Result<Pair, Error> {
+        let exchanged = self.exchange(access, refresh, caller).await;
+        self.counters
+            .refresh(exchanged.as_ref().map(|(_, how)| *how));
+        exchanged.map(|(pair, _)| pair)
+    }
+
+    async fn exchange(
+        &self,
+        access: &str,
+        refresh: &str,
+        caller: &Caller,
+    ) -> Result<(Pair, Exchange), Error> {
+        let presented = RefreshToken::decode(refresh, &self.mac_keys.keys())?;
+        if presented.absolute_until <= caller.now {
+            return Err(Error::SessionOver(Over::Absolute));
+        }
+        let user = self.owner(access, &presented)?;
+        let rotation = Rotation {
+            presented,
+            user,
+            now: caller.now,
+            idle_until: caller
+                .now
+                .saturating_add(seconds(self.lifetimes.refresh_idle_ttl)),
+            address: caller.address.clone(),
+        };
+        for _ in 0..TRIES {
+            let unit = rotation.clone();
+            if let Some(rotated) = self
+                .db
+                .write_statement(deadline(caller), move |tx| tx.rotate_session(&unit))
+                .await?
+            {
+                return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
+            }
+            if let Some(answer) = self.not_current(&rotation, caller).await? {
+                return Ok(answer);
+            }
+        }
+        Err(Error::Busy)
+    }
+
+    /// The refreshes that did not hit: reads why, and does what the table says. `None`: the row moved, again.
+    async fn not_current(
+        &self,
+        rotation: &Rotation,
+        caller: &Caller,
+    ) -> Result<Option<(Pair, Exchange)>, Error> {
+        let found = self.find(rotation.presented.session).await?;
+        let Some(SessionWithAccount { session, account }) =
+            found.filter(|found| found.session.nonce == rotation.presented.nonce)
+        else {
+            return Err(Error::SessionOver(Over::Gone));
+        };
+        if session.user.is_some_and(|user| user != rotation.user) {
+            return Err(Error::InvalidAccessToken);
+        }
+        let rules = RotationRules {
+            grace: seconds(self.lifetimes.refresh_grace),
+            late_retries: i64::from(self.lifetimes.refresh_late_retries),
+        };
+        let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
+            Judgement::Over(over) => return Err(Error::SessionOver(over)),
+            Judgement::Superseded => return Err(Error::Superseded),
+            Judgement::Retry => Exchange::Retry,
+            Judgement::LateRetry if self.count_late(&session, caller).await? => Exchange::LateRetry,
+            // The row moved on between the two statements.
+            Judgement::Current | Judgement::LateRetry => return Ok(None),
+            Judgement::Behind => {
+                let pair = self.catch_up(rotation, &session, caller).await?;
+                return Ok(pair.map(|pair| (pair, Exchange::Behind)));
+            }
+            Judgement::Reuse => {
+                return if self.end_reused(&session, rotation, caller).await? {
+                    Err(Error::Reused)
+                } else {
+                    Ok(None)
+                };
+            }
+        };
+        // A live session has its user; a row read between the two changes of a deletion is read again.
+        let Some(account) = account else {
+            return Ok(None);
+        };
+        let current = rotation.presented.at_generation(session.generation);
+        let pair = self.pair(&account, &current, session.idle_until, rotation.now)?;
+        Ok(Some((pair, how)))
+    }
+
+    async fn count_late(&self, session: &Session, caller: &Caller) -> Result<bool, Error> {
+        let (session, unit_caller) = (session.clone(), caller.clone());
+        let counted = self.db.write(deadline(caller), move |tx| {
+            if !tx.mark_late(&session)? {
+                return Ok(false);
+            }
+            tx.audit(&unit_caller, &record(Event::LateRetry, &session))?;
+            Ok(true)
+        });
+        Ok(counted.await?)
+    }
+
+    async fn catch_up(
+        &self,
+        rotation: &Rotation,
+        session: &Session,
+        caller: &Caller,
+    ) -> Result<Option<Pair>, Error> {
+        let (unit, session, unit_caller) = (rotation.clone(), session.clone(), caller.clone());
+        let moved = self.db.write(deadline(caller), move |tx| {
+            let rotated = tx.catch_up_session(&unit, session.generation)?;
+            if rotated.is_some() {
+                tx.audit(&unit_caller, &record(Event::RowBehind, &session))?;
+            }
+            Ok(rotated)
+        });
+        moved
+            .await?
+            .map(|rotated| self.rotated_pair(rotation, &rotated))
+            .transpose()
+    }
+
+    async fn end_reused(
+        &self,
+        session: &Session,
+        rotation: &Rotation,
+        caller: &Caller,
+    ) -> Result<bool, Error> {
+        let block = self.lifetimes.refresh_reuse == ReusePolicy::BlockUser;
+        let (id, user) = (session.id, rotation.user);
+        log::warn!(
+            "reuse: generation {} of session {id} came back at generation {} (request {})",
+            rotation.presented.generation,
+            session.generation,
+            caller.request_id
+        );
+        let (session, unit_caller) = (session.clone(), caller.clone());
+        let ended = self
+            .db
+            .write(deadline(caller), move |tx| {
+                // The users row first, as everyone does: two that block at once wait instead of deadlocking.
+                let blocked = block && tx.set_blocked(user, Some(unit_caller.now))?;
+                if !tx.end_reused_session(&session, unit_caller.now)? {
+                    return Err(DbError::Moved);
+                }
+                let reused =
+                    record(Event::SessionEnded, &session).detail(EndReason::Reuse.as_str());
+                tx.audit(&unit_caller, &reused)?;
+                let mut ended = vec![session.id];
+                if blocked {
+                    tx.audit(
+                        &unit_caller,
+                        &AuditRecord::of(Event::UserBlocked, user).detail("reuse"),
+                    )?;
+                    ended.extend(end_all(tx, &unit_caller, user, EndReason::Blocked)?);
+                }
+                Ok(ended)
+            })
+            .await;
+        match ended {
+            Ok(ended) => {
+                self.announce(&ended, EndReason::Reuse, caller);
+                Ok(true)
+            }
+            Err(DbError::Moved) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn rotated_pair(&self, rotation: &Rotation, rotated: &Rotated) -> Result<Pair, Error> {
+        let next = rotation
+            .presented
+            .at_generation(rotation.presented.generation.saturating_add(1));
+        self.pair(&rotated.account, &next, rotated.idle_until, rotation.now)
+    }
+}
+
+fn record(event: Event, session: &Session) -> AuditRecord {
+    AuditRecord {
+        event,
+        user: session.user,
+        session: Some(session.id),
+        generation: Some(session.generation),
+        detail: None,
+    }
+}

@@ -1,0 +1,191 @@
+//! How a session begins: a log-in, or a change of the password.
+
+use uuid::Uuid;
+
+use super::end::{audit_endings, end_all};
+use super::{Pair, Sessions, deadline, seconds};
+use crate::db::{AuditRecord, DbError, NewSession, Tx};
+use crate::error::Error;
+use crate::login_delay::Counter;
+use crate::model::{Account, Caller, EndReason, Event, User};
+use crate::refresh_token::RefreshToken;
+
+/// Old rows that a log-in takes away: more than it adds, so that they run out.
+const SWEEP: i64 = 20;
+
+/// Seconds after its absolute end that a row stays: longer than any revocation is in force.
+const KEEP_SESSION: i64 = 2 * 3600;
+
+impl Sessions {
+    /// Begins a session for a user whose password was just checked.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`] or [`Error::AccountBlocked`] if the account changed since.
+    pub async fn start(
+        &self,
+        user: &User,
+        counter: Option<Counter>,
+        caller: &Caller,
+    ) -> Result<Pair, Error> {
+        let new = self.new_session(&user.account, caller)?;
+        let (version, keep, unit_caller, unit_new) = (
+            user.password_version,
+            self.lifetimes.max_sessions_per_user,
+            caller.clone(),
+            new.clone(),
+        );
+        let begun = self
+            .db
+            .write(deadline(caller), move |tx| {
+                if let Some(counter) = &counter {
+                    // A guess that turned out right while others began a delay is not let in by it.
+                    let wait = tx.login_failures(counter)?.wait(unit_caller.now);
+                    if wait > 0 {
+                        return Ok(Begun::Delayed(wait));
+                    }
+                }
+                // First of the writes, since block and password change write this row first too: one of the two sees the other.
+                if !tx.mark_login(unit_new.user, version, unit_caller.now)? {
+                    return Ok(Begun::Changed);
+                }
+                if let Some(counter) = &counter {
+                    tx.clear_login_failures(counter)?;
+                }
+                begin(tx, &unit_caller, &unit_new, keep).map(Begun::Session)
+            })
+            .await?;
+        let ended = match begun {
+            Begun::Session(ended) => ended,
+            Begun::Delayed(wait) => {
+                return Err(Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1)));
+            }
+            Begun::Changed => {
+                let id = user.account.id;
+                let now = self.db.read(move |tx| tx.find_user(id)).await?;
+                let blocked = now.is_some_and(|user| user.blocked_at.is_some());
+                return Err(if blocked {
+                    Error::AccountBlocked
+                } else {
+                    Error::InvalidCredentials
+                });
+            }
+        };
+        self.announce(&ended, EndReason::Limit, caller);
+        self.sweep(caller);
+        self.pair(&user.account, &new.token, new.idle_until, caller.now)
+    }
+
+    /// Changes the password: every session of the account ends, and the answer belongs to a new one.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`] if the account changed since the current password was checked.
+    pub async fn change_password(
+        &self,
+        user: &User,
+        hash: String,
+        caller: &Caller,
+    ) -> Result<Pair, Error> {
+        let new = self.new_session(&user.account, caller)?;
+        let (version, keep, unit_caller, unit_new) = (
+            user.password_version,
+            self.lifetimes.max_sessions_per_user,
+            caller.clone(),
+            new.clone(),
+        );
+        let ended = self
+            .db
+            .write(deadline(caller), move |tx| {
+                let (id, caller) = (unit_new.user, &unit_caller);
+                if !tx.set_password(id, Some(version), &hash)? {
+                    return Ok(None);
+                }
+                tx.audit(caller, &AuditRecord::of(Event::PasswordChanged, id))?;
+                let mut ended = end_all(tx, caller, id, EndReason::Password)?;
+                ended.extend(begin(tx, caller, &unit_new, keep)?);
+                Ok(Some(ended))
+            })
+            .await?
+            .ok_or(Error::InvalidCredentials)?;
+        self.announce(&ended, EndReason::Password, caller);
+        self.pair(&user.account, &new.token, new.idle_until, caller.now)
+    }
+
+    fn new_session(&self, account: &Account, caller: &Caller) -> Result<NewSession, Error> {
+        let keys = self.mac_keys.keys();
+        let key = keys
+            .signing(caller.now)
+            .ok_or_else(|| Error::Internal("no MAC key".into()))?;
+        let absolute_until = caller
+            .now
+            .saturating_add(seconds(self.lifetimes.refresh_absolute_ttl));
+        let idle_until = caller
+            .now
+            .saturating_add(seconds(self.lifetimes.refresh_idle_ttl));
+        Ok(NewSession {
+            token: RefreshToken {
+                key_id: key.id(),
+                session: Uuid::new_v4(),
+                generation: 1,
+                nonce: rand::random(),
+                absolute_until,
+            },
+            user: account.id,
+            created_at: caller.now,
+            idle_until: idle_until.min(absolute_until),
+            device: caller.user_agent.clone(),
+            address: caller.address.clone(),
+        })
+    }
+
+    /// Takes away a few rows that can no longer matter. After the answer, in a unit of its own: that two
+    /// replicas meet over the same rows must not fail anyone's log-in.
+    fn sweep(&self, caller: &Caller) {
+        let db = self.db.clone();
+        let deadline = deadline(caller);
+        let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
+        let audit_before = caller
+            .now
+            .saturating_sub(seconds(self.lifetimes.audit_retention));
+        tokio::spawn(async move {
+            let swept = db.write(deadline, move |tx| {
+                Ok((
+                    tx.delete_old_sessions(sessions_before, SWEEP)?,
+                    tx.delete_old_audit(audit_before, SWEEP)?,
+                ))
+            });
+            match swept.await {
+                Ok((sessions, records)) => {
+                    log::debug!("swept {sessions} sessions, {records} audit records");
+                }
+                Err(error) => log::debug!("not swept, the next log-in will: {error}"),
+            }
+        });
+    }
+}
+
+/// What a log-in's unit came to.
+enum Begun {
+    /// A session, and those that it pushed out.
+    Session(Vec<Uuid>),
+    /// Failures meanwhile began a delay of so many seconds.
+    Delayed(i64),
+    /// The account changed since its password was checked.
+    Changed,
+}
+
+/// Inserts the session and ends what exceeds the limit; the rest of a log-in's unit.
+fn begin(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    new: &NewSession,
+    keep: u32,
+) -> Result<Vec<Uuid>, DbError> {
+    tx.insert_session(new)?;
+    tx.audit(
+        caller,
+        &AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session),
+    )?;
+    let ended = tx.end_sessions_beyond(new.user, keep, caller.now)?;
+    audit_endings(tx, caller, new.user, &ended, EndReason::Limit)?;
+    Ok(ended)
+}
