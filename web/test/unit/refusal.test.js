@@ -92,6 +92,7 @@ test('12. the answer of a refresh is lost after the service rotated: the same pa
   assert.equal((await client.fetch(HOME)).status, 200);
   const [first, second, ...more] = w.of('refresh').map(({ body }) => body);
   assert.equal(first, second);
+  assert.ok(w.of('refresh').every(({ init }) => init.redirect === 'error'), 'no redirect carries the tokens elsewhere');
   assert.deepEqual(more, []);
   assert.equal(w.auth.sessions[0].generation, 1);
   const pause = times[1] - times[0];
@@ -135,6 +136,11 @@ test('13. a refresh ends within timeout (8 s), body and retry included', async (
     const took = performance.now() - start;
     assert.ok(took > 850 && took < 1300, `${name}: ${took} ms`);
   }
+  // Even where the given fetch knows nothing of signals.
+  const w = world();
+  w.signIn();
+  const deaf = () => new Promise(() => {});
+  await assert.rejects(w.client({ fetch: deaf, timeout: 50 }).refresh(), unavailable);
   clearInterval(keeper);
 });
 
@@ -186,10 +192,37 @@ test('15. after a passing failure no refresh for 1 s, or for Retry-After (second
   }
 });
 
+test('15. … a date is the service’s, so it is measured by the service’s clock', async (t) => {
+  let moved = 0;
+  const { now } = performance;
+  t.mock.method(performance, 'now', () => now.call(performance) + moved);
+  const ahead = 86_400_000;
+  const { w, old, client } = needsRefresh(() => problem(503, 'busy', { 'Retry-After': new Date(Date.now() + ahead + 20_000).toUTCString() }));
+  w.store({ ...old, skew: ahead });
+  await assert.rejects(client.refresh(), (error) => Math.abs(error.retryAfter - 20) < 1.5);
+  moved = 22_000;
+  await assert.rejects(client.refresh(), unavailable);
+  assert.equal(w.of('refresh').length, 2);
+});
+
+test('15. … which holds for the refresh, not for a newer pair of another tab, nor after a new log-in', async () => {
+  const { w, old, client } = needsRefresh(() => problem(503, 'busy', { 'Retry-After': '60' }));
+  await assert.rejects(client.fetch(HOME), unavailable);
+  const late = deferred();
+  w.on.api = (request, usual) => (request.token === old.accessToken ? late.promise : usual());
+  const call = client.fetch(HOME);
+  w.store(await w.auth.rotate(old).json());
+  late.resolve(expired());
+  assert.equal((await call).status, 200);
+  w.on.refresh = undefined;
+  await client.login({ email: 'u1', password: 'x' });
+  await client.refresh();
+});
+
 test('16. only a 401 with the header act: expired or act: revoked starts a refresh; any other answer comes back untouched', async () => {
   const untouched = [
     problem(401, 'token_bad_signature'),
-    problem(401, 'token_expired', { act: 'Expired!' }),
+    problem(401, 'token_expired', { act: 'not expired' }),
     problem(401, 'x', { act: 'login' }),
     problem(403, 'insufficient_role', { act: 'expired' }),
     problem(503, 'revocation_view_stale', { act: 'expired' }),

@@ -131,17 +131,21 @@ test('32. what another tab does is an event {remote: true}; the handler never wr
   w.storage.log.length = 0;
   tab.elsewhere(w.storage, KEY, value(fresh));
   assert.deepEqual(told(), [['refreshed', true, undefined]]);
+  tab.elsewhere(w.storage, KEY, value(w.auth.issue('u1')));
+  assert.deepEqual(told(), [['signedIn', true, undefined]], 'a new session of the same user');
   tab.elsewhere(w.storage, KEY, value(w.auth.issue('u2')));
   assert.deepEqual(told(), [['signedIn', true, undefined]]);
   tab.elsewhere(w.storage, KEY, null);
   assert.deepEqual(told(), [['signedOut', true, 'elsewhere']]);
   tab.elsewhere(w.storage, KEY, null);
   assert.deepEqual(told(), [], 'once');
-  assert.equal(w.storage.log.length, 4, 'the other tab’s writes, and none of the handler’s');
+  assert.equal(w.storage.log.length, 5, 'the other tab’s writes, and none of the handler’s');
 
+  const quiet = w.listen(w.client());
   tab.elsewhere(w.storage, 'something else', 'x');
   tab.elsewhere(fakeStorage(), KEY, value(pair));
   assert.deepEqual(told(), []);
+  assert.deepEqual(quiet, [], 'another key, another storage');
 
   await client.login(credentials);
   assert.deepEqual(told(), [['signedIn', false, undefined]]);
