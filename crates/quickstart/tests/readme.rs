@@ -1,0 +1,127 @@
+//! The README's tables of settings and commands against what the programs take.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests, and the functions they share"
+)]
+
+use std::collections::BTreeMap;
+
+use clap::{Args as _, Command, CommandFactory as _};
+
+const README: &str = include_str!("../../../README.md");
+
+/// Which services have a variable, and its default.
+type Variables = BTreeMap<String, (Vec<&'static str>, Option<String>)>;
+
+fn variables() -> Variables {
+    let mut all = Variables::new();
+    for (service, command) in [
+        (
+            "auth-server",
+            auth_server::Settings::augment_args(Command::new("")),
+        ),
+        (
+            "resource-api",
+            resource_api::Settings::augment_args(Command::new("")),
+        ),
+    ] {
+        for argument in command.get_arguments() {
+            let Some(variable) = argument.get_env() else {
+                panic!("{} has no variable", argument.get_id());
+            };
+            let default = argument.get_default_values().first();
+            let default = default.map(|value| value.to_str().unwrap().to_owned());
+            let default = default.filter(|value| !value.is_empty());
+            let known = all
+                .entry(variable.to_str().unwrap().to_owned())
+                .or_default();
+            known.0.push(service);
+            known.1 = default;
+        }
+    }
+    all
+}
+
+/// The README's table of settings, in the same form.
+fn table() -> Variables {
+    let section = README.split("\n## Settings\n").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut all = Variables::new();
+    for row in section.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let [_, names, default, service, ..] = cells[..] else {
+            panic!("not a row of settings: {row}");
+        };
+        let services = match service {
+            "both" => vec!["auth-server", "resource-api"],
+            "auth-server" => vec!["auth-server"],
+            "resource-api" => vec!["resource-api"],
+            other => panic!("no service: {other}"),
+        };
+        let default = default
+            .strip_prefix('`')
+            .and_then(|it| it.strip_suffix('`'));
+        for name in names.split(", ") {
+            let value = (services.clone(), default.map(str::to_owned));
+            all.insert(name.trim_matches('`').to_owned(), value);
+        }
+    }
+    all
+}
+
+#[test]
+fn the_table_of_settings_is_what_help_says() {
+    let (told, true_ones) = (table(), variables());
+    for (name, value) in &true_ones {
+        assert_eq!(told.get(name), Some(value), "{name} in the README");
+    }
+    assert_eq!(
+        told.len(),
+        true_ones.len(),
+        "the README tells of a variable that is none"
+    );
+}
+
+#[test]
+fn the_list_of_commands_is_what_help_says() {
+    let section = README.split("\n## Commands\n").nth(1).unwrap();
+    let list = section.split("```").nth(1).unwrap();
+    let listed = |path: &str| {
+        let mut lines = list.lines();
+        lines.any(|line| {
+            line == path
+                || line
+                    .strip_prefix(path)
+                    .is_some_and(|rest| rest.starts_with(' '))
+        })
+    };
+    let root = auth_server::cli::Cli::command();
+    let mut paths = vec![("auth-server".to_owned(), &root)];
+    while let Some((path, command)) = paths.pop() {
+        let mut below: Vec<_> = command
+            .get_subcommands()
+            .map(|it| (format!("{path} {}", it.get_name()), it))
+            .collect();
+        assert!(
+            !below.is_empty() || listed(&path),
+            "{path} is not in the README"
+        );
+        paths.append(&mut below);
+    }
+    for line in list.lines().filter(|line| line.starts_with("auth-server ")) {
+        let words = line
+            .split_whitespace()
+            .skip(1)
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'));
+        let mut command = &root;
+        for word in words.take(2) {
+            let Some(next) = command.find_subcommand(word) else {
+                break;
+            };
+            command = next;
+        }
+        let is_command = command.get_subcommands().next().is_none() || line.ends_with(" serves");
+        assert!(is_command, "there is no such command: {line}");
+    }
+}
