@@ -14,7 +14,7 @@ pub use check::Authenticated;
 use crate::db::{AuditRecord, Db, DbError, NewUser};
 use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_key_file::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::model::{Account, Caller, Event};
 use crate::password::{Hasher, Password};
 use crate::sessions::deadline;

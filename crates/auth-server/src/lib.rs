@@ -12,7 +12,6 @@ pub mod endings;
 pub mod error;
 pub mod key_files;
 pub mod login_delay;
-pub mod mac_key_file;
 pub mod mac_keys;
 pub mod model;
 pub mod password;

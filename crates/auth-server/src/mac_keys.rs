@@ -6,7 +6,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use shared::key_file::{FileOf, Keys};
 use zeroize::{Zeroize, Zeroizing};
+
+/// The file of the MAC keys.
+///
+/// `keys rotate-refresh` adds a key some time before sessions begin with it, so that every replica has read
+/// it by then.
+pub type MacKeyFile = FileOf<MacKeys>;
 
 /// Bytes of a MAC key: as long as the MAC, as RFC 2104 §3 advises.
 const SECRET: usize = 32;
@@ -62,14 +69,14 @@ pub struct MacKeys {
 pub enum MacKeysError {
     /// Not JSON, or not of the form that `keys init` writes.
     #[error(
-        "is not the JSON that `auth-server keys init` writes (line {0}): restore it from a backup"
+        "not the JSON that `auth-server keys init` writes (line {0}): restore it from a backup"
     )]
     Form(usize),
     /// An empty `keys`.
-    #[error("holds no key: restore it from a backup, or remove it and run `auth-server keys init`")]
+    #[error("no key in it: restore it from a backup, or remove it and run `auth-server keys init`")]
     Empty,
     /// An id that is not 8 hexadecimal digits.
-    #[error("has a `kid` that is not 8 hexadecimal digits")]
+    #[error("a `kid` that is not 8 hexadecimal digits")]
     Id,
     /// A secret that is not 32 bytes of base64url, or plainly not random.
     #[error(
@@ -97,6 +104,21 @@ struct KeyForm {
 impl Drop for KeyForm {
     fn drop(&mut self) {
         self.k.zeroize();
+    }
+}
+
+impl Keys for MacKeys {
+    type Fault = MacKeysError;
+
+    fn parse(content: &[u8]) -> Result<Self, MacKeysError> {
+        Self::parse(content)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys
+            .iter()
+            .map(|key| format!("{:08x}", key.id))
+            .collect()
     }
 }
 

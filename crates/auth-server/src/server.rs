@@ -18,7 +18,7 @@ use crate::counters::Counters;
 use crate::db::Db;
 use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_key_file::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::model::Caller;
 use crate::password::{Hasher, Password};
 use crate::revocation_feed::RevocationFeed;
@@ -179,7 +179,8 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
             settings.token.jwt_keys_file.display()
         )));
     }
-    let mac_keys = MacKeyFile::open(&settings.store.refresh_keys_file).map_err(StartError::of)?;
+    let mac_keys = MacKeyFile::open(&settings.store.refresh_keys_file)
+        .map_err(|e| StartError(e.naming("REFRESH_KEYS_FILE")))?;
     let policy = settings.token.policy();
     let page = match &settings.page.web_root {
         Some(root) => {

@@ -20,7 +20,7 @@ use crate::counters::Counters;
 use crate::db::{Db, SessionWithAccount};
 use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_key_file::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::model::{Account, Caller, Session};
 use crate::refresh_token::RefreshToken;
 use crate::settings::LifetimeSettings;
@@ -134,7 +134,7 @@ impl Sessions {
         )?;
         Ok(Pair {
             access_token,
-            refresh_token: token.encode(&self.mac_keys.keys())?,
+            refresh_token: token.encode(&self.mac_keys.ring())?,
             expires_in: exp.saturating_sub(now),
             refresh_expires_in: idle_until.min(token.absolute_until).saturating_sub(now),
         })
@@ -149,3 +149,6 @@ pub(crate) fn deadline(caller: &Caller) -> Instant {
 fn seconds(lifetime: Duration) -> i64 {
     i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod rotation_model;

@@ -1,4 +1,5 @@
-//! The key ring's file and the ring as it was last read.
+//! A file of keys, and the keys as they were last read: the ring of both services, and whatever else is
+//! kept like it.
 //!
 //! Every process looks at the file by itself, so a rotation needs no restart and no message. A new
 //! file that cannot be used is reported once, and the ring that is known to work stays.
@@ -25,7 +26,7 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// setting's name before it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyFileError {
+pub enum KeyFileError<E = KeyRingError> {
     /// The file cannot be read.
     #[error("{}: cannot be read: {source}{}", path.display(), hint(source))]
     Read {
@@ -57,7 +58,7 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: KeyRingError,
+        source: E,
     },
 }
 
@@ -69,7 +70,7 @@ fn hint(source: &io::Error) -> &'static str {
     }
 }
 
-impl KeyFileError {
+impl<E: std::error::Error> KeyFileError<E> {
     /// The message as an operator needs it: with the setting that names the file.
     #[must_use]
     pub fn naming(&self, setting: &str) -> String {
@@ -79,13 +80,13 @@ impl KeyFileError {
 
 /// What a look at the file brought.
 #[derive(Debug)]
-pub enum Reload {
+pub enum Reload<E = KeyRingError> {
     /// The file is the one that was looked at last.
     Unchanged,
     /// There is a new ring.
     Reloaded,
     /// There is a new file, but it is no good; the old ring stays. Already logged.
-    Broken(KeyFileError),
+    Broken(KeyFileError<E>),
 }
 
 /// What tells one version of the file from another. The mode belongs to it, so that a refused file
@@ -116,12 +117,42 @@ impl Version {
     }
 }
 
-/// The key ring of this process: read from its file, and again whenever that changes.
+/// Keys that are kept in a file of their own.
+pub trait Keys: Sized + Send + Sync + 'static {
+    /// What can be wrong with the content of a file.
+    type Fault: std::error::Error + Send + Sync + 'static;
+
+    /// Reads the content of a file.
+    ///
+    /// # Errors
+    /// Whatever makes it unusable. The text must not hold a secret.
+    fn parse(content: &[u8]) -> Result<Self, Self::Fault>;
+
+    /// The names of the keys, for the log.
+    fn names(&self) -> Vec<String>;
+}
+
+impl Keys for KeyRing {
+    type Fault = KeyRingError;
+
+    fn parse(content: &[u8]) -> Result<Self, KeyRingError> {
+        Self::parse(content)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.keys().iter().map(|key| key.kid().to_owned()).collect()
+    }
+}
+
+/// The file of the key ring.
+pub type KeyFile = FileOf<KeyRing>;
+
+/// The keys of this process: read from their file, and again whenever that changes.
 #[derive(Debug)]
-pub struct KeyFile {
+pub struct FileOf<K> {
     /// `None`: a ring that is not in a file.
     path: Option<PathBuf>,
-    ring: RwLock<Arc<KeyRing>>,
+    ring: RwLock<Arc<K>>,
     /// The version that was looked at last, good or not; `None`: it could not be read. Whoever
     /// holds the lock is the one who reads.
     seen: Mutex<Option<Version>>,
@@ -129,12 +160,12 @@ pub struct KeyFile {
     looked: Mutex<Option<Instant>>,
 }
 
-impl KeyFile {
+impl<K: Keys> FileOf<K> {
     /// Reads a ring for the first time.
     ///
     /// # Errors
     /// If the file cannot be read, is open to everybody or holds no usable ring.
-    pub fn open(path: &Path) -> Result<Arc<Self>, KeyFileError> {
+    pub fn open(path: &Path) -> Result<Arc<Self>, KeyFileError<K::Fault>> {
         let (ring, version) = read(path)?;
         Ok(Arc::new(Self::of(
             Some(path.to_owned()),
@@ -145,11 +176,11 @@ impl KeyFile {
 
     /// Wraps a ring that is not in a file and never changes.
     #[must_use]
-    pub fn fixed(ring: KeyRing) -> Arc<Self> {
+    pub fn fixed(ring: K) -> Arc<Self> {
         Arc::new(Self::of(None, ring, None))
     }
 
-    fn of(path: Option<PathBuf>, ring: KeyRing, version: Option<Version>) -> Self {
+    fn of(path: Option<PathBuf>, ring: K, version: Option<Version>) -> Self {
         Self {
             path,
             ring: RwLock::new(Arc::new(ring)),
@@ -160,13 +191,13 @@ impl KeyFile {
 
     /// The ring as it was last read.
     #[must_use]
-    pub fn ring(&self) -> Arc<KeyRing> {
+    pub fn ring(&self) -> Arc<K> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at the file, and reads it if it is another than last time. What is wrong with a new
     /// file is logged here, once.
-    pub fn reload_if_changed(&self) -> Reload {
+    pub fn reload_if_changed(&self) -> Reload<K::Fault> {
         let Some(path) = &self.path else {
             return Reload::Unchanged;
         };
@@ -177,20 +208,16 @@ impl KeyFile {
         if *seen == current {
             return Reload::Unchanged;
         }
-        match read(path) {
+        match read::<K>(path) {
             Ok((ring, version)) => {
-                let kids: Vec<&str> = ring.keys().iter().map(crate::keys::Key::kid).collect();
-                log::info!(
-                    "{}: key ring reloaded, keys: {}",
-                    path.display(),
-                    kids.join(", ")
-                );
+                let names = K::names(&ring).join(", ");
+                log::info!("{}: reloaded, keys: {names}", path.display());
                 *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
                 *seen = Some(version);
                 Reload::Reloaded
             }
             Err(error) => {
-                log::error!("the old key ring stays in use, since the new one is no good: {error}");
+                log::error!("the old keys stay in use, since the new file is no good: {error}");
                 *seen = current;
                 Reload::Broken(error)
             }
@@ -199,7 +226,7 @@ impl KeyFile {
 
     /// Looks at the file for the sake of a `kid` that the ring does not know, at most once a
     /// second, and returns the ring as it is then.
-    pub fn look_again(&self) -> Arc<KeyRing> {
+    pub fn look_again(&self) -> Arc<K> {
         // Held while the file is read: whoever comes with the same new `kid` at the same moment
         // waits for the ring instead of being refused.
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
@@ -235,7 +262,7 @@ pub fn check_permissions(path: &Path) -> Result<(), KeyFileError> {
     judge_permissions(path, &metadata)
 }
 
-fn judge_permissions(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError> {
+fn judge_permissions<E>(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError<E>> {
     match files::open_to_everybody(metadata) {
         None => Ok(()),
         Some(mode) => Err(KeyFileError::OpenToEverybody {
@@ -245,7 +272,7 @@ fn judge_permissions(path: &Path, metadata: &Metadata) -> Result<(), KeyFileErro
     }
 }
 
-fn read(path: &Path) -> Result<(KeyRing, Version), KeyFileError> {
+fn read<K: Keys>(path: &Path) -> Result<(K, Version), KeyFileError<K::Fault>> {
     let failed = |source| KeyFileError::Read {
         path: path.to_owned(),
         source,
@@ -265,7 +292,7 @@ fn read(path: &Path) -> Result<(KeyRing, Version), KeyFileError> {
         .take(LARGEST_FILE)
         .read_to_end(&mut json)
         .map_err(failed)?;
-    let ring = KeyRing::parse(&json).map_err(|source| KeyFileError::Ring {
+    let ring = K::parse(&json).map_err(|source| KeyFileError::Ring {
         path: path.to_owned(),
         source,
     })?;

@@ -65,7 +65,7 @@ impl Accounts {
         password: Password,
         caller: &Caller,
     ) -> Result<Authenticated, Error> {
-        let keys = self.failure_keys.as_ref().map(|file| file.keys());
+        let keys = self.failure_keys.as_ref().map(|file| file.ring());
         let (from, now) = (caller.address.clone(), caller.now);
         let (user, counter) = self
             .db

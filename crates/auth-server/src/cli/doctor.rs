@@ -11,7 +11,7 @@ use shared::clock;
 use shared::key_file::{KeyFile, check_permissions};
 
 use super::CommandError;
-use crate::mac_key_file;
+use crate::mac_keys::MacKeyFile;
 use crate::settings::{DatabaseUrl, Settings};
 
 /// Seconds that two clocks may differ before it is worth a word.
@@ -139,9 +139,12 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
         ),
     }
     let path = &settings.store.refresh_keys_file;
-    match mac_key_file::read(path) {
+    match MacKeyFile::open(path) {
         Ok(_) => report.fine(&format!("refresh keys {}", path.display())),
-        Err(error) => report.fault(&error.to_string(), "auth-server alone needs this file"),
+        Err(error) => report.fault(
+            &error.naming("REFRESH_KEYS_FILE"),
+            "auth-server alone needs this file",
+        ),
     }
     if let DatabaseUrl::Sqlite(path) = &settings.store.database_url
         && path.exists()

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, stdin};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
@@ -15,7 +16,7 @@ use zeroize::Zeroizing;
 use super::{CommandError, time};
 use crate::db::AuditRecord;
 use crate::key_files::{self, Made, RING_MODE, SECRET_MODE};
-use crate::mac_key_file;
+use crate::mac_keys::MacKeyFile;
 use crate::model::{Caller, Event};
 use crate::settings::Settings;
 
@@ -119,7 +120,7 @@ impl Command {
             Self::RotateRefresh { lead } => {
                 let path = &settings.store.refresh_keys_file;
                 let _only_one = lock(path, "REFRESH_KEYS_FILE")?;
-                let keys = mac_key_file::read(path)?;
+                let keys = open_mac_keys(path)?.ring();
                 let next = keys.rotate(
                     now,
                     seconds(lead),
@@ -220,7 +221,7 @@ fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
             story(&key)
         );
     }
-    let keys = mac_key_file::read(&settings.store.refresh_keys_file)?;
+    let keys = open_mac_keys(&settings.store.refresh_keys_file)?.ring();
     let signing = keys.signing(now).map(crate::mac_keys::MacKey::id);
     println!("{}", settings.store.refresh_keys_file.display());
     for key in keys.iter() {
@@ -236,6 +237,10 @@ fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
         );
     }
     Ok(())
+}
+
+fn open_mac_keys(path: &Path) -> Result<Arc<MacKeyFile>, CommandError> {
+    MacKeyFile::open(path).map_err(|e| CommandError(e.naming("REFRESH_KEYS_FILE")))
 }
 
 fn word(state: KeyState) -> &'static str {

@@ -111,7 +111,7 @@ impl Sessions {
     }
 
     fn new_session(&self, account: &Account, caller: &Caller) -> Result<NewSession, Error> {
-        let keys = self.mac_keys.keys();
+        let keys = self.mac_keys.ring();
         let key = keys
             .signing(caller.now)
             .ok_or_else(|| Error::Internal("no MAC key".into()))?;

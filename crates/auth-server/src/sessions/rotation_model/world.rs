@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::db::{Db, NewUser};
 use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_key_file::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::mac_keys::MacKeys;
 use crate::model::{Account, Caller, Session, User};
 use crate::refresh_token::RefreshToken;
@@ -115,7 +115,7 @@ impl World {
             .block_on(self.replicas[0].start(&self.user, None, &caller(MORNING)))
             .ok()
             .unwrap();
-        let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.keys()).unwrap();
+        let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.ring()).unwrap();
         Case {
             world: self,
             id: token.session,
@@ -272,7 +272,7 @@ impl Case<'_> {
             Ok(None) => Answer::LoggedOut,
             Ok(Some(pair)) => {
                 let token =
-                    RefreshToken::decode(&pair.refresh_token, &self.world.mac_keys.keys()).unwrap();
+                    RefreshToken::decode(&pair.refresh_token, &self.world.mac_keys.ring()).unwrap();
                 let known = self
                     .issued
                     .entry(token.generation)
