@@ -84,28 +84,31 @@ impl Tx<'_> {
         rows.iter().map(|row| uuid(&row.id)).collect()
     }
 
-    /// Ends the least recently used live sessions of a user beyond the first `keep`, and says which.
+    /// Ends the least recently used live sessions of a user, so that `keep` stay, `new` among them in any
+    /// case, and says which.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn end_sessions_beyond(
         &mut self,
         user: Uuid,
+        new: Uuid,
         keep: u32,
         now: i64,
     ) -> Result<Vec<Uuid>, DbError> {
         let rows = diesel::sql_query(
             "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL AND id IN ( \
-               SELECT id FROM sessions \
-               WHERE user_id = $3 AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 \
-               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $6) RETURNING id",
+               SELECT id FROM sessions WHERE user_id = $3 AND id <> $4 \
+               AND ended_at IS NULL AND idle_until > $5 AND absolute_until > $6 \
+               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $7) RETURNING id",
         )
         .bind::<BigInt, _>(now)
         .bind::<Text, _>(EndReason::Limit.as_str())
         .bind::<Text, _>(user.to_string())
+        .bind::<Text, _>(new.to_string())
         .bind::<BigInt, _>(now)
         .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(i64::from(keep))
+        .bind::<BigInt, _>(i64::from(keep) - 1)
         .load::<IdRow>(self.0)?;
         rows.iter().map(|row| uuid(&row.id)).collect()
     }

@@ -127,6 +127,10 @@ impl Tx<'_> {
     /// # Errors
     /// See [`DbError`].
     pub fn find_user_by_email(&mut self, email: &str) -> Result<Option<User>, DbError> {
+        // No account has one, and PostgreSQL takes no text with one.
+        if email.contains('\0') {
+            return Ok(None);
+        }
         users::table
             .select(COLUMNS)
             .filter(users::email_key.eq(email_key(email)))

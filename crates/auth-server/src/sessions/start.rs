@@ -185,7 +185,7 @@ fn begin(
         caller,
         &AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session),
     )?;
-    let ended = tx.end_sessions_beyond(new.user, keep, caller.now)?;
+    let ended = tx.end_sessions_beyond(new.user, new.token.session, keep, caller.now)?;
     audit_endings(tx, caller, new.user, &ended, EndReason::Limit)?;
     Ok(ended)
 }
