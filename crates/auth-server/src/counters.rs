@@ -132,7 +132,12 @@ fn refusal(error: &Error) -> &'static str {
         Error::AccountBlocked => "blocked",
         Error::TooManyAttempts(_) => "delayed",
         Error::Busy | Error::Database(DbError::Busy | DbError::TooLate) => "busy",
-        Error::Database(DbError::Unavailable(_)) => "database_unavailable",
+        Error::Database(
+            DbError::Unavailable(_)
+            | DbError::Lost(_)
+            | DbError::ReadOnly(_)
+            | DbError::Conflict(_),
+        ) => "database_unavailable",
         _ => "error",
     }
 }

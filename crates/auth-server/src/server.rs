@@ -26,6 +26,9 @@ use crate::routes::{self, Addresses, Page};
 use crate::sessions::Sessions;
 use crate::settings::{DemoUser, Settings, Switch};
 
+/// How long a start waits for a database server that is not there yet.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Seconds that a stop waits for requests to end.
 const SHUTDOWN: u64 = 15;
 
@@ -236,7 +239,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
 
 async fn open(settings: &Settings) -> Result<Db, StartError> {
     let url = settings.store.database_url.clone();
-    let opened = tokio::task::spawn_blocking(move || Db::open(&url))
+    let opened = tokio::task::spawn_blocking(move || Db::open(&url, DATABASE_PATIENCE))
         .await
         .map_err(StartError::of)?;
     opened.map_err(|e| StartError(format!("DATABASE_URL: {e}")))

@@ -9,6 +9,7 @@ mod sessions;
 mod users;
 
 use std::fmt;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -109,7 +110,7 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 
 pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
     let url = settings.store.database_url.clone();
-    let opened = tokio::task::spawn_blocking(move || Db::open(&url)).await?;
+    let opened = tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO)).await?;
     opened.map_err(|e| CommandError(format!("DATABASE_URL: {e}")))
 }
 

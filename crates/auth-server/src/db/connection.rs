@@ -1,17 +1,30 @@
-//! Connections to either database, and the pool that makes them.
+//! Connections to either database: how they are made, and what each waits for at most.
 
-use std::time::Duration;
+use std::borrow::Cow;
 
+use diesel::Connection;
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::pg::PgConnection;
-use diesel::r2d2::{Error, ManageConnection, Pool, R2D2Connection};
+use diesel::r2d2::{Error, R2D2Connection};
 use diesel::sqlite::SqliteConnection;
-use diesel::Connection;
 
 use crate::settings::DatabaseUrl;
 
-/// How long a request waits for a connection before it is told that the database is not there.
-const CHECKOUT: Duration = Duration::from_secs(2);
+/// Bounds that libpq keeps, unless the URL says otherwise: seconds for a connection to come about, and
+/// milliseconds after which a peer that acknowledges nothing is given up.
+const LIBPQ: [(&str, &str); 6] = [
+    ("connect_timeout", "3"),
+    ("tcp_user_timeout", "5000"),
+    ("keepalives_idle", "5"),
+    ("keepalives_interval", "2"),
+    ("keepalives_count", "3"),
+    ("application_name", "keyturn"),
+];
+
+/// Bounds that the server keeps: well under the time a client waits for its answer. Set by statement, not
+/// as a connection option, which poolers refuse.
+const SERVER: &str = "SET statement_timeout = '5s'; SET lock_timeout = '3s'; \
+     SET idle_in_transaction_session_timeout = '10s'";
 
 /// A connection to whichever database the setting names.
 #[derive(diesel::MultiConnection)]
@@ -21,6 +34,47 @@ pub(crate) enum AnyConnection {
 }
 
 impl AnyConnection {
+    /// Connects, and reports the true cause when it cannot.
+    pub(crate) fn open(url: &DatabaseUrl) -> Result<Self, Error> {
+        let mut conn = Self::open_unbounded(url)?;
+        if let Self::Postgres(conn) = &mut conn {
+            conn.batch_execute(SERVER).map_err(Error::QueryError)?;
+        }
+        Ok(conn)
+    }
+
+    /// Connects for work that may take as long as it takes.
+    pub(crate) fn open_unbounded(url: &DatabaseUrl) -> Result<Self, Error> {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let mut conn = SqliteConnection::establish(&path.to_string_lossy())
+                    .map_err(Error::ConnectionError)?;
+                // FULL: an answered rotation survives a power cut; with the writer's groups it costs little.
+                conn.batch_execute(
+                    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
+                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
+                )
+                .map_err(Error::QueryError)?;
+                Ok(Self::Sqlite(conn))
+            }
+            DatabaseUrl::Postgres(url) => {
+                let conn =
+                    PgConnection::establish(&bounded(url)).map_err(Error::ConnectionError)?;
+                Ok(Self::Postgres(conn))
+            }
+        }
+    }
+
+    /// Whether it is no use any more, as far as can be told without asking the server.
+    pub(crate) fn has_broken(&mut self) -> bool {
+        R2D2Connection::is_broken(self)
+    }
+
+    /// Asks the server for an answer.
+    pub(crate) fn answers(&mut self) -> diesel::QueryResult<()> {
+        R2D2Connection::ping(self)
+    }
+
     /// Begins a transaction that may write. SQLite takes the write lock now, since a read that becomes a
     /// write later fails at once when another writer was first.
     pub(crate) fn begin_write(&mut self) -> diesel::QueryResult<()> {
@@ -39,61 +93,86 @@ impl AnyConnection {
     }
 }
 
-/// Makes connections for r2d2 from the scheme of the URL, and reports the true cause when it cannot.
-#[derive(Debug)]
-pub(crate) struct Manager {
-    pub(crate) url: DatabaseUrl,
-}
-
-impl ManageConnection for Manager {
-    type Connection = AnyConnection;
-    type Error = Error;
-
-    fn connect(&self) -> Result<AnyConnection, Error> {
-        match &self.url {
-            DatabaseUrl::Sqlite(path) => {
-                let mut conn = SqliteConnection::establish(&path.to_string_lossy()).map_err(Error::ConnectionError)?;
-                // FULL: an answered rotation survives a power cut; with the writer's groups it costs little.
-                conn.batch_execute(
-                    "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; \
-                     PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;",
-                )
-                .map_err(Error::QueryError)?;
-                Ok(AnyConnection::Sqlite(conn))
-            }
-            DatabaseUrl::Postgres(url) => {
-                PgConnection::establish(url).map(AnyConnection::Postgres).map_err(Error::ConnectionError)
-            }
+/// The URL with the bounds of [`LIBPQ`] that it does not set itself.
+fn bounded(url: &str) -> String {
+    let mut url = url.to_owned();
+    for (name, value) in LIBPQ {
+        if parameter(&url, name).is_none() {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            url.push_str(&format!("{separator}{name}={value}"));
         }
     }
+    url
+}
 
-    fn is_valid(&self, conn: &mut AnyConnection) -> Result<(), Error> {
-        conn.ping().map_err(Error::QueryError)
-    }
+/// A parameter of a PostgreSQL URL, as it is written there.
+fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
+    let (_, query) = url.split_once('?')?;
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
 
-    fn has_broken(&self, conn: &mut AnyConnection) -> bool {
-        conn.is_broken()
+/// Says what is wrong with a URL that no attempt to connect could cure.
+pub(crate) fn refuse(url: &DatabaseUrl) -> Result<(), Cow<'static, str>> {
+    let DatabaseUrl::Postgres(url) = url else {
+        return Ok(());
+    };
+    match parameter(url, "sslmode") {
+        Some(mode @ ("require" | "verify-ca" | "verify-full"))
+            if !cfg!(feature = "postgres-tls") =>
+        {
+            Err(format!(
+                "sslmode={mode} needs TLS to PostgreSQL, which this build leaves out: \
+             build auth-server with `--features postgres-tls`, or take the container image"
+            )
+            .into())
+        }
+        _ => Ok(()),
     }
 }
 
-/// A pool of at most `size` connections; opens none before the first is asked for.
-pub(crate) fn pool(url: DatabaseUrl, size: u32) -> Pool<Manager> {
-    Pool::builder()
-        .max_size(size)
-        .min_idle(Some(0))
-        .connection_timeout(CHECKOUT)
-        .test_on_check_out(false) // a round trip less; a broken connection shows itself, see Db::write
-        .error_handler(Box::new(LogQuietly))
-        .build_unchecked(Manager { url })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// r2d2 retries in the background and reports every try; ours is to say so quietly, since each request
-/// that suffers from it says so too. The text of libpq names host and user, never the password.
-#[derive(Debug)]
-struct LogQuietly;
+    #[test]
+    fn a_url_gets_the_bounds_that_it_does_not_set_itself() {
+        assert!(
+            bounded("postgres://u@h/d")
+                .starts_with("postgres://u@h/d?connect_timeout=3&tcp_user_timeout=5000&")
+        );
+        let url = bounded("postgres://u@h/d?connect_timeout=9&sslmode=disable");
+        assert!(
+            url.starts_with("postgres://u@h/d?connect_timeout=9&sslmode=disable&tcp_user_timeout="),
+            "{url}"
+        );
+        assert_eq!(url.matches("connect_timeout").count(), 1);
+    }
 
-impl diesel::r2d2::HandleError<Error> for LogQuietly {
-    fn handle_error(&self, error: Error) {
-        log::debug!("database connection: {error}");
+    #[test]
+    fn tls_that_this_build_does_not_have_is_refused_by_name() {
+        for mode in ["require", "verify-ca", "verify-full"] {
+            let url = DatabaseUrl::Postgres(format!("postgres://u@h/d?sslmode={mode}"));
+            let refused = refuse(&url);
+            if cfg!(feature = "postgres-tls") {
+                assert_eq!(refused, Ok(()));
+            } else {
+                let said = refused.unwrap_err();
+                assert!(
+                    said.contains(mode) && said.contains("postgres-tls"),
+                    "{said}"
+                );
+            }
+        }
+        for url in [
+            "postgres://h/d",
+            "postgres://h/d?sslmode=prefer",
+            "postgres://h/d?sslmode=disable",
+        ] {
+            assert_eq!(refuse(&DatabaseUrl::Postgres(url.into())), Ok(()), "{url}");
+        }
     }
 }

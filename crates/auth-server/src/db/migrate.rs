@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::{fs, io};
 
-use diesel::r2d2::ManageConnection;
+use diesel::Connection;
+use diesel::pg::PgConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::connection::{AnyConnection, Manager};
-use super::DbError;
+use super::connection::AnyConnection;
+use super::{DbError, one_line};
 use crate::settings::DatabaseUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
@@ -20,31 +21,56 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<(), DbError> {
     if let DatabaseUrl::Sqlite(path) = url {
         make_file(path)?;
     }
-    let mut conn = Manager { url: url.clone() }
-        .connect()
-        .map_err(|e| DbError::Unavailable(format!("cannot open {url:?}: {e}")))?;
+    let mut conn = AnyConnection::open_unbounded(url).map_err(|e| {
+        DbError::Unavailable(format!("cannot open {url:?}: {}", one_line(&e.to_string())))
+    })?;
+    // One transaction around it all, with a lock that ends with it; migrations then nest as savepoints.
     let done = match &mut conn {
-        // The session's lock goes with the connection, whatever happens.
-        AnyConnection::Postgres(c) => diesel::RunQueryDsl::execute(
-            diesel::sql_query("SELECT pg_advisory_lock($1)").bind::<diesel::sql_types::BigInt, _>(LOCK),
-            c,
-        )
-        .map_err(|e| e.to_string())
-        .and_then(|_| pending(c)),
-        AnyConnection::Sqlite(c) => {
-            // An exclusive transaction around it all; migrations then nest as savepoints.
-            c.immediate_transaction(|c| pending(c).map_err(Failure::Migration)).map_err(|e| e.to_string())
-        }
+        AnyConnection::Postgres(c) => c.transaction(|c| {
+            if text(
+                c,
+                "SELECT current_setting('transaction_read_only') AS value",
+            )? == "on"
+            {
+                return Err(Failure::ReadOnly);
+            }
+            text(
+                c,
+                &format!("SELECT CAST(pg_advisory_xact_lock({LOCK}) AS TEXT) AS value"),
+            )?;
+            pending(c)
+        }),
+        AnyConnection::Sqlite(c) => c.immediate_transaction(pending),
     };
-    done.map_err(|e| DbError::Unavailable(format!("cannot bring the tables of {url:?} up to date: {e}")))
+    done.map_err(|error| match error {
+        Failure::Migration(why) => DbError::Unusable(format!(
+            "cannot bring the tables of {url:?} up to date: {why}"
+        )),
+        Failure::ReadOnly => DbError::ReadOnly(format!("{url:?} takes no writes")),
+        Failure::Query(error) => DbError::from(error),
+    })
+}
+
+fn text(conn: &mut PgConnection, query: &str) -> Result<String, diesel::result::Error> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        value: String,
+    }
+    let row: Row = diesel::RunQueryDsl::get_result(diesel::sql_query(query), conn)?;
+    Ok(row.value)
 }
 
 /// Makes the file before SQLite does, so that nobody else on the machine may read it; the files that
 /// SQLite puts beside it take over its rights.
 fn make_file(path: &Path) -> Result<(), DbError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder)
-            .map_err(|e| DbError::Unavailable(format!("cannot make the folder {}: {e}", folder.display())))?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder).map_err(|e| {
+            DbError::Unavailable(format!("cannot make the folder {}: {e}", folder.display()))
+        })?;
     }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -53,18 +79,27 @@ fn make_file(path: &Path) -> Result<(), DbError> {
     match options.open(path) {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(e) => Err(DbError::Unavailable(format!("cannot make {}: {e}", path.display()))),
+        Err(e) => Err(DbError::Unavailable(format!(
+            "cannot make {}: {e}",
+            path.display()
+        ))),
     }
 }
 
-fn pending<DB: diesel::backend::Backend>(conn: &mut impl MigrationHarness<DB>) -> Result<(), String> {
-    conn.run_pending_migrations(MIGRATIONS).map(|_| ()).map_err(|e| e.to_string())
+fn pending<DB: diesel::backend::Backend>(
+    conn: &mut impl MigrationHarness<DB>,
+) -> Result<(), Failure> {
+    let ran = conn.run_pending_migrations(MIGRATIONS);
+    ran.map(|_| ())
+        .map_err(|e| Failure::Migration(one_line(&e.to_string())))
 }
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error("{0}")]
     Migration(String),
+    #[error("read-only")]
+    ReadOnly,
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
 }

@@ -13,15 +13,16 @@ mod endings;
 mod feed;
 mod login_failures;
 mod migrate;
+mod open;
+mod pool;
 mod schema;
 mod session_row;
 mod sessions;
 mod users;
 mod writer;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use diesel::r2d2::Pool;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 pub use audit::{AuditRecord, AuditRow};
@@ -30,7 +31,8 @@ pub use sessions::{NewSession, Rotated, Rotation, SessionWithAccount};
 pub use users::NewUser;
 
 use crate::settings::DatabaseUrl;
-use connection::{AnyConnection, Manager};
+use connection::AnyConnection;
+use pool::Pool;
 use writer::Writer;
 
 /// SQLite: readers beside the writer. They never wait for it, and are done in microseconds.
@@ -50,9 +52,21 @@ pub enum DbError {
     /// A value that must be unique is there already.
     #[error("a unique value is already there")]
     Duplicate,
-    /// No connection, or the database cannot commit.
+    /// No connection, no answer in time, or the database cannot commit.
     #[error("database not available: {0}")]
     Unavailable(String),
+    /// The connection broke before anything was committed.
+    #[error("database connection lost: {0}")]
+    Lost(String),
+    /// The database takes no writes, as one that stands by.
+    #[error("database is read-only: {0}")]
+    ReadOnly(String),
+    /// Two units stood in each other's way, and the database undid this one.
+    #[error("database conflict: {0}")]
+    Conflict(String),
+    /// The database cannot be used as it is, and waiting does not change that.
+    #[error("{0}")]
+    Unusable(String),
     /// The database refused a statement.
     #[error("database: {0}")]
     Query(#[source] QueryError),
@@ -66,21 +80,37 @@ pub enum DbError {
 
 impl From<QueryError> for DbError {
     fn from(error: QueryError) -> Self {
+        use DatabaseErrorKind as Kind;
         match error {
-            QueryError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Duplicate,
-            QueryError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection
-                | DatabaseErrorKind::ReadOnlyTransaction
-                | DatabaseErrorKind::SerializationFailure
-                | DatabaseErrorKind::UnableToSendCommand,
-                info,
-            ) => Self::Unavailable(info.message().to_owned()),
+            QueryError::DatabaseError(kind, info) => {
+                let said = one_line(info.message());
+                match kind {
+                    Kind::UniqueViolation => Self::Duplicate,
+                    Kind::ClosedConnection | Kind::UnableToSendCommand => Self::Lost(said),
+                    Kind::ReadOnlyTransaction => Self::ReadOnly(said),
+                    Kind::SerializationFailure => Self::Conflict(said),
+                    Kind::Unknown if said.contains("deadlock detected") => Self::Conflict(said),
+                    // No state comes with it, and servers speak many languages: time-outs, full disks, a
+                    // file that is locked. What the server cannot do now, it may be able to do later.
+                    Kind::Unknown => Self::Unavailable(said),
+                    _ => Self::Query(QueryError::DatabaseError(kind, info)),
+                }
+            }
             QueryError::BrokenTransactionManager => {
-                Self::Unavailable("connection lost in a transaction".into())
+                Self::Lost("connection lost in a transaction".into())
             }
             other => Self::Query(other),
         }
     }
+}
+
+/// What libpq says ends with a line feed, and may have several lines.
+fn one_line(said: &str) -> String {
+    said.lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// The connection of a unit; its methods are the statements, in the files of this folder.
@@ -123,29 +153,25 @@ pub struct Db(Backend);
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite {
-        writer: Writer,
-        readers: Pool<Manager>,
-    },
-    Postgres {
-        pool: Pool<Manager>,
-    },
+    Sqlite { writer: Writer, readers: Pool },
+    Postgres { pool: Pool },
 }
 
 impl Db {
-    /// Opens the database and brings its tables up to date.
+    /// Opens the database and brings its tables up to date. A PostgreSQL server that is not there yet is
+    /// waited for as long as `patience`.
     ///
     /// # Errors
     /// A sentence that names the file or server and what is wrong with it.
-    pub fn open(url: &DatabaseUrl) -> Result<Self, DbError> {
-        migrate::run(url)?;
+    pub fn open(url: &DatabaseUrl, patience: Duration) -> Result<Self, DbError> {
+        open::ready(url, patience)?;
         Ok(Self(match url {
             DatabaseUrl::Sqlite(_) => Backend::Sqlite {
                 writer: Writer::start(url.clone())?,
-                readers: connection::pool(url.clone(), READERS),
+                readers: Pool::new(url.clone(), READERS),
             },
             DatabaseUrl::Postgres(_) => Backend::Postgres {
-                pool: connection::pool(url.clone(), CONNECTIONS),
+                pool: Pool::new(url.clone(), CONNECTIONS),
             },
         }))
     }
@@ -155,7 +181,7 @@ impl Db {
     pub fn waiting(&self) -> usize {
         match &self.0 {
             Backend::Sqlite { writer, .. } => writer.waiting(),
-            Backend::Postgres { .. } => 0,
+            Backend::Postgres { pool } => pool.waiting(),
         }
     }
 
@@ -168,17 +194,18 @@ impl Db {
         mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         let pool = match &self.0 {
-            Backend::Sqlite { readers, .. } => readers.clone(),
-            Backend::Postgres { pool } => pool.clone(),
+            Backend::Sqlite { readers, .. } => readers,
+            Backend::Postgres { pool } => pool,
         };
-        blocking(move || with_connection(&pool, None, &mut |c| unit(&mut Tx(c)))).await
+        pool.run(None, move |c| unit(&mut Tx(c))).await
     }
 
-    /// Runs a unit that writes, in a transaction. Past `deadline` it is not begun any more.
+    /// Runs a unit that writes, in a transaction. Past `deadline` it is not begun any more. It may be run
+    /// again, in another transaction, when the first one broke before its commit.
     ///
     /// # Errors
     /// See [`DbError`]; after any of them nothing of the unit is in the database, except that a connection
-    /// lost while committing leaves it open whether the commit happened.
+    /// lost while committing, or an answer that never came, leaves it open whether the commit happened.
     pub async fn write<T: Send + 'static>(
         &self,
         deadline: Instant,
@@ -187,11 +214,8 @@ impl Db {
         match &self.0 {
             Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
             Backend::Postgres { pool } => {
-                let pool = pool.clone();
-                blocking(move || {
-                    with_connection(&pool, Some(deadline), &mut |c| in_transaction(c, &mut unit))
-                })
-                .await
+                pool.run(Some(deadline), move |c| in_transaction(c, &mut unit))
+                    .await
             }
         }
     }
@@ -208,19 +232,7 @@ impl Db {
     ) -> Result<T, DbError> {
         match &self.0 {
             Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
-            Backend::Postgres { pool } => {
-                let pool = pool.clone();
-                blocking(move || {
-                    let mut run = |c: &mut AnyConnection| unit(&mut Tx(c));
-                    match with_connection(&pool, Some(deadline), &mut run) {
-                        Err(DbError::Unavailable(_)) => {
-                            with_connection(&pool, Some(deadline), &mut run)
-                        }
-                        answer => answer,
-                    }
-                })
-                .await
-            }
+            Backend::Postgres { pool } => pool.run(Some(deadline), move |c| unit(&mut Tx(c))).await,
         }
     }
 }
@@ -232,7 +244,11 @@ fn in_transaction<T>(
     conn.begin_write()?;
     match unit(&mut Tx(conn)) {
         Ok(value) => {
-            conn.commit()?;
+            // Whether a commit whose answer was lost has happened nobody knows: not to be run again.
+            conn.commit().map_err(|error| match DbError::from(error) {
+                DbError::Lost(why) => DbError::Unavailable(format!("while committing: {why}")),
+                other => other,
+            })?;
             Ok(value)
         }
         Err(error) => {
@@ -241,26 +257,4 @@ fn in_transaction<T>(
             Err(error)
         }
     }
-}
-
-fn with_connection<T>(
-    pool: &Pool<Manager>,
-    deadline: Option<Instant>,
-    run: &mut impl FnMut(&mut AnyConnection) -> Result<T, DbError>,
-) -> Result<T, DbError> {
-    let mut conn = pool
-        .get()
-        .map_err(|e| DbError::Unavailable(e.to_string()))?;
-    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-        return Err(DbError::TooLate);
-    }
-    run(&mut conn)
-}
-
-async fn blocking<T: Send + 'static>(
-    run: impl FnOnce() -> Result<T, DbError> + Send + 'static,
-) -> Result<T, DbError> {
-    tokio::task::spawn_blocking(run)
-        .await
-        .unwrap_or_else(|e| Err(DbError::Unavailable(e.to_string())))
 }

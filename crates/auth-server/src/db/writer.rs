@@ -12,10 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use diesel::Connection;
-use diesel::r2d2::ManageConnection;
 use tokio::sync::oneshot;
 
-use super::connection::{AnyConnection, Manager};
+use super::connection::AnyConnection;
 use super::{DbError, Tx};
 use crate::settings::DatabaseUrl;
 
@@ -80,13 +79,12 @@ impl Writer {
     /// Opens the connection and starts the thread.
     pub(super) fn start(url: DatabaseUrl) -> Result<Self, DbError> {
         let (jobs, queue) = sync_channel(QUEUE);
-        let manager = Manager { url };
-        let conn = connect(&manager)?;
+        let conn = connect(&url)?;
         let waiting = Arc::new(AtomicUsize::new(0));
         let taken = Arc::clone(&waiting);
         thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || work(&manager, conn, &queue, &taken))
+            .spawn(move || work(&url, conn, &queue, &taken))
             .map_err(|e| DbError::Unavailable(e.to_string()))?;
         Ok(Self { jobs, waiting })
     }
@@ -102,29 +100,43 @@ impl Writer {
         unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         let (answer, result) = oneshot::channel();
-        let job = Unit { unit, deadline, result: Err(DbError::TooLate), answer };
+        let job = Unit {
+            unit,
+            deadline,
+            result: Err(DbError::TooLate),
+            answer,
+        };
         // Before the job is there to be taken: the count never falls below zero.
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.jobs.try_send(Box::new(job)).map_err(|e| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             match e {
                 TrySendError::Full(_) => DbError::Busy,
-                TrySendError::Disconnected(_) => DbError::Unavailable("the writer has stopped".into()),
+                TrySendError::Disconnected(_) => {
+                    DbError::Unavailable("the writer has stopped".into())
+                }
             }
         })?;
-        result.await.unwrap_or_else(|_| Err(DbError::Unavailable("the writer has stopped".into())))
+        result
+            .await
+            .unwrap_or_else(|_| Err(DbError::Unavailable("the writer has stopped".into())))
     }
 }
 
-fn connect(manager: &Manager) -> Result<AnyConnection, DbError> {
-    manager.connect().map_err(|e| DbError::Unavailable(e.to_string()))
+fn connect(url: &DatabaseUrl) -> Result<AnyConnection, DbError> {
+    AnyConnection::open(url).map_err(|e| DbError::Unavailable(e.to_string()))
 }
 
-fn work(manager: &Manager, first: AnyConnection, queue: &Receiver<Box<dyn Job>>, waiting: &AtomicUsize) {
+fn work(
+    url: &DatabaseUrl,
+    first: AnyConnection,
+    queue: &Receiver<Box<dyn Job>>,
+    waiting: &AtomicUsize,
+) {
     let mut conn = Some(first);
     while let Ok(job) = queue.recv() {
         let mut group = vec![job];
-        let committed = match reconnected(&mut conn, manager) {
+        let committed = match reconnected(&mut conn, url) {
             Ok(conn) => commit_group(conn, &mut group, queue),
             Err(error) => Err(error.to_string()),
         };
@@ -142,12 +154,12 @@ fn work(manager: &Manager, first: AnyConnection, queue: &Receiver<Box<dyn Job>>,
 
 fn reconnected<'a>(
     conn: &'a mut Option<AnyConnection>,
-    manager: &Manager,
+    url: &DatabaseUrl,
 ) -> Result<&'a mut AnyConnection, DbError> {
     if conn.is_none() {
         // Not in a tight loop against a disk that is gone.
         thread::sleep(Duration::from_millis(20));
-        *conn = Some(connect(manager)?);
+        *conn = Some(connect(url)?);
     }
     conn.as_mut().ok_or(DbError::Busy)
 }
@@ -183,7 +195,7 @@ mod tests {
     fn database() -> (tempfile::TempDir, Db, Writer) {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
-        let db = Db::open(&url).unwrap();
+        let db = Db::open(&url, Duration::ZERO).unwrap();
         let writer = Writer::start(url).unwrap();
         (folder, db, writer)
     }
@@ -200,10 +212,15 @@ mod tests {
     }
 
     async fn notes(db: &Db) -> Vec<String> {
-        let mut ids: Vec<String> = db.read(|tx| {
-            use diesel::prelude::*;
-            Ok(crate::db::schema::audit::table.select(crate::db::schema::audit::id).load(tx.0)?)
-        }).await.unwrap();
+        let mut ids: Vec<String> = db
+            .read(|tx| {
+                use diesel::prelude::*;
+                Ok(crate::db::schema::audit::table
+                    .select(crate::db::schema::audit::id)
+                    .load(tx.0)?)
+            })
+            .await
+            .unwrap();
         ids.sort();
         ids
     }
@@ -214,9 +231,16 @@ mod tests {
         // The first holds the writer until the others wait, so that they share its transaction.
         let gate = Arc::new(Barrier::new(2));
         let opens = Arc::clone(&gate);
-        let first = writer.submit(soon(), move |tx| { opens.wait(); note(tx, "first") });
+        let first = writer.submit(soon(), move |tx| {
+            opens.wait();
+            note(tx, "first")
+        });
         let good = writer.submit(soon(), |tx| note(tx, "good"));
-        let bad = writer.submit(soon(), |tx| { note(tx, "half")?; note(tx, "good2")?; Err::<(), _>(DbError::Duplicate) });
+        let bad = writer.submit(soon(), |tx| {
+            note(tx, "half")?;
+            note(tx, "good2")?;
+            Err::<(), _>(DbError::Duplicate)
+        });
         let last = writer.submit(soon(), |tx| note(tx, "last"));
         let open = tokio::task::spawn_blocking(move || gate.wait());
         let (a, b, c, d, _) = tokio::join!(first, good, bad, last, open);
@@ -235,7 +259,12 @@ mod tests {
     #[tokio::test]
     async fn a_panic_undoes_its_group_and_the_thread_goes_on() {
         let (_folder, db, writer) = database();
-        let bad = writer.submit(soon(), |tx| { note(tx, "half")?; panic!("on purpose") }).await;
+        let bad = writer
+            .submit(soon(), |tx| {
+                note(tx, "half")?;
+                panic!("on purpose")
+            })
+            .await;
         assert!(matches!(bad, Err::<(), _>(DbError::Unavailable(_))));
         writer.submit(soon(), |tx| note(tx, "after")).await.unwrap();
         assert_eq!(notes(&db).await, ["after"]);
@@ -267,7 +296,9 @@ mod tests {
             }
         };
         assert!(matches!(busy, Err(DbError::Busy)));
-        tokio::task::spawn_blocking(move || gate.wait()).await.unwrap();
+        tokio::task::spawn_blocking(move || gate.wait())
+            .await
+            .unwrap();
         held.await.unwrap().unwrap();
         for one in waiting {
             one.await.unwrap();

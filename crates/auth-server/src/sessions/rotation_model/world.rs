@@ -46,7 +46,7 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let (db, other) = (Db::open(&url).unwrap(), Db::open(&url).unwrap());
+        let (db, other) = (Db::open(&url, Duration::ZERO).unwrap(), Db::open(&url, Duration::ZERO).unwrap());
         let keys = KeyFile::fixed(KeyRing::generate(0));
         let mac_keys = MacKeyFile::fixed(MacKeys::generate(0));
         let replica = |db: &Db| {
