@@ -12,6 +12,8 @@ mod anywhere {
 #[cfg(not(deployment))]
 mod inside {
     mod expiry;
+    mod fleet;
+    mod postgres_trouble;
 }
 
 #[cfg(deployment)]

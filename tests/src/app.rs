@@ -48,6 +48,17 @@ impl App {
         }
     }
 
+    /// Services that run already.
+    #[must_use]
+    pub fn at(auth_url: &str, resource_url: &str) -> Self {
+        Self {
+            auth_url: auth_url.to_owned(),
+            resource_url: resource_url.to_owned(),
+            client: client(),
+            inside: None,
+        }
+    }
+
     /// Services of our own with the harness's settings.
     pub async fn start() -> Self {
         Self::with(Options::new()).await

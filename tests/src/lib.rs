@@ -17,6 +17,7 @@
 
 mod answer;
 mod app;
+mod cluster;
 mod database;
 mod forge;
 mod options;
@@ -26,6 +27,7 @@ mod verbs;
 
 pub use answer::{Answer, Problem};
 pub use app::{App, services};
+pub use cluster::{Cluster, Stop, signal};
 pub use database::Database;
 pub use forge::{Draft, Forge};
 pub use options::Options;
