@@ -1,10 +1,12 @@
 //! What operators and their machines ask: health, readiness, metrics, the description of the API.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use serde_json::json;
-use shared::clock;
+use shared::http::RequestInfo;
 use shared::metrics::{Metrics, TEXT_FORMAT};
+use shared::problem::PROBLEM_JSON;
 use shared::token::Validator;
 
 use crate::accounts::Accounts;
@@ -24,19 +26,21 @@ pub(super) async fn healthz() -> HttpResponse {
     clippy::redundant_closure_for_method_calls,
     reason = "the method itself is not general enough over the lifetime of a Tx"
 )]
-pub(super) async fn readyz(db: Data<Db>, validator: Data<Validator>) -> HttpResponse {
-    let now = clock::now();
+pub(super) async fn readyz(
+    info: RequestInfo,
+    db: Data<Db>,
+    validator: Data<Validator>,
+) -> HttpResponse {
     let database = db.read(|tx| tx.ping()).await;
     if let Err(error) = &database {
         log::warn!("not ready: {error}");
     }
     let ring = validator.keys().ring();
     let policy = validator.policy();
-    let signing = ring.active(now).map(|key| key.kid().to_owned());
-    let ready = database.is_ok() && signing.is_some();
+    let signing = ring.active(info.now).map(|key| key.kid().to_owned());
     let kids: Vec<&str> = ring.keys().iter().map(shared::keys::Key::kid).collect();
-    let body = json!({
-        "status": if ready { "ready" } else { "not_ready" },
+    let mut body = json!({
+        "status": "ready",
         "issuer": policy.issuer,
         "audience": policy.audiences,
         "clockSkew": policy.skew,
@@ -44,13 +48,24 @@ pub(super) async fn readyz(db: Data<Db>, validator: Data<Validator>) -> HttpResp
         "signingKey": signing,
         "database": if database.is_ok() { "ok" } else { "unavailable" },
     });
-    if ready {
-        HttpResponse::Ok().json(body)
-    } else {
-        HttpResponse::ServiceUnavailable()
-            .insert_header(("retry-after", "1"))
-            .json(body)
+    let (code, detail) = match (&database, &signing) {
+        (Ok(_), Some(_)) => return HttpResponse::Ok().json(body),
+        (Err(_), _) => ("database_unavailable", "the database does not answer"),
+        (Ok(_), None) => ("internal", "no key of the ring signs now"),
+    };
+    // A problem like every other, which says the rest as well (RFC 9457 §3.2).
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    if let Some(members) = body.as_object_mut() {
+        members.extend([
+            ("type".to_owned(), json!("about:blank")),
+            ("title".to_owned(), json!(status.canonical_reason())),
+            ("status".to_owned(), json!(status.as_u16())),
+            ("code".to_owned(), json!(code)),
+            ("detail".to_owned(), json!(detail)),
+            ("requestId".to_owned(), json!(info.id)),
+        ]);
     }
+    HttpResponse::build(status).content_type(PROBLEM_JSON).body(body.to_string())
 }
 
 /// Prometheus text.

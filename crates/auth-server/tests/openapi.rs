@@ -1,0 +1,324 @@
+//! `openapi.json` against the service that serves it: the same routes, methods, statuses and codes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "tests, and the functions they share"
+)]
+
+use std::net::SocketAddr;
+
+use auth_server::{Server, Settings, key_files};
+use clap::Parser;
+use reqwest::{Client, Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+/// The route table's own text: what it names must be described.
+const TABLE: &str = include_str!("../src/routes/mod.rs");
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+struct Service {
+    address: SocketAddr,
+    client: Client,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let database = format!("sqlite://{}", path("keyturn.db"));
+        let (ring, mac) = (path("ring/jwt-keys.json"), path("refresh-keys.json"));
+        let line = [
+            ["--listen", "127.0.0.1:0"],
+            ["--registration", "open"],
+            ["--database-url", &database],
+            ["--jwt-keys-file", &ring],
+            ["--refresh-keys-file", &mac],
+        ];
+        let line = std::iter::once("auth-server").chain(line.into_iter().flatten());
+        let settings = Line::parse_from(line).settings;
+        key_files::init(&settings, shared::clock::now()).unwrap();
+        let server = Server::bind(settings).await.unwrap();
+        let address = server.addr();
+        tokio::spawn(server.run(std::future::pending()));
+        // The client's TLS, which it sets up without needing it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            address,
+            client: Client::builder().no_proxy().build().unwrap(),
+            _folder: folder,
+        }
+    }
+
+    fn ask(&self, method: &str, path: &str) -> RequestBuilder {
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
+    }
+
+    async fn describe(&self) -> Value {
+        self.ask("get", "/openapi.json")
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap()
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Response {
+        self.ask("post", path).json(body).send().await.unwrap()
+    }
+
+    async fn pair(&self) -> Value {
+        let user =
+            json!({"userName": "Ada", "email": "ada@example.com", "password": "correct horse"});
+        self.post("/api/account/register", &user).await;
+        self.post("/api/account/login", &user)
+            .await
+            .json()
+            .await
+            .unwrap()
+    }
+
+    async fn bearer(&self) -> String {
+        self.pair().await["accessToken"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+}
+
+/// Follows a `$ref`.
+fn resolved<'a>(description: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(pointer) => description
+            .pointer(pointer.strip_prefix('#').unwrap())
+            .unwrap(),
+        None => value,
+    }
+}
+
+/// The answer must be one that the operation names, with its headers, and a problem one of its codes.
+async fn fits(description: &Value, operation: &Value, answer: Response) {
+    let asked = format!("{} {}", answer.status(), answer.url().path());
+    let responses = &operation["responses"];
+    let named = &responses[answer.status().as_str()];
+    let named = resolved(
+        description,
+        if named.is_null() {
+            &responses["default"]
+        } else {
+            named
+        },
+    );
+    assert!(named.is_object(), "{asked} is not described");
+    for (name, header) in named["headers"].as_object().unwrap() {
+        let required = resolved(description, header)["required"] == true;
+        assert!(
+            !required || answer.headers().contains_key(name),
+            "{asked} has no {name}"
+        );
+    }
+    let kind = answer
+        .headers()
+        .get("content-type")
+        .map(|kind| kind.to_str().unwrap().to_owned());
+    let body = answer.text().await.unwrap();
+    let Some(kind) = kind else {
+        return assert!(
+            named["content"].is_null() && body.is_empty(),
+            "{asked}: {body}"
+        );
+    };
+    let content = &named["content"][kind.split(';').next().unwrap()];
+    assert!(content.is_object(), "{asked}: {kind} is not described");
+    let Ok(body) = serde_json::from_str::<Value>(&body) else {
+        return;
+    };
+    let schema = resolved(description, &content["schema"]);
+    for member in schema["required"].as_array().into_iter().flatten() {
+        assert!(
+            !body[member.as_str().unwrap()].is_null(),
+            "{asked}: no {member} in {body}"
+        );
+    }
+    if let (Some(code), Some(members)) = (body["code"].as_str(), schema["properties"].as_object()) {
+        assert!(
+            named["description"].as_str().unwrap().contains(code),
+            "{asked}: {code}"
+        );
+        for member in body.as_object().unwrap().keys() {
+            assert!(
+                members.contains_key(member),
+                "{asked}: {member} is not described"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_description_names_exactly_the_routes_and_methods_of_the_table() {
+    let service = Service::start().await;
+    let description = service.describe().await;
+    assert!(description["openapi"].as_str().unwrap().starts_with("3.1"));
+    let paths = description["paths"].as_object().unwrap();
+    let table = TABLE.split("pub(crate) fn table").nth(1).unwrap();
+    let table = table.split("pub(crate) fn page_table").next().unwrap();
+    assert_eq!(table.matches("resource(\"").count(), paths.len());
+
+    let nobody = "/00000000-0000-4000-8000-000000000000";
+    for (template, operations) in paths {
+        let path = template.replace("/{id}", nobody);
+        for method in METHODS {
+            let bearer = service.bearer().await;
+            let asked = format!("{path}?wait=0");
+            let request = service.ask(method, &asked).bearer_auth(bearer);
+            let answer = request.json(&json!({})).send().await.unwrap();
+            let operation = &operations[method];
+            assert_eq!(
+                answer.status() == 405,
+                operation.is_null(),
+                "{method} {template}"
+            );
+            if operation.is_null() {
+                let allow = answer.headers()["allow"].to_str().unwrap().to_lowercase();
+                let mut allow: Vec<_> = allow.split(", ").collect();
+                allow.sort_unstable();
+                let mut described: Vec<_> = operations.as_object().unwrap().keys().collect();
+                described.sort_unstable();
+                assert_eq!(allow, described, "{template}");
+            } else {
+                fits(&description, operation, answer).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn answers_are_as_described() {
+    let service = Service::start().await;
+    let description = service.describe().await;
+    let operation = |method: &str, path: &str| &description["paths"][path][method];
+    let (email, password) = ("bo@example.com", "correct horse");
+    let bo = json!({"userName": "Bo", "email": email, "password": password});
+    let confirm = json!({"currentPassword": password});
+    let wrong = json!({"currentPassword": "wrong"});
+    let bad = |name: &str, value: &str| {
+        let mut body = bo.clone();
+        body[name] = json!(value);
+        body
+    };
+    for (path, body, status) in [
+        ("register", bo.clone(), 201),
+        ("register", bo.clone(), 409),
+        ("register", bad("userName", ""), 422),
+        ("register", bad("email", "bo"), 422),
+        ("register", bad("password", "short"), 422),
+        ("register", json!([]), 400),
+        ("login", bo.clone(), 200),
+        ("login", bad("password", "wrong horse"), 401),
+        ("login", bad("email", "nobody@example.com"), 401),
+        (
+            "refresh-token",
+            json!({"accessToken": "x", "refreshToken": "x"}),
+            401,
+        ),
+        (
+            "logout",
+            json!({"accessToken": "x", "refreshToken": "x"}),
+            401,
+        ),
+        ("login", bad("userName", &"x".repeat(20_000)), 413),
+    ] {
+        let path = format!("/api/account/{path}");
+        let answer = service.post(&path, &body).await;
+        assert_eq!(answer.status(), status, "{path} {body}");
+        fits(&description, operation("post", &path), answer).await;
+    }
+
+    let pair: Value = service
+        .post("/api/account/login", &bo)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let spent = pair.clone();
+    for (path, status) in [
+        ("refresh-token", 200),
+        ("logout", 204),
+        ("refresh-token", 401),
+    ] {
+        let path = format!("/api/account/{path}");
+        let answer = service.post(&path, &spent).await;
+        assert_eq!(answer.status(), status, "{path}");
+        fits(&description, operation("post", &path), answer).await;
+    }
+
+    let pair: Value = service
+        .post("/api/account/login", &bo)
+        .await
+        .json()
+        .await
+        .unwrap();
+    let bearer = pair["accessToken"].as_str().unwrap();
+    let news = json!({"userName": "Bob", "currentPassword": password});
+    let change = json!({"currentPassword": password, "newPassword": "another horse"});
+    let weak = json!({"currentPassword": password, "newPassword": "short"});
+    for (method, path, body, status) in [
+        ("get", "/api/account/sessions", None, 200),
+        ("patch", "/api/account", Some(&news), 200),
+        ("patch", "/api/account", Some(&wrong), 401),
+        ("patch", "/api/account", Some(&confirm), 400),
+        ("delete", "/api/account", Some(&wrong), 401),
+        ("post", "/api/account/password", Some(&weak), 422),
+        ("post", "/api/account/password", Some(&change), 200),
+        // That ended this token's session.
+        ("get", "/api/account/sessions", None, 401),
+        ("get", "/internal/revocations", None, 401),
+    ] {
+        let request = service.ask(method, path).bearer_auth(bearer);
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{method} {path}");
+        if path.ends_with("sessions") {
+            let act = answer
+                .headers()
+                .get("act")
+                .map(|act| act.to_str().unwrap().to_owned());
+            assert_eq!(act.as_deref(), (status == 401).then_some("revoked"));
+        }
+        fits(&description, operation(method, path), answer).await;
+    }
+}
+
+#[test]
+fn every_reference_of_the_description_leads_somewhere() {
+    let description: Value = serde_json::from_str(include_str!("../openapi.json")).unwrap();
+    let mut open = vec![&description];
+    let mut references = 0;
+    while let Some(value) = open.pop() {
+        if value["$ref"].is_string() {
+            assert!(!resolved(&description, value).is_null(), "{value}");
+            references += 1;
+        }
+        open.extend(
+            value
+                .as_object()
+                .into_iter()
+                .flat_map(|members| members.values()),
+        );
+        open.extend(value.as_array().into_iter().flatten());
+    }
+    assert!(references > 100);
+}
