@@ -14,6 +14,9 @@ mod inside {
     mod expiry;
     mod fleet;
     mod postgres_trouble;
+    mod lifetimes;
+    mod old_access_token;
+    mod rotation;
 }
 
 #[cfg(deployment)]

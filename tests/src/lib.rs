@@ -23,6 +23,7 @@ mod forge;
 mod options;
 mod process;
 mod raw;
+mod remint;
 mod verbs;
 
 pub use answer::{Answer, Problem};
