@@ -3,8 +3,11 @@
 //! [`anywhere`] needs nothing but HTTP and runs against a deployment, too; [`inside`] needs the database, the
 //! keys or settings of its own.
 
+mod rows;
+
 /// What a client alone can see; also against the deployment of `E2E_AUTH_URL` and `E2E_RESOURCE_URL`.
 mod anywhere {
+    mod credentials;
     mod the_loop;
 }
 
@@ -14,6 +17,7 @@ mod inside {
     mod expiry;
     mod fleet;
     mod postgres_trouble;
+    mod hostile;
     mod lifetimes;
     mod old_access_token;
     mod rotation;

@@ -12,19 +12,46 @@ fn refused(app: &App, pair: &e2e::Pair, other: &e2e::Pair) -> Vec<(&'static str,
         ("rubbish", "a.b.c".into()),
         ("the refresh token", pair.refresh_token.clone()),
         ("another user's token", other.access_token.clone()),
-        ("another session of the same user", draft().claim("sid", other.claims()["sid"].clone()).sign()),
-        ("another user, the same session", draft().claim("sub", other.claims()["sub"].clone()).sign()),
-        ("a sub that is no id", draft().claim("sub", json!("root")).sign()),
+        (
+            "another session of the same user",
+            draft().claim("sid", other.claims()["sid"].clone()).sign(),
+        ),
+        (
+            "another user, the same session",
+            draft().claim("sub", other.claims()["sub"].clone()).sign(),
+        ),
+        (
+            "a sub that is no id",
+            draft().claim("sub", json!("root")).sign(),
+        ),
         ("no sub", draft().no_claim("sub").sign()),
         ("no sid", draft().no_claim("sid").sign()),
         ("a number as sid", draft().claim("sid", json!(1)).sign()),
         ("exp as text", draft().claim("exp", json!("soon")).sign()),
-        ("roles as text", draft().claim("roles", json!("admin")).sign()),
-        ("another key under the known name", draft().under(&[7; 32]).sign()),
-        ("an unknown key", Forge::stranger("nobody").draft(&claims).sign()),
-        ("alg none", draft().head("alg", json!("none")).unsigned() + "."),
-        ("HS512 with the right key", draft().head("alg", json!("HS512")).sign_512()),
-        ("a service's token", draft().head("typ", json!("service+jwt")).sign()),
+        (
+            "roles as text",
+            draft().claim("roles", json!("admin")).sign(),
+        ),
+        (
+            "another key under the known name",
+            draft().under(&[7; 32]).sign(),
+        ),
+        (
+            "an unknown key",
+            Forge::stranger("nobody").draft(&claims).sign(),
+        ),
+        (
+            "alg none",
+            draft().head("alg", json!("none")).unsigned() + ".",
+        ),
+        (
+            "HS512 with the right key",
+            draft().head("alg", json!("HS512")).sign_512(),
+        ),
+        (
+            "a service's token",
+            draft().head("typ", json!("service+jwt")).sign(),
+        ),
         ("crit", draft().head("crit", json!(["exp"])).sign()),
         ("a changed signature", swapped(&pair.access_token)),
         ("a fourth part", format!("{}.e30", pair.access_token)),
@@ -52,11 +79,23 @@ async fn a_wrong_access_token_consumes_nothing_and_sees_no_reuse() {
     for (name, access) in refused(&app, &pair, &other) {
         for refresh in [&pair.refresh_token, &used.refresh_token] {
             let answer = app.try_refresh_with(&access, refresh).await;
-            assert_eq!((answer.status, answer.code().as_str()), (401, "invalid_access_token"), "{name}: {answer:?}");
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (401, "invalid_access_token"),
+                "{name}: {answer:?}"
+            );
             let answer = app.try_log_out_with(&access, refresh).await;
-            assert_eq!((answer.status, answer.code().as_str()), (401, "invalid_access_token"), "{name}: {answer:?}");
+            assert_eq!(
+                (answer.status, answer.code().as_str()),
+                (401, "invalid_access_token"),
+                "{name}: {answer:?}"
+            );
         }
-        assert_eq!(app.database().session(&sid, "generation"), Some(3), "{name}");
+        assert_eq!(
+            app.database().session(&sid, "generation"),
+            Some(3),
+            "{name}"
+        );
         assert_eq!(app.database().session(&sid, "ended_at"), None, "{name}");
     }
     app.refresh(&pair).await;
@@ -78,7 +117,11 @@ async fn issuer_audience_and_times_of_the_old_access_token_are_not_judged() {
         |draft: e2e::Draft, _| draft.no_head("kid").no_head("typ"),
     ] {
         let old = change(forge.draft(&pair.claims()), now).sign();
-        pair = app.try_refresh_with(&old, &pair.refresh_token).await.is(200).json();
+        pair = app
+            .try_refresh_with(&old, &pair.refresh_token)
+            .await
+            .is(200)
+            .json();
     }
 }
 
@@ -113,8 +156,12 @@ async fn refresh_tokens_that_are_not_genuine_are_refused_before_anything_else() 
     }
     for forged in forged {
         for access in [pair.access_token.as_str(), "rubbish"] {
-            app.try_refresh_with(access, &forged).await.refused(401, "invalid_refresh_token");
-            app.try_log_out_with(access, &forged).await.refused(401, "invalid_refresh_token");
+            app.try_refresh_with(access, &forged)
+                .await
+                .refused(401, "invalid_refresh_token");
+            app.try_log_out_with(access, &forged)
+                .await
+                .refused(401, "invalid_refresh_token");
         }
     }
     assert_eq!(app.database().session(&pair.sid(), "generation"), Some(1));
@@ -147,8 +194,16 @@ async fn any_genuine_refresh_token_of_a_session_logs_it_out() {
 async fn an_expired_session_can_be_logged_out_of() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
-    let over = app.remint(&pair.refresh_token, |token| token.absolute_until = shared::clock::now() - 1);
-    assert!(app.try_log_out_with(&pair.access_token, &over).await.is(204).body.is_empty());
+    let over = app.remint(&pair.refresh_token, |token| {
+        token.absolute_until = shared::clock::now() - 1
+    });
+    assert!(
+        app.try_log_out_with(&pair.access_token, &over)
+            .await
+            .is(204)
+            .body
+            .is_empty()
+    );
     app.database().set(&pair.sid(), "idle_until = 1");
     app.log_out(&pair).await;
 }

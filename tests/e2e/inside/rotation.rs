@@ -5,8 +5,18 @@ use e2e::{App, Pair};
 
 /// Everything of a row that a refresh could change.
 fn row(app: &App, sid: &str) -> Vec<Option<i64>> {
-    let columns = ["generation", "rotated_at", "idle_until", "absolute_until", "late_generation", "late_streak", "ended_at"];
-    columns.map(|column| app.database().session(sid, column)).to_vec()
+    let columns = [
+        "generation",
+        "rotated_at",
+        "idle_until",
+        "absolute_until",
+        "late_generation",
+        "late_streak",
+        "ended_at",
+    ];
+    columns
+        .map(|column| app.database().session(sid, column))
+        .to_vec()
 }
 
 /// A session that was refreshed `times` times: all its pairs, oldest first.
@@ -23,13 +33,17 @@ async fn current_rotates() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
     let sid = pair.sid();
-    app.database().set(&sid, "rotated_at = 1, idle_until = idle_until - 1000");
+    app.database()
+        .set(&sid, "rotated_at = 1, idle_until = idle_until - 1000");
     let next = app.refresh(&pair).await;
     assert_ne!(next.refresh_token, pair.refresh_token);
     assert_eq!(app.database().session(&sid, "generation"), Some(2));
     let now = shared::clock::now();
     assert!(app.database().session(&sid, "rotated_at").unwrap() >= now - 5);
-    assert!(app.database().session(&sid, "idle_until").unwrap() >= now + 14 * 86_400 - 5, "the idle end slides");
+    assert!(
+        app.database().session(&sid, "idle_until").unwrap() >= now + 14 * 86_400 - 5,
+        "the idle end slides"
+    );
 }
 
 #[tokio::test]
@@ -55,7 +69,10 @@ async fn late_retry_gets_the_same_successor_and_is_counted_once() {
     let sid = pairs[0].sid();
     app.database().age(&sid, 31);
     for _ in 0..3 {
-        assert_eq!(app.refresh(&pairs[0]).await.refresh_token, pairs[1].refresh_token);
+        assert_eq!(
+            app.refresh(&pairs[0]).await.refresh_token,
+            pairs[1].refresh_token
+        );
     }
     assert_eq!(app.database().session(&sid, "late_streak"), Some(1));
     assert_eq!(app.database().session(&sid, "late_generation"), Some(2));
@@ -73,10 +90,16 @@ async fn three_generations_in_a_row_may_be_late_and_the_fourth_is_reuse() {
         let next = app.refresh(&pair).await;
         app.database().age(&sid, 31);
         if late <= 3 {
-            assert_eq!(app.refresh(&pair).await.refresh_token, next.refresh_token, "late {late}");
+            assert_eq!(
+                app.refresh(&pair).await.refresh_token,
+                next.refresh_token,
+                "late {late}"
+            );
             assert_eq!(app.database().session(&sid, "late_streak"), Some(late));
         } else {
-            app.try_refresh(&pair).await.refused(401, "refresh_token_reused");
+            app.try_refresh(&pair)
+                .await
+                .refused(401, "refresh_token_reused");
         }
         pair = next;
     }
@@ -96,7 +119,11 @@ async fn a_generation_that_was_not_late_forgives_the_streak() {
         let next = app.refresh(&pair).await;
         if turn % 3 != 2 {
             app.database().age(&sid, 31);
-            assert_eq!(app.refresh(&pair).await.refresh_token, next.refresh_token, "turn {turn}");
+            assert_eq!(
+                app.refresh(&pair).await.refresh_token,
+                next.refresh_token,
+                "turn {turn}"
+            );
         }
         pair = next;
     }
@@ -111,7 +138,9 @@ async fn a_request_overtaken_by_two_later_ones_is_superseded_and_changes_nothing
     let sid = pairs[0].sid();
     app.database().age(&sid, 20);
     let before = row(&app, &sid);
-    app.try_refresh(&pairs[0]).await.refused(401, "refresh_token_superseded");
+    app.try_refresh(&pairs[0])
+        .await
+        .refused(401, "refresh_token_superseded");
     assert_eq!(row(&app, &sid), before);
     app.refresh(&pairs[2]).await;
 }
@@ -126,14 +155,20 @@ async fn a_used_token_that_comes_back_after_the_grace_time_ends_its_session_and_
     let third = app.refresh(&second).await;
     let sid = first.sid();
     app.database().age(&sid, 31);
-    app.try_refresh(&first).await.refused(401, "refresh_token_reused");
+    app.try_refresh(&first)
+        .await
+        .refused(401, "refresh_token_reused");
     assert_eq!(app.database().end_reason(&sid).as_deref(), Some("reuse"));
     assert_eq!(app.database().records(&sid, "session_ended"), 1);
     for pair in [&first, &second, &third] {
         let refused = app.try_refresh(pair).await.refused(401, "session_revoked");
         assert_eq!(refused.reason.as_deref(), Some("reuse"));
     }
-    assert_eq!(app.database().records(&sid, "session_ended"), 1, "refusals add no records");
+    assert_eq!(
+        app.database().records(&sid, "session_ended"),
+        1,
+        "refusals add no records"
+    );
     app.refresh(&other).await;
 }
 
@@ -147,7 +182,11 @@ async fn a_genuine_token_newer_than_the_row_lets_the_row_catch_up() {
     let next = app.refresh(&pairs[4]).await;
     assert_eq!(app.database().session(&sid, "generation"), Some(6));
     assert_eq!(app.database().records(&sid, "row_behind"), 1);
-    assert_eq!(app.refresh(&pairs[4]).await.refresh_token, next.refresh_token, "a retry of it");
+    assert_eq!(
+        app.refresh(&pairs[4]).await.refresh_token,
+        next.refresh_token,
+        "a retry of it"
+    );
     app.refresh(&next).await;
     assert_eq!(app.database().records(&sid, "row_behind"), 1);
 }
@@ -157,8 +196,13 @@ async fn a_rotation_in_the_future_counts_as_now() {
     let app = App::start().await;
     let pairs = history(&app, 2).await;
     app.database().age(&pairs[0].sid(), -500);
-    assert_eq!(app.refresh(&pairs[1]).await.refresh_token, pairs[2].refresh_token);
-    app.try_refresh(&pairs[0]).await.refused(401, "refresh_token_superseded");
+    assert_eq!(
+        app.refresh(&pairs[1]).await.refresh_token,
+        pairs[2].refresh_token
+    );
+    app.try_refresh(&pairs[0])
+        .await
+        .refused(401, "refresh_token_superseded");
     app.refresh(&pairs[2]).await;
 }
 
@@ -167,23 +211,64 @@ async fn a_session_that_is_over_says_why() {
     let app = App::start().await;
     let now = shared::clock::now();
     for (assignments, code, reason) in [
-        (format!("idle_until = {now}"), "session_expired", Some("idle")),
-        (format!("absolute_until = {now}, idle_until = {now}"), "session_expired", Some("absolute")),
-        (format!("ended_at = {now}, end_reason = 'logout'"), "session_revoked", Some("logout")),
-        (format!("ended_at = {now}, end_reason = 'ended'"), "session_revoked", Some("ended")),
-        (format!("ended_at = {now}, end_reason = 'password'"), "session_revoked", Some("password")),
-        (format!("ended_at = {now}, end_reason = 'blocked'"), "session_revoked", Some("blocked")),
-        (format!("ended_at = {now}, end_reason = 'reuse'"), "session_revoked", Some("reuse")),
-        (format!("ended_at = {now}, end_reason = 'limit'"), "session_revoked", Some("limit")),
-        (format!("ended_at = {now}, end_reason = 'admin'"), "session_revoked", Some("admin")),
+        (
+            format!("idle_until = {now}"),
+            "session_expired",
+            Some("idle"),
+        ),
+        (
+            format!("absolute_until = {now}, idle_until = {now}"),
+            "session_expired",
+            Some("absolute"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'logout'"),
+            "session_revoked",
+            Some("logout"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'ended'"),
+            "session_revoked",
+            Some("ended"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'password'"),
+            "session_revoked",
+            Some("password"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'blocked'"),
+            "session_revoked",
+            Some("blocked"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'reuse'"),
+            "session_revoked",
+            Some("reuse"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'limit'"),
+            "session_revoked",
+            Some("limit"),
+        ),
+        (
+            format!("ended_at = {now}, end_reason = 'admin'"),
+            "session_revoked",
+            Some("admin"),
+        ),
     ] {
         // Old, current and newer than the row: over is over.
         for generation in [1, 2, 5] {
             let pairs = history(&app, 1).await;
             let sid = pairs[0].sid();
             app.database().set(&sid, &assignments);
-            let presented = app.remint(&pairs[1].refresh_token, |token| token.generation = generation);
-            let refused = app.try_refresh_with(&pairs[1].access_token, &presented).await.refused(401, code);
+            let presented = app.remint(&pairs[1].refresh_token, |token| {
+                token.generation = generation
+            });
+            let refused = app
+                .try_refresh_with(&pairs[1].access_token, &presented)
+                .await
+                .refused(401, code);
             assert_eq!(refused.reason.as_deref(), reason, "{assignments}");
             assert_eq!(app.database().session(&sid, "generation"), Some(2));
         }
@@ -194,7 +279,8 @@ async fn a_session_that_is_over_says_why() {
 async fn a_session_that_is_gone_is_expired() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
-    app.database().execute(&format!("DELETE FROM sessions WHERE id = '{}'", pair.sid()));
+    app.database()
+        .execute(&format!("DELETE FROM sessions WHERE id = '{}'", pair.sid()));
     app.try_refresh(&pair).await.refused(401, "session_expired");
     // Gone is over, and over can be logged out of.
     app.log_out(&pair).await;
@@ -205,7 +291,9 @@ async fn a_row_of_another_nonce_is_another_session() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
     let presented = app.remint(&pair.refresh_token, |token| token.nonce = [7; 16]);
-    app.try_refresh_with(&pair.access_token, &presented).await.refused(401, "session_expired");
+    app.try_refresh_with(&pair.access_token, &presented)
+        .await
+        .refused(401, "session_expired");
     app.refresh(&pair).await;
 }
 
@@ -213,10 +301,17 @@ async fn a_row_of_another_nonce_is_another_session() {
 async fn an_absolute_end_that_has_passed_is_refused_by_the_token_alone() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
-    let over = app.remint(&pair.refresh_token, |token| token.absolute_until = shared::clock::now());
-    let refused = app.try_refresh_with(&pair.access_token, &over).await.refused(401, "session_expired");
+    let over = app.remint(&pair.refresh_token, |token| {
+        token.absolute_until = shared::clock::now()
+    });
+    let refused = app
+        .try_refresh_with(&pair.access_token, &over)
+        .await
+        .refused(401, "session_expired");
     assert_eq!(refused.reason.as_deref(), Some("absolute"));
     // Before the access token is looked at.
-    app.try_refresh_with("rubbish", &over).await.refused(401, "session_expired");
+    app.try_refresh_with("rubbish", &over)
+        .await
+        .refused(401, "session_expired");
     app.refresh(&pair).await;
 }
