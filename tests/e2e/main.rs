@@ -7,7 +7,11 @@ mod rows;
 
 /// What a client alone can see; also against the deployment of `E2E_AUTH_URL` and `E2E_RESOURCE_URL`.
 mod anywhere {
+    mod account_changes;
+    mod accounts;
     mod credentials;
+    mod refresh;
+    mod sessions;
     mod the_loop;
 }
 
