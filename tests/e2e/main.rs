@@ -9,7 +9,10 @@ mod rows;
 mod anywhere {
     mod account_changes;
     mod accounts;
+    mod cors;
     mod credentials;
+    mod hostile_connections;
+    mod hostile_requests;
     mod refresh;
     mod sessions;
     mod the_loop;
