@@ -1,4 +1,5 @@
-//! The README's tables of settings and commands against what the programs take.
+//! What the documents say against what there is: the README's tables of settings and commands, the tests
+//! that SECURITY.md names.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -6,10 +7,13 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use clap::{Args as _, Command, CommandFactory as _};
 
 const README: &str = include_str!("../../../README.md");
+const SECURITY: &str = include_str!("../../../SECURITY.md");
 
 /// Which services have a variable, and its default.
 type Variables = BTreeMap<String, (Vec<&'static str>, Option<String>)>;
@@ -123,5 +127,49 @@ fn the_list_of_commands_is_what_help_says() {
         }
         let is_command = command.get_subcommands().next().is_none() || line.ends_with(" serves");
         assert!(is_command, "there is no such command: {line}");
+    }
+}
+
+/// The Rust files below a folder.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_hold_the_promises_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut files = Vec::new();
+    for folder in ["crates", "tests"] {
+        sources(&root.join(folder), &mut files);
+    }
+    let code: String = files
+        .iter()
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let promises = SECURITY.split("\n## What is promised").nth(1).unwrap();
+    let promises = promises.split("\n## ").next().unwrap();
+    let is_test = |name: &&str| {
+        let sober = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        name.matches('_').count() > 1 && name.chars().all(sober)
+    };
+    let named: Vec<_> = promises
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(is_test)
+        .collect();
+    assert!(named.len() > 50, "only {}", named.len());
+    for name in named {
+        assert!(
+            code.contains(&format!("fn {name}(")),
+            "there is no test {name}"
+        );
     }
 }
