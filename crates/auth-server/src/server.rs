@@ -7,10 +7,11 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use shared::clock;
 use shared::key_file::KeyFile;
 use shared::metrics::Metrics;
+use shared::service;
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
@@ -27,10 +28,7 @@ use crate::sessions::Sessions;
 use crate::settings::{DemoUser, Settings, Switch};
 
 /// How long a start waits for a database server that is not there yet.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// Seconds that a stop waits for requests to end.
-const SHUTDOWN: u64 = 15;
+const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Why the service does not start: one line for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +72,7 @@ impl Server {
     /// [`StartError`] names the setting that is wrong and says what to do.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         settings.lifetimes.check().map_err(StartError::of)?;
-        let listener = listen(settings.listen)?;
+        let listener = service::listen("AUTH_LISTEN", settings.listen).map_err(StartError)?;
         let addr = listener.local_addr().map_err(StartError::of)?;
         let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;
@@ -109,26 +107,12 @@ impl Server {
             tokio::spawn(parts.feed.clone().follow()),
         ];
         let feed = parts.feed.clone();
-        let server = HttpServer::new(move || app(&parts))
-            .client_request_timeout(Duration::from_secs(10))
-            .shutdown_timeout(SHUTDOWN)
-            .disable_signals();
-        let server = match tls {
-            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
-            None => server.listen(listener)?,
-        }
-        .run();
-        let handle = server.handle();
-        let mut running = std::pin::pin!(server);
-        let done = tokio::select! {
-            done = &mut running => done,
-            () = stop => {
-                feed.close();
-                // Stopping needs the server to be polled.
-                let (done, ()) = tokio::join!(running, handle.stop(true));
-                done
-            }
+        let stop = async move {
+            stop.await;
+            // Waiting questions would hold the end up.
+            feed.close();
         };
+        let done = service::serve(move || app(&parts), listener, tls, stop).await;
         background.iter().for_each(tokio::task::JoinHandle::abort);
         done
     }
@@ -186,12 +170,9 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         .map_err(|e| StartError(e.naming("REFRESH_KEYS_FILE")))?;
     let policy = settings.token.policy();
     let page = match &settings.page.web_root {
-        Some(root) => {
-            let audience = policy.audiences.first().map_or("", String::as_str);
-            Some(Arc::new(
-                Page::find(root, &settings.page, audience).map_err(StartError)?,
-            ))
-        }
+        Some(root) => Some(Arc::new(
+            Page::find(root, &settings.page, &settings.lifetimes, &policy).map_err(StartError)?,
+        )),
         None => None,
     };
     let metrics = Metrics::new("auth-server", env!("CARGO_PKG_VERSION")).map_err(StartError::of)?;
@@ -274,16 +255,4 @@ fn warn_of_one_proxy(settings: &Settings) {
     } else if settings.limits.trusted_proxies.is_empty() && !settings.listen.ip().is_loopback() {
         log::warn!("TRUSTED_PROXIES is not set: behind a proxy, all clients count as one address");
     }
-}
-
-fn listen(addr: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(addr).map_err(|error| {
-        let hint = match (error.kind(), addr.port()) {
-            (io::ErrorKind::AddrInUse, 5000) => {
-                "; on macOS that may be AirPlay Receiver (System Settings, General, AirDrop & Handoff)"
-            }
-            _ => "",
-        };
-        StartError(format!("AUTH_LISTEN: cannot listen on {addr}: {error}{hint}"))
-    })
 }

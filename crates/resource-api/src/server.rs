@@ -7,12 +7,13 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, middleware::from_fn, web};
+use actix_web::{App, middleware::from_fn, web};
 use shared::{
     bearer::Gate,
     clock, http,
     http::CorsOrigins,
     key_file::KeyFile,
+    service,
     settings::JWT_KEYS_FILE,
     token::{Signer, Validator},
 };
@@ -25,9 +26,6 @@ use crate::{
     routes,
     settings::{Following, Settings},
 };
-
-/// Seconds that a stop waits for requests to end.
-const SHUTDOWN: u64 = 15;
 
 /// How often the deny file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -89,14 +87,9 @@ impl Server {
         let metrics = ApiMetrics::new(Arc::clone(&revoked)).map_err(StartError::of)?;
         let validator = Validator::new(keys, policy);
 
-        let listener = TcpListener::bind(settings.listen).map_err(|source| StartError::Listen {
-            address: settings.listen,
-            source,
-        })?;
-        let address = listener.local_addr().map_err(|source| StartError::Listen {
-            address: settings.listen,
-            source,
-        })?;
+        let listener =
+            service::listen("RESOURCE_LISTEN", settings.listen).map_err(StartError::of)?;
+        let address = listener.local_addr().map_err(StartError::of)?;
         let parts = Parts {
             gate: web::Data::new(Gate::new(validator, Arc::clone(&revoked) as _)),
             revoked,
@@ -144,25 +137,7 @@ impl Server {
         .flatten()
         .collect();
 
-        let server = HttpServer::new(move || app(&parts))
-            .client_request_timeout(Duration::from_secs(10))
-            .shutdown_timeout(SHUTDOWN)
-            .disable_signals();
-        let server = match tls {
-            Some(tls) => server.listen_rustls_0_23(listener, tls)?,
-            None => server.listen(listener)?,
-        }
-        .run();
-        let handle = server.handle();
-        let mut running = std::pin::pin!(server);
-        let done = tokio::select! {
-            done = &mut running => done,
-            () = stop => {
-                // Stopping needs the server to be polled.
-                let (done, ()) = tokio::join!(running, handle.stop(true));
-                done
-            }
-        };
+        let done = service::serve(move || app(&parts), listener, tls, stop).await;
         background.iter().for_each(JoinHandle::abort);
         done
     }

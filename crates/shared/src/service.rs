@@ -1,14 +1,120 @@
-//! What a service's process does besides answering: hear that it should stop, and ask itself how it is.
+//! What a service's process does around its routes: listen, answer within bounds, hear that it should stop,
+//! and ask itself how it is.
 
-use std::net::SocketAddr;
+use std::fmt::Debug;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
+use actix_http::{Request, Response};
+use actix_service::IntoServiceFactory;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Service, ServiceFactory};
+use actix_web::{Error, HttpServer};
+use rustls::ServerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// How long a health check waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a client may take for the head of a request.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Seconds that a stop waits for requests to end.
+const SHUTDOWN: u64 = 15;
+
+/// Files that a service would like to have open at once, connections included.
+const FILES: u64 = 65_536;
+
+/// Files that are no connections: databases, keys, logs.
+const OTHER_FILES: u64 = 256;
+
+/// Takes a port; 0 takes a free one.
+///
+/// # Errors
+/// A line for the operator that begins with the setting's name.
+pub fn listen(setting: &str, addr: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(addr).map_err(|error| {
+        format!(
+            "{setting}: cannot listen on {addr}: {}",
+            reason(addr.port(), &error)
+        )
+    })
+}
+
+/// Why a port cannot be had, with the usual remedy.
+fn reason(port: u16, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return error.to_string();
+    }
+    let airplay = airplay(cfg!(target_os = "macos"), port);
+    format!("the port is taken by another program; stop that, or choose another port{airplay}")
+}
+
+/// macOS itself listens on :5000, and a user who does not know that searches long.
+const fn airplay(on_macos: bool, port: u16) -> &'static str {
+    if on_macos && matches!(port, 5000 | 5001) {
+        " (on macOS it may be AirPlay's: System Settings, General, AirDrop & Handoff, AirPlay Receiver)"
+    } else {
+        ""
+    }
+}
+
+/// Answers on `listener` until `stop` completes, then finishes what it began.
+///
+/// # Errors
+/// If the workers cannot be started.
+pub async fn serve<F, I, S, B>(
+    app: F,
+    listener: TcpListener,
+    tls: Option<ServerConfig>,
+    stop: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let server = HttpServer::new(app)
+        .client_request_timeout(HEAD)
+        .max_connections(connections_per_worker())
+        .shutdown_timeout(SHUTDOWN)
+        .disable_signals();
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls)?,
+        None => server.listen(listener)?,
+    }
+    .run();
+    let handle = server.handle();
+    let mut running = pin!(server);
+    tokio::select! {
+        done = &mut running => done,
+        () = stop => {
+            // Stopping needs the server to be polled.
+            let (done, ()) = tokio::join!(running, handle.stop(true));
+            done
+        }
+    }
+}
+
+/// Connections beyond these wait to be accepted: better than an accepted one for which there is no file
+/// left to open the database with.
+fn connections_per_worker() -> usize {
+    let files = rlimit::increase_nofile_limit(FILES).unwrap_or(1024);
+    let workers = available_parallelism().map_or(1, std::num::NonZero::get);
+    let connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
+    (connections / workers).max(64)
+}
 
 /// Completes when the process is told to stop: Ctrl-C, or SIGTERM where there is such a thing.
 pub async fn stop_signal() {
@@ -56,7 +162,7 @@ pub async fn healthcheck(listen: SocketAddr, tls: bool) -> Result<(), String> {
         .map_err(|e| format!("{addr}: {e}"))
 }
 
-async fn ask(addr: SocketAddr, tls: bool) -> std::io::Result<()> {
+async fn ask(addr: SocketAddr, tls: bool) -> io::Result<()> {
     let mut stream = TcpStream::connect(addr).await?;
     if tls {
         return Ok(());
@@ -73,9 +179,61 @@ async fn ask(addr: SocketAddr, tls: bool) -> std::io::Result<()> {
     if first == b"HTTP/1.1 200 OK" {
         Ok(())
     } else {
-        Err(std::io::Error::other(format!(
+        Err(io::Error::other(format!(
             "answered {:?}",
             String::from_utf8_lossy(first)
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_taken_port_is_one_line_with_the_setting_and_the_address() {
+        let taken = listen("AUTH_LISTEN", SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let addr = taken.local_addr().unwrap();
+        let line = listen("AUTH_LISTEN", addr).unwrap_err();
+        assert!(line.starts_with(&format!(
+            "AUTH_LISTEN: cannot listen on {addr}: the port is taken"
+        )));
+        assert!(!line.contains('\n'));
+    }
+
+    #[test]
+    fn airplay_is_named_on_macos_for_its_ports_alone() {
+        assert!(airplay(true, 5000).contains("AirPlay"));
+        assert!(airplay(true, 5001).contains("AirPlay"));
+        assert_eq!(airplay(true, 8080), "");
+        assert_eq!(airplay(false, 5000), "");
+    }
+
+    #[tokio::test]
+    async fn a_healthcheck_tells_a_healthy_service_from_a_sick_and_a_silent_one() {
+        let answering = |answer: &'static [u8]| {
+            let listener = listen("X", SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+            let addr = listener.local_addr().unwrap();
+            std::thread::spawn(move || {
+                use std::io::{Read, Write};
+                let (mut stream, _) = listener.accept().unwrap();
+                let _ = stream.read(&mut [0; 1024]);
+                stream.write_all(answer).unwrap();
+            });
+            addr
+        };
+        let healthy = answering(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(healthcheck(healthy, false).await, Ok(()));
+        let sick = answering(b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n");
+        assert!(
+            healthcheck(sick, false)
+                .await
+                .is_err_and(|why| why.contains("503"))
+        );
+        let gone = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        assert!(healthcheck(gone, false).await.is_err());
     }
 }

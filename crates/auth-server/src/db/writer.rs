@@ -39,7 +39,7 @@ trait Job: Send {
 }
 
 struct Unit<F, T> {
-    unit: F,
+    work: F,
     deadline: Instant,
     result: Result<T, DbError>,
     answer: oneshot::Sender<Result<T, DbError>>,
@@ -54,7 +54,7 @@ where
         if Instant::now() >= self.deadline {
             return true;
         }
-        let unit = &mut self.unit;
+        let unit = &mut self.work;
         let savepoint = AssertUnwindSafe(|| conn.transaction(|c| unit(&mut Tx(c))));
         if let Ok(result) = catch_unwind(savepoint) {
             self.result = result;
@@ -101,7 +101,7 @@ impl Writer {
     ) -> Result<T, DbError> {
         let (answer, result) = oneshot::channel();
         let job = Unit {
-            unit,
+            work: unit,
             deadline,
             result: Err(DbError::TooLate),
             answer,

@@ -49,9 +49,9 @@ pub(super) async fn readyz(
         "database": if database.is_ok() { "ok" } else { "unavailable" },
     });
     let (code, detail) = match (&database, &signing) {
-        (Ok(_), Some(_)) => return HttpResponse::Ok().json(body),
+        (Ok(()), Some(_)) => return HttpResponse::Ok().json(body),
         (Err(_), _) => ("database_unavailable", "the database does not answer"),
-        (Ok(_), None) => ("internal", "no key of the ring signs now"),
+        (Ok(()), None) => ("internal", "no key of the ring signs now"),
     };
     // A problem like every other, which says the rest as well (RFC 9457 §3.2).
     let status = StatusCode::SERVICE_UNAVAILABLE;
@@ -65,7 +65,9 @@ pub(super) async fn readyz(
             ("requestId".to_owned(), json!(info.id)),
         ]);
     }
-    HttpResponse::build(status).content_type(PROBLEM_JSON).body(body.to_string())
+    HttpResponse::build(status)
+        .content_type(PROBLEM_JSON)
+        .body(body.to_string())
 }
 
 /// Prometheus text.
