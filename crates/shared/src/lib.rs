@@ -4,6 +4,11 @@
 //! A service needs three things: the key ring's file (`JWT_KEYS_FILE`), and the issuer and audience
 //! that the tokens are made for. It asks nobody per request.
 //!
+//! "The contract" in these pages is Keyturn's HTTP contract: which faults there are, their codes, the order
+//! in which they are judged, and the header `act`, which tells a client to refresh. The README has it.
+//! Whoever should know of ended sessions within a second implements `bearer::Revocations`; resource-api
+//! does so with auth-server's feed.
+//!
 //! # An actix-web service
 //!
 #![cfg_attr(feature = "actix", doc = "```no_run")]

@@ -33,7 +33,7 @@ const PUBLISHED: &[&str] = &[
     "1234567890123456",
 ];
 
-/// The longest period that counts as a pattern, in bytes: the seeds' key is 16 long.
+/// The longest period that counts as a pattern, in bytes: the articles' key is 16 long.
 const LONGEST_PERIOD: usize = 16;
 
 /// Whether a secret is a published sample or a pattern.
