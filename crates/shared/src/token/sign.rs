@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Policy, SERVICE_TOKEN_SECONDS};
 use crate::claims::{AccessPayload, Audience, NewToken, ServicePayload};
 use crate::key_file::KeyFile;
-use crate::keys::Key;
+use crate::keys::{Key, KeyRing};
 use crate::provider;
 
 /// Why a token could not be signed.
@@ -70,9 +70,17 @@ impl Signer {
             email: token.email,
             roles: token.roles,
         };
-        let ring = self.keys.ring();
+        let ring = self.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
         compact(key.header(), &payload, key)
+    }
+
+    /// The ring as its file is at this moment. A gate may have seen a revocation before the look of every
+    /// second came round here, and a token under the revoked key would be refused at once; a look costs a
+    /// microsecond.
+    fn ring(&self) -> Arc<KeyRing> {
+        self.keys.reload_if_changed();
+        self.keys.ring()
     }
 
     /// Signs the bearer of a service, `subject`, for the internal endpoints of the issuer.
@@ -87,7 +95,7 @@ impl Signer {
             iat: now,
             exp: now.saturating_add(SERVICE_TOKEN_SECONDS),
         };
-        let ring = self.keys.ring();
+        let ring = self.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
         let kid = serde_json::Value::from(key.kid());
         let header = format!(r#"{{"alg":"HS256","typ":"service+jwt","kid":{kid}}}"#);
