@@ -28,6 +28,8 @@ mod inside {
     mod lifetimes;
     mod old_access_token;
     mod rotation;
+    mod key_commands;
+    mod key_turns;
 }
 
 #[cfg(deployment)]

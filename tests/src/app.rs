@@ -20,6 +20,8 @@ pub struct App {
     pub client: reqwest::Client,
     /// What is there only for services of our own.
     inside: Option<Inside>,
+    /// The services of a replica.
+    replica: Option<Servers>,
 }
 
 struct Inside {
@@ -42,6 +44,7 @@ impl App {
                 resource_url: resource.trim_end_matches('/').to_owned(),
                 client: client(),
                 inside: None,
+                replica: None,
             },
             (Err(_), Err(_)) => Self::with(Options::new().with_feed()).await,
             _ => panic!("E2E_AUTH_URL and E2E_RESOURCE_URL: give both or none"),
@@ -85,6 +88,21 @@ impl App {
                 options,
                 folder,
             }),
+            replica: None,
+        }
+    }
+
+    /// A second pair of services on the same files and the same database. It must go before the first.
+    pub async fn replica(&self, options: &Options) -> Self {
+        let servers = Servers::start(options, self.folder(), self.database().url())
+            .await
+            .expect("the replica starts");
+        Self {
+            auth_url: format!("http://{}", servers.auth),
+            resource_url: format!("http://{}", servers.resource),
+            client: client(),
+            inside: None,
+            replica: Some(servers),
         }
     }
 
@@ -105,7 +123,7 @@ impl App {
     /// Whether this is a deployment that belongs to somebody else.
     #[must_use]
     pub fn is_deployment(&self) -> bool {
-        self.inside.is_none()
+        self.inside.is_none() && self.replica.is_none()
     }
 
     /// The folder with the key files.
@@ -236,6 +254,8 @@ pub(crate) fn client() -> reqwest::Client {
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(std::time::Duration::from_mins(1))
+        // Shorter than the services keep a silent connection, so that none is used while it is being closed.
+        .pool_idle_timeout(std::time::Duration::from_secs(2))
         .user_agent("keyturn-e2e")
         .build()
         .expect("a client")

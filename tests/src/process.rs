@@ -122,6 +122,7 @@ pub struct Ran {
 }
 
 /// auth-server's command line on one folder and database.
+#[derive(Clone)]
 pub struct Cli {
     arguments: Vec<String>,
 }
@@ -176,6 +177,16 @@ impl Cli {
             out: text(done.stdout),
             err: text(done.stderr),
         }
+    }
+
+    /// Runs a command that must end well, while the caller's runtime goes on.
+    pub async fn finish(&self, words: &[&str]) -> String {
+        let (cli, words) = (self.clone(), words.iter().map(|word| (*word).to_owned()));
+        let words: Vec<String> = words.collect();
+        let run = move || cli.done(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(run)
+            .await
+            .expect("it ends well")
     }
 
     /// Runs a command that must end well, and returns what it said.
