@@ -14,7 +14,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::InvalidRefreshToken`], [`Error::InvalidAccessToken`]; the database's.
     pub async fn log_out(&self, access: &str, refresh: &str, caller: &Caller) -> Result<(), Error> {
-        let presented = RefreshToken::decode(refresh, &self.mac_keys.ring())?;
+        let presented = RefreshToken::read(refresh, &self.mac_keys)?;
         if presented.absolute_until <= caller.now {
             return Ok(());
         }

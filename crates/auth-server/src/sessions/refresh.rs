@@ -36,7 +36,7 @@ impl Sessions {
         refresh: &str,
         caller: &Caller,
     ) -> Result<(Pair, Exchange), Error> {
-        let presented = RefreshToken::decode(refresh, &self.mac_keys.ring())?;
+        let presented = RefreshToken::read(refresh, &self.mac_keys)?;
         if presented.absolute_until <= caller.now {
             return Err(Error::SessionOver(Over::Absolute));
         }
