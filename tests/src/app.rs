@@ -59,6 +59,7 @@ impl App {
             resource_url: resource_url.to_owned(),
             client: client(),
             inside: None,
+            replica: None,
         }
     }
 
@@ -97,12 +98,10 @@ impl App {
         let servers = Servers::start(options, self.folder(), self.database().url())
             .await
             .expect("the replica starts");
+        let [auth, resource] = [servers.auth, servers.resource].map(|at| format!("http://{at}"));
         Self {
-            auth_url: format!("http://{}", servers.auth),
-            resource_url: format!("http://{}", servers.resource),
-            client: client(),
-            inside: None,
             replica: Some(servers),
+            ..Self::at(&auth, &resource)
         }
     }
 

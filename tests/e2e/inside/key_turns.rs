@@ -266,7 +266,7 @@ async fn a_broken_new_ring_is_reported_once_and_the_old_one_stays_until_it_is_me
     assert_ne!(kid(&healed.access_token), old);
     app.call_home(&healed.access_token).await.is(200);
     let log = process.kill();
-    let reports = log.matches("the old key ring stays in use").count();
+    let reports = log.matches("the old keys stay in use").count();
     assert_eq!(reports, 2, "one for each broken file:\n{log}");
     let secret = app.forge().secret;
     assert!(!log.contains(&URL_SAFE_NO_PAD.encode(secret)));

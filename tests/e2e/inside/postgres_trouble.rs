@@ -217,7 +217,9 @@ async fn a_lock_that_somebody_holds_makes_requests_wait_only_so_long() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_is_given_up_and_found_again() {
-    let Some(mut trouble) = start(&[]) else { return };
+    let Some(mut trouble) = start(&[]) else {
+        return;
+    };
     let crowd = Crowd::gather(40, &[trouble.auth.url.clone()]).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     trouble.cluster.freeze(true);
