@@ -1,0 +1,22 @@
+//! Keyturn's promises, put to the test on its real processes, by programs that anyone can run:
+//!
+//! - `soak`: nobody is logged out by accident, and a thief is found, while the network fails and the server dies;
+//! - `latency`: a revoked session is refused everywhere within a second;
+//! - `bench`: what a protected request and a refresh cost.
+//!
+//! Nothing here is part of the product.
+
+pub mod client;
+pub mod faults;
+pub mod http;
+pub mod machine;
+pub mod pair;
+pub mod processes;
+pub mod proxy;
+pub mod report;
+pub mod stage;
+pub mod statistics;
+pub mod thief;
+
+/// Why a program cannot go on: a sentence.
+pub type Fault = Box<dyn std::error::Error + Send + Sync>;
