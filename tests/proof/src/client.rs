@@ -5,10 +5,11 @@
 //! keeps the pair; an answer is stored only over the pair that was sent; a refusal first reads the store again,
 //! and only a refusal of the stored pair ends the session. Several tabs share one store, without any lock.
 
-use std::collections::VecDeque;
+mod memory;
+
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -17,20 +18,19 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+pub use memory::Story;
+
 use crate::faults::Counts;
 use crate::http::{Message, exchange};
 use crate::pair::Pair;
 use crate::proxy::LANE;
 use crate::stage::Account;
+use memory::Memory;
 
 /// How long a refresh may take, its second try included (8 s in a browser).
 const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a client that could not refresh leaves the service alone.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Generations in a row that the service forgives, asked for again after the grace time.
-const LATE_IN_A_ROW: u32 = 3;
-/// Lines of a client's own story that are kept.
-const TRACE: usize = 60;
 
 /// What all clients share.
 pub struct Scene {
@@ -74,35 +74,12 @@ pub enum Habit {
     Tabs,
 }
 
-/// The end of a session, or something else that must not be, with the client's own story.
-pub struct Story {
-    /// The session.
-    pub session: Uuid,
-    /// What must not be.
-    pub what: String,
-    /// What the client saw, oldest first.
-    pub trace: Vec<String>,
-}
-
 /// One client: a store with a pair, and one or more tabs that use it.
 pub struct Client {
     lane: usize,
     habit: Habit,
     account: Account,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    pair: Option<Pair>,
-    /// The refresh token that was sent last.
-    sent: String,
-    /// Has the client slept since it sent that?
-    slept: bool,
-    late_in_a_row: u32,
-    sessions: Vec<Uuid>,
-    trace: VecDeque<String>,
-    stories: Vec<Story>,
+    memory: Memory,
 }
 
 /// What came of a refresh.
@@ -115,31 +92,31 @@ enum Renewed {
 impl Client {
     /// A client that is not yet signed in.
     #[must_use]
-    pub fn new(lane: usize, habit: Habit, account: Account) -> Arc<Self> {
+    pub fn new(lane: usize, habit: Habit, account: Account, begun: Instant) -> Arc<Self> {
         Arc::new(Self {
             lane,
             habit,
             account,
-            state: Mutex::default(),
+            memory: Memory::new(begun),
         })
     }
 
     /// Every session that it had.
     #[must_use]
     pub fn sessions(&self) -> Vec<Uuid> {
-        self.lock().sessions.clone()
+        self.memory.sessions()
     }
 
     /// What must not have happened to it.
     #[must_use]
     pub fn stories(&self) -> Vec<Story> {
-        std::mem::take(&mut self.lock().stories)
+        self.memory.take_stories()
     }
 
     /// One tab, until the end.
     pub async fn tab(self: Arc<Self>, name: usize, scene: Arc<Scene>, mut dice: StdRng) {
         while !scene.stopped() {
-            let Some(pair) = self.stored() else {
+            let Some(pair) = self.memory.stored() else {
                 if name == 0 {
                     self.log_in(&scene).await;
                 } else {
@@ -164,13 +141,15 @@ impl Client {
 
     /// After the end, on a good network: whoever was not logged out is signed in, and the API takes the token.
     pub async fn check(&self, scene: &Scene, api: SocketAddr) {
-        let Some(pair) = self.stored() else { return };
+        let Some(pair) = self.memory.stored() else {
+            return;
+        };
         let refresh = Message::request("POST", "/api/account/refresh-token").json(&pair.body());
         let answer = persist(scene.direct, &refresh).await;
         let Some(fresh) = answer.as_ref().and_then(Pair::of) else {
-            return self.tell(
-                &pair,
-                format!("it is over at the end: {}", said(answer.as_ref())),
+            return self.memory.tell(
+                Some(&pair),
+                &format!("it is over at the end: {}", said(answer.as_ref())),
             );
         };
         let answer = persist(
@@ -179,9 +158,9 @@ impl Client {
         )
         .await;
         if answer.as_ref().map(Message::status) != Some(200) {
-            self.tell(
-                &fresh,
-                format!("the API refuses it at the end: {}", said(answer.as_ref())),
+            self.memory.tell(
+                Some(&fresh),
+                &format!("the API refuses it at the end: {}", said(answer.as_ref())),
             );
         }
     }
@@ -194,18 +173,12 @@ impl Client {
             .map(|answer| (Pair::of(&answer), answer))
         {
             Ok((Some(pair), _)) => {
-                let mut state = self.lock();
-                state.sessions.push(pair.session());
-                state.late_in_a_row = 0;
-                state.pair = Some(pair);
-                drop(state);
-                self.note(scene, 0, "log-in");
+                self.memory.sign_in(pair);
+                self.memory.note("log-in");
             }
             Ok((None, answer)) if answer.status() < 500 => {
-                self.tell_of(
-                    Uuid::nil(),
-                    format!("log-in refused: {}", said(Some(&answer))),
-                );
+                self.memory
+                    .tell(None, &format!("log-in refused: {}", said(Some(&answer))));
                 sleep(PAUSE).await;
             }
             _ => scene.sleep(Duration::from_millis(100)).await,
@@ -214,7 +187,7 @@ impl Client {
 
     /// Logs out; once that is answered, no token of the session may be good for anything.
     async fn log_out(&self, scene: &Scene, pair: &Pair) {
-        self.lock().pair = None;
+        self.memory.sign_out();
         let request = Message::request("POST", "/api/account/logout").json(&pair.body());
         let answer = exchange(scene.auth, &self.laned(request), TIMEOUT).await;
         if !answer.is_ok_and(|answer| answer.status() == 204) {
@@ -227,9 +200,9 @@ impl Client {
         };
         if answer.text("code") != "session_revoked" || answer.text("reason") != "logout" {
             scene.counts.alive_after_log_out.up();
-            self.tell(
-                pair,
-                format!("after an answered log-out: {}", said(Some(&answer))),
+            self.memory.tell(
+                Some(pair),
+                &format!("after an answered log-out: {}", said(Some(&answer))),
             );
         }
     }
@@ -244,29 +217,33 @@ impl Client {
             (401, Some("expired")) => self.renew(scene, &pair, tab, dice).await,
             (401, Some("revoked"))
                 if self
+                    .memory
                     .stored()
                     .is_some_and(|stored| stored.session() == pair.session()) =>
             {
-                self.tell(&pair, "the API calls it revoked while it lives".into());
+                self.memory
+                    .tell(Some(&pair), "the API calls it revoked while it lives");
                 self.renew(scene, &pair, tab, dice).await;
             }
             (401, Some("revoked")) | (500.., _) => {}
-            _ => self.tell(
-                &pair,
-                format!("the API refuses it: {}", said(Some(&answer))),
+            _ => self.memory.tell(
+                Some(&pair),
+                &format!("the API refuses it: {}", said(Some(&answer))),
             ),
         }
     }
 
     async fn renew(&self, scene: &Scene, failed: &Pair, tab: usize, dice: &mut StdRng) {
-        let Some(sent) = self.stored() else { return };
+        let Some(sent) = self.memory.stored() else {
+            return;
+        };
         if sent.access != failed.access {
             return;
         }
         match self.exchange(scene, &sent, tab, dice).await {
             Renewed::Yes => {}
             Renewed::Later(pause) => scene.sleep(pause).await,
-            Renewed::SignedOut => self.lock().pair = None,
+            Renewed::SignedOut => self.memory.sign_out(),
         }
     }
 
@@ -274,15 +251,14 @@ impl Client {
         let deadline = Instant::now() + TIMEOUT;
         let mut answer = self.post(scene, sent, tab, deadline).await;
         if answer.is_err() {
-            if self.habit == Habit::Sleeper && dice.random_bool(0.5) && self.may_sleep() {
-                self.note(scene, tab, "asleep");
-                self.lock().slept = true;
+            if self.habit == Habit::Sleeper && dice.random_bool(0.5) && self.memory.sleep() {
+                self.memory.note("asleep");
                 return Renewed::Later(scene.past_grace);
             }
             scene
                 .sleep(Duration::from_millis(dice.random_range(250..750)))
                 .await;
-            if self.is_stored(sent) {
+            if self.memory.holds(sent) {
                 answer = self.post(scene, sent, tab, deadline).await;
             }
         }
@@ -292,21 +268,21 @@ impl Client {
         let code = answer.text("code");
         if code == "refresh_token_superseded" {
             scene.counts.superseded.up();
-            if self.is_stored(sent) {
+            if self.memory.holds(sent) {
                 // Overtaken by another tab whose write has not arrived here yet.
                 scene.sleep(Duration::from_millis(250)).await;
             }
         }
         if let Some(pair) = Pair::of(&answer) {
             scene.counts.refreshes.up();
-            self.store_over(sent, pair);
+            self.memory.store_over(sent, pair);
             return Renewed::Yes;
         }
-        if !self.is_stored(sent) {
+        if !self.memory.holds(sent) {
             return Renewed::Yes;
         }
         if matches!(answer.status(), 200 | 400 | 401 | 403) {
-            self.tell(sent, said(Some(&answer)));
+            self.memory.tell(Some(sent), &said(Some(&answer)));
             return Renewed::SignedOut;
         }
         let seconds = answer
@@ -323,16 +299,11 @@ impl Client {
         tab: usize,
         deadline: Instant,
     ) -> io::Result<Message> {
-        {
-            let mut state = self.lock();
-            if state.sent == sent.refresh {
-                scene.counts.retries.up();
-            } else {
-                (state.sent, state.slept) = (sent.refresh.clone(), false);
-            }
+        if self.memory.send(sent) {
+            scene.counts.retries.up();
         }
         let generation = sent.generation();
-        self.note(scene, tab, &format!("sends {generation}"));
+        self.memory.note(&format!("tab {tab} sends {generation}"));
         let request = Message::request("POST", "/api/account/refresh-token").json(&sent.body());
         let patience = deadline.saturating_duration_since(Instant::now());
         let answer = exchange(scene.auth, &self.laned(request), patience).await;
@@ -343,78 +314,12 @@ impl Client {
             },
             Err(error) => format!("for {generation} hears nothing ({:?})", error.kind()),
         };
-        self.note(scene, tab, &heard);
+        self.memory.note(&format!("tab {tab} {heard}"));
         answer
-    }
-
-    /// Stores an answer, if what was sent is still what is stored.
-    fn store_over(&self, sent: &Pair, pair: Pair) {
-        let mut state = self.lock();
-        if state
-            .pair
-            .as_ref()
-            .is_some_and(|stored| stored.refresh == sent.refresh)
-        {
-            state.late_in_a_row = if state.slept {
-                state.late_in_a_row + 1
-            } else {
-                0
-            };
-            state.slept = false;
-            state.pair = Some(pair);
-        }
-    }
-
-    /// Nobody can forgive a fourth generation in a row; a network that bad is not simulated.
-    fn may_sleep(&self) -> bool {
-        self.lock().late_in_a_row < LATE_IN_A_ROW
-    }
-
-    fn stored(&self) -> Option<Pair> {
-        self.lock().pair.clone()
-    }
-
-    fn is_stored(&self, pair: &Pair) -> bool {
-        self.lock()
-            .pair
-            .as_ref()
-            .is_some_and(|stored| stored.refresh == pair.refresh)
     }
 
     fn laned(&self, request: Message) -> Message {
         request.with(LANE, self.lane.to_string())
-    }
-
-    fn note(&self, scene: &Scene, tab: usize, what: &str) {
-        let mut state = self.lock();
-        if state.trace.len() == TRACE {
-            state.trace.pop_front();
-        }
-        state.trace.push_back(format!(
-            "{:8.3} s  tab {tab}  {what}",
-            scene.begun.elapsed().as_secs_f64()
-        ));
-    }
-
-    fn tell(&self, pair: &Pair, what: String) {
-        self.tell_of(
-            pair.session(),
-            format!("generation {}: {what}", pair.generation()),
-        );
-    }
-
-    fn tell_of(&self, session: Uuid, what: String) {
-        let mut state = self.lock();
-        let trace = state.trace.iter().cloned().collect();
-        state.stories.push(Story {
-            session,
-            what,
-            trace,
-        });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

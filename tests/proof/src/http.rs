@@ -80,7 +80,11 @@ impl Message {
     /// A text member of the JSON body; empty if there is none.
     #[must_use]
     pub fn text(&self, member: &str) -> String {
-        self.value()[member].as_str().unwrap_or_default().to_owned()
+        self.value()
+            .get(member)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
     }
 
     /// The JSON body; null if it is none.
@@ -101,7 +105,7 @@ impl Message {
             text.extend([name, ": ", value, "\r\n"]);
         }
         if self.status() != 204 {
-            text.push_str(&format!("content-length: {}\r\n", self.body.len()));
+            text.extend(["content-length: ", &self.body.len().to_string(), "\r\n"]);
         }
         text.push_str("\r\n");
         let mut bytes = text.into_bytes();

@@ -1,6 +1,7 @@
 //! What a run prints: a table, and the story of everything that must not be.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use auth_server::db::{AuditRow, Db};
 use auth_server::settings::DatabaseUrl;
@@ -9,6 +10,9 @@ use uuid::Uuid;
 use crate::Fault;
 use crate::client::Story;
 use crate::processes::Programs;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A table of two columns, filled line by line.
 #[derive(Default)]
@@ -44,7 +48,7 @@ impl Trail {
             None => programs.database.parse()?,
         };
         Ok(Self(
-            tokio::task::spawn_blocking(move || Db::open(&url)).await??,
+            tokio::task::spawn_blocking(move || Db::open(&url, PATIENCE)).await??,
         ))
     }
 

@@ -29,8 +29,8 @@ impl Account {
             email,
             password: "correct horse battery".into(),
         };
-        let mut body = account.credentials();
-        body["userName"] = "Proof".into();
+        let Account { email, password } = &account;
+        let body = json!({"userName": "Proof", "email": email, "password": password});
         let answer = persist(
             auth,
             &Message::request("POST", "/api/account/register").json(&body),

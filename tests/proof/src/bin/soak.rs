@@ -114,8 +114,12 @@ async fn soak(options: &Options, seed: u64, data: &std::path::Path) -> Result<bo
         if lane % PER_ACCOUNT == PER_ACCOUNT - 1 {
             account = Account::register(direct).await?;
         }
-        let habit = [Habit::Single, Habit::Tabs, Habit::Single, Habit::Sleeper][lane % 4];
-        let client = Client::new(lane, habit, account.clone());
+        let habit = match lane % 4 {
+            1 => Habit::Tabs,
+            3 => Habit::Sleeper,
+            _ => Habit::Single,
+        };
+        let client = Client::new(lane, habit, account.clone(), scene.begun);
         for tab in 0..if habit == Habit::Tabs { 3 } else { 1 } {
             let dice = StdRng::seed_from_u64(seed ^ ((lane as u64) << 8 | tab as u64));
             tabs.spawn(Arc::clone(&client).tab(tab, Arc::clone(&scene), dice));
