@@ -119,3 +119,8 @@ pub mod settings;
 #[cfg(feature = "settings")]
 pub mod tls;
 pub mod token;
+
+/// The README's Rust example, so that it compiles.
+#[cfg(all(doctest, feature = "actix"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
