@@ -38,6 +38,14 @@ impl Message {
         }
     }
 
+    /// A request on a connection that stays open.
+    #[must_use]
+    pub fn further(method: &str, path: &str) -> Self {
+        let mut request = Self::request(method, path);
+        request.headers.retain(|(name, _)| name != "connection");
+        request
+    }
+
     /// With a header.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
@@ -172,6 +180,32 @@ pub async fn exchange(
     timeout(patience, asked)
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// A connection that stays open: where the cost of a request counts, not that of connecting.
+pub struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nobody listens.
+    pub async fn open(to: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(to).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
+    }
+
+    /// Sends a request, given as [`Message::encode`] made it, and reads the answer.
+    ///
+    /// # Errors
+    /// When no whole answer comes.
+    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Message> {
+        self.0.write_all(request).await?;
+        Message::read(&mut self.0)
+            .await?
+            .ok_or(io::ErrorKind::UnexpectedEof.into())
+    }
 }
 
 #[cfg(test)]

@@ -1,2 +1,202 @@
-//! x
-fn main() {}
+//! `latency`: how long after a session has ended the APIs still take its token.
+//!
+//! From the answer to `DELETE /api/account/sessions/{id}`, or the end of the command, to the first
+//! `token_revoked` of each resource-api; with one and with many of them, ended on the replica that they
+//! follow, on another one, and by the command line. Exit code 1 only if some API never refuses.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use proof::Fault;
+use proof::client::{persist, said};
+use proof::http::{Connection, Message};
+use proof::machine;
+use proof::pair::Pair;
+use proof::processes::{Programs, free_address, told_to_stop};
+use proof::stage::Account;
+use proof::statistics::{Summary, milliseconds};
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// Measures the time from "ended" to "refused by the API".
+#[derive(Parser)]
+struct Options {
+    /// Sessions ended in each way.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// How many resource-api servers follow the feed in the second half.
+    #[arg(long, default_value_t = 20)]
+    followers: usize,
+    /// `sqlite` for a fresh file, or the postgres:// URL of a database for this alone.
+    #[arg(long, default_value = "sqlite")]
+    database: String,
+}
+
+/// The promise.
+const PROMISED: Duration = Duration::from_secs(1);
+/// After this it is never.
+const NEVER: Duration = Duration::from_secs(10);
+/// How often each API is asked: what is measured is at most this much too long.
+const ASKED_EVERY: Duration = Duration::from_millis(10);
+
+#[derive(Clone, Copy)]
+enum Way {
+    SameReplica,
+    OtherReplica,
+    CommandLine,
+}
+
+struct Scene {
+    programs: Programs,
+    account: Account,
+    /// The replica that the APIs follow, and the other one.
+    replicas: [SocketAddr; 2],
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    let measured = tokio::select! {
+        measured = measure(&options) => measured,
+        () = told_to_stop() => Err("stopped before its time".into()),
+    };
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("latency: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(options: &Options) -> Result<(), Fault> {
+    let kind = options.database.split(':').next().unwrap_or_default();
+    println!(
+        "latency: from \"ended\" to \"refused by the API\", {kind}, {} rounds each",
+        options.rounds
+    );
+    println!("  on {}", machine::line());
+    let data = tempfile::tempdir()?;
+    let programs = Programs::find(data.path(), &options.database, &[]).await?;
+    let (one, other) = (
+        programs.auth_server(free_address()?).await?,
+        programs.auth_server(free_address()?).await?,
+    );
+    let account = Account::register(one.addr).await?;
+    let scene = Scene {
+        account,
+        replicas: [one.addr, other.addr],
+        programs,
+    };
+    println!(
+        "  {:<28}{:>10}{:>9}{:>9}{:>9}{:>9}  ms",
+        "ended", "followers", "min", "p50", "p99", "max"
+    );
+    let mut worst = Duration::ZERO;
+    let mut followers = Vec::new();
+    for count in [1, options.followers] {
+        while followers.len() < count {
+            followers.push(
+                scene
+                    .programs
+                    .resource_api(free_address()?, one.addr)
+                    .await?,
+            );
+        }
+        let apis: Vec<_> = followers.iter().map(|service| service.addr).collect();
+        for (way, name) in [
+            (Way::SameReplica, "through the API"),
+            (Way::OtherReplica, "on another replica"),
+            (Way::CommandLine, "by the command line"),
+        ] {
+            let mut times = Vec::new();
+            for _ in 0..options.rounds {
+                times.extend(scene.round(way, &apis).await?);
+            }
+            let Some(Summary { min, p50, p99, max }) = Summary::of(times) else {
+                continue;
+            };
+            let [min, p50, p99_, max] = [min, p50, p99, max].map(milliseconds);
+            println!("  {name:<28}{count:>10}{min:>9}{p50:>9}{p99_:>9}{max:>9}");
+            worst = worst.max(p99);
+        }
+    }
+    let met = if worst < PROMISED { "met" } else { "NOT met" };
+    println!("  p99 under {} ms: {met}", PROMISED.as_millis());
+    Ok(())
+}
+
+impl Scene {
+    /// Ends one session, and gives the time that each API took to refuse it.
+    async fn round(&self, way: Way, apis: &[SocketAddr]) -> Result<Vec<Duration>, Fault> {
+        let pair = self.account.log_in(self.replicas[0]).await?;
+        let (ended, ending) = watch::channel(None);
+        let mut watchers = JoinSet::new();
+        for api in apis {
+            watchers.spawn(refused_at(*api, pair.access.clone(), ending.clone()));
+        }
+        // The replicas look at the table in steps: no round may keep step with them.
+        let pause = rand::rng().random_range(0..300);
+        sleep(Duration::from_millis(50 + pause)).await;
+        self.end(way, &pair).await?;
+        let end = Instant::now();
+        ended.send_replace(Some(end));
+        let mut times = Vec::new();
+        while let Some(refused) = watchers.join_next().await {
+            // An API may refuse before the answer has come back to us.
+            times.push(refused??.saturating_duration_since(end));
+        }
+        Ok(times)
+    }
+
+    async fn end(&self, way: Way, pair: &Pair) -> Result<(), Fault> {
+        let id = pair.session().to_string();
+        let replica = match way {
+            Way::SameReplica => self.replicas[0],
+            Way::OtherReplica => self.replicas[1],
+            Way::CommandLine => {
+                self.programs.run(&["sessions", "revoke", &id]).await?;
+                return Ok(());
+            }
+        };
+        let path = format!("/api/account/sessions/{id}");
+        let answer = persist(
+            replica,
+            &Message::request("DELETE", &path).bearer(&pair.access),
+        )
+        .await;
+        match answer {
+            Some(answer) if answer.status() == 204 => Ok(()),
+            answer => Err(format!("DELETE {path}: {}", said(answer.as_ref())).into()),
+        }
+    }
+}
+
+/// Calls an API until it says `token_revoked`.
+async fn refused_at(
+    api: SocketAddr,
+    token: String,
+    ended: watch::Receiver<Option<Instant>>,
+) -> Result<Instant, Fault> {
+    let call = Message::further("GET", "/api/home").bearer(&token).encode();
+    let mut connection = Connection::open(api).await?;
+    loop {
+        let answer = connection.ask(&call).await?;
+        match (answer.status(), answer.text("code").as_str()) {
+            (200, _) => {}
+            (401, "token_revoked") => return Ok(Instant::now()),
+            _ => return Err(format!("the API: {}", said(Some(&answer))).into()),
+        }
+        if ended.borrow().is_some_and(|ended| ended.elapsed() > NEVER) {
+            return Err(format!(
+                "the API at {api} takes the token of a session that ended {NEVER:?} ago"
+            )
+            .into());
+        }
+        sleep(ASKED_EVERY).await;
+    }
+}
