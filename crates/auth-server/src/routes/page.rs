@@ -12,8 +12,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use shared::problem::Problem;
+use shared::token::Policy;
 
-use crate::settings::{DemoUser, PageSettings};
+use crate::settings::{DemoUser, LifetimeSettings, PageSettings};
 
 const TOP: [&str; 5] = [
     "index.html",
@@ -29,13 +30,26 @@ pub(crate) struct Page {
     files: BTreeMap<String, PathBuf>,
     policy: HeaderValue,
     resource_url: String,
+    times: Times,
     demo: Option<DemoUser>,
+}
+
+/// What the page counts down, in whole seconds.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Times {
+    /// The clock skew that both services allow.
+    clock_skew: i64,
+    /// The grace time of a refresh token.
+    refresh_grace: u64,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Config<'a> {
     resource_url: &'a str,
+    #[serde(flatten)]
+    times: Times,
     #[serde(skip_serializing_if = "Option::is_none")]
     demo: Option<Demo<'a>>,
 }
@@ -54,7 +68,8 @@ impl Page {
     pub(crate) fn find(
         root: &Path,
         settings: &PageSettings,
-        first_audience: &str,
+        lifetimes: &LifetimeSettings,
+        policy: &Policy,
     ) -> Result<Self, String> {
         let mut files = BTreeMap::new();
         for name in TOP {
@@ -96,23 +111,28 @@ impl Page {
         let resource_url = settings
             .resource_public_url
             .as_deref()
-            .unwrap_or(first_audience)
+            .or(policy.audiences.first().map(String::as_str))
+            .unwrap_or_default()
             .trim_end_matches('/');
-        let policy = format!(
+        let content = format!(
             "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
              connect-src 'self' {resource_url}; require-trusted-types-for 'script'; trusted-types 'none'; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
         let is_url = resource_url.starts_with("http://") || resource_url.starts_with("https://");
         let clean = !resource_url.contains(|c: char| c.is_whitespace() || c == ';' || c == ',');
-        let policy = HeaderValue::try_from(policy).ok().filter(|_| is_url && clean).ok_or_else(|| {
+        let content = HeaderValue::try_from(content).ok().filter(|_| is_url && clean).ok_or_else(|| {
             "RESOURCE_PUBLIC_URL (by default the first of JWT_AUDIENCE) must be the http address of resource-api"
                 .to_owned()
         })?;
         Ok(Self {
             files,
-            policy,
+            policy: content,
             resource_url: resource_url.to_owned(),
+            times: Times {
+                clock_skew: policy.skew,
+                refresh_grace: lifetimes.refresh_grace.as_secs(),
+            },
             demo: settings.demo_user.clone(),
         })
     }
@@ -132,6 +152,7 @@ pub(super) async fn config(page: Data<Page>) -> HttpResponse {
         .insert_header(("cache-control", "no-store"))
         .json(Config {
             resource_url: &page.resource_url,
+            times: page.times,
             demo,
         })
 }
