@@ -1,0 +1,94 @@
+/** The list of sessions, as the auth-server keeps it: where one is signed in, and the end of each. */
+import { byId, el } from './dom.js';
+import { dayAndTime, device, duration, trouble } from './words.js';
+
+/**
+ * @typedef {{id: string, current: boolean, device: string, address: string, createdAt: number, lastUsedAt: number,
+ *   rotations: number, idleExpiresAt: number, absoluteExpiresAt: number}} Row
+ */
+
+const section = byId('sessions');
+const body = byId('sessions-rows');
+
+/** Ended ones that this page saw alive, to strike them out. @type {Map<string, Row>} */
+const seen = new Map();
+
+/** @param {string} label @param {...any} children */
+const cell = (label, ...children) => el('td', { role: 'cell', 'data-label': label }, ...children);
+
+/**
+ * @param {{client: import('../token-client.js').TokenClient, authority: string, tell: (text: string, kind?: string) => void,
+ *   begin: (title: string) => void}} page
+ */
+export const createSessions = ({ client, authority, tell, begin }) => {
+  const url = `${authority}/api/account/sessions`;
+
+  /** @param {string} path @param {RequestInit} [init] */
+  const ask = async (path, init) => {
+    try {
+      return await client.fetch(url + path, init);
+    } catch (error) {
+      tell(`${trouble(/** @type {any} */ (error))} You are still signed in.`, 'bad');
+      return null;
+    }
+  };
+
+  /** @param {Row} row @param {boolean} live */
+  const draw = (row, live) => {
+    const end = el('button', { type: 'button', class: 'small danger' }, 'Revoke');
+    end.setAttribute('aria-label', `Revoke the session on ${device(row.device)}, signed in ${dayAndTime(row.createdAt)}`);
+    end.addEventListener('click', () => revoke(row));
+    const state = !live ? 'ended' : row.current ? 'this session' : 'active';
+    return el(
+      'tr',
+      { role: 'row', class: live ? (row.current ? 'current' : '') : 'ended', 'data-id': row.id },
+      el('th', { role: 'rowheader', scope: 'row', 'data-label': 'Device', title: row.device }, device(row.device), el('small', {}, ` ${row.address ?? ''}`)),
+      cell('Signed in', dayAndTime(row.createdAt)),
+      cell('Last used', dayAndTime(row.lastUsedAt)),
+      cell('Rotations', String(row.rotations)),
+      cell('Ends', live ? `in ${duration(Math.min(row.idleExpiresAt, row.absoluteExpiresAt) - Date.now() / 1000)}` : '–'),
+      cell('State', el('span', { class: `state ${state.replace(' ', '-')}` }, state)),
+      cell('Action', live ? end : ''),
+    );
+  };
+
+  const load = async () => {
+    section.hidden = !client.session;
+    if (!client.session) {
+      seen.clear();
+      return;
+    }
+    const res = await ask('');
+    if (!res?.ok) return;
+    /** @type {Row[]} */
+    const rows = await res.json();
+    const live = new Set(rows.map(({ id }) => id));
+    for (const row of rows) seen.set(row.id, row);
+    const ended = [...seen.values()].filter(({ id }) => !live.has(id)).slice(-3);
+    body.replaceChildren(...rows.map((row) => draw(row, true)), ...ended.map((row) => draw(row, false)));
+  };
+
+  /** @param {Row} row */
+  const revoke = async (row) => {
+    begin('Revoke a session');
+    const res = await ask(`/${row.id}`, { method: 'DELETE' });
+    if (!res) return;
+    if (!res.ok) tell(trouble(await res.json().catch(() => ({ status: res.status }))), 'bad');
+    else if (row.current) tell('This session is over. The API refuses its token within a second; your next call signs you out.', 'warn');
+    else tell(`The session on ${device(row.device)} is over. Wherever it was, the next call there is refused.`);
+    await load();
+    byId('sessions-reload').focus();
+  };
+
+  const endAll = async () => {
+    begin('End all sessions');
+    const res = await ask('', { method: 'DELETE' });
+    if (!res?.ok) return;
+    tell('All sessions are over, this one too. Every device is asked to log in again.', 'warn');
+    await client.logout();
+  };
+
+  byId('sessions-reload').addEventListener('click', load);
+  byId('sessions-end-all').addEventListener('click', endAll);
+  return { load };
+};

@@ -1,0 +1,102 @@
+/** What the page says: durations, times and reasons as a person would put them. */
+
+/** @param {number} count @param {string} unit */
+const many = (count, unit) => `${count} ${unit}${count === 1 ? '' : 's'}`;
+
+/** A length in the one or two units that matter. @param {number} seconds */
+export const duration = (seconds) => {
+  const whole = Math.round(Math.abs(seconds));
+  if (whole < 90) return many(whole, 'second');
+  if (whole < 5400) return many(Math.round(whole / 60), 'minute');
+  if (whole < 129_600) return many(Math.round(whole / 3600), 'hour');
+  return many(Math.round(whole / 86_400), 'day');
+};
+
+/** @param {number} skew milliseconds by which the service's clock is ahead */
+export const clockDifference = (skew) => {
+  const seconds = skew / 1000;
+  if (Math.abs(seconds) < 2) return 'This machine’s clock and the server’s agree.';
+  const which = seconds > 0 ? 'ahead of' : 'behind';
+  return `The server’s clock is ${duration(seconds)} ${which} this machine’s. It does not matter: the API decides.`;
+};
+
+const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const DAY = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' });
+
+/** @param {number} seconds */
+export const timeOfDay = (seconds) => CLOCK.format(seconds * 1000);
+
+/** @param {number} seconds */
+export const dayAndTime = (seconds) => DAY.format(seconds * 1000);
+
+const BROWSERS = [
+  [/Edg\w*\/(\d+)/, 'Edge'],
+  [/OPR\/(\d+)/, 'Opera'],
+  [/Firefox\/(\d+)/, 'Firefox'],
+  [/(?:Headless)?Chrom\w+\/(\d+)/, 'Chrome'],
+  [/Version\/(\d+).*Safari/, 'Safari'],
+  [/^([\w.-]+\/[\d.]+)$/, ''],
+];
+const SYSTEMS = [
+  [/Android/, 'Android'],
+  [/iPhone|iPad/, 'iOS'],
+  [/Windows/, 'Windows'],
+  [/Mac OS/, 'macOS'],
+  [/CrOS/, 'ChromeOS'],
+  [/Linux/, 'Linux'],
+];
+
+/** A browser's long name for itself, short. @param {string | null} [agent] */
+export const device = (agent) => {
+  if (!agent) return 'Unknown device';
+  for (const [pattern, name] of BROWSERS) {
+    const found = /** @type {RegExp} */ (pattern).exec(agent);
+    const system = SYSTEMS.find(([known]) => /** @type {RegExp} */ (known).test(agent))?.[1];
+    if (found) return `${name} ${found[1]}${system ? ` on ${system}` : ''}`.trim();
+  }
+  return agent.length > 60 ? `${agent.slice(0, 59)}…` : agent;
+};
+
+/** @type {Record<string, string>} */
+const REASONS = {
+  logout: 'you logged out',
+  elsewhere: 'it happened in another tab',
+  ended: 'this session was ended from the list of sessions',
+  password: 'the password was changed',
+  blocked: 'the account was blocked',
+  reuse: 'an old refresh token came back, so somebody may have copied it',
+  refresh_token_reused: 'an old refresh token came back, so somebody may have copied it',
+  refresh_token_superseded: 'this refresh token was already replaced',
+  limit: 'too many other sessions were opened',
+  admin: 'an administrator ended it',
+  idle: 'it was not used for too long',
+  absolute: 'it reached its longest life',
+  session_expired: 'the session is over',
+  session_revoked: 'the session was ended',
+  invalid_access_token: 'the access token was not genuine',
+  invalid_refresh_token: 'the refresh token was not genuine',
+};
+
+/** @param {string} reason */
+export const because = (reason) => REASONS[reason] ?? `the service said “${reason}”`;
+
+/** @type {Record<string, string>} */
+const PROBLEMS = {
+  invalid_credentials: 'E-mail and password do not fit together.',
+  account_blocked: 'This account is blocked.',
+  account_exists: 'There is an account with this e-mail already.',
+  registration_closed: 'Registration is closed on this server. Ask whoever runs it for an account.',
+  weak_password: 'A password needs 8 to 256 characters.',
+  invalid_email: 'That is no e-mail address.',
+  invalid_user_name: 'A name needs 1 to 64 characters.',
+  session_not_found: 'That session is over already.',
+};
+
+/** What went wrong, from a problem body or an error. @param {{code?: string, problem?: string, detail?: string, status?: number, retryAfter?: number | null}} told */
+export const trouble = ({ code, problem, detail, status, retryAfter }) => {
+  if (status === 429) return `Too many attempts. Try again in ${duration(retryAfter || 1)}.`;
+  const known = PROBLEMS[problem ?? ''] ?? PROBLEMS[code ?? ''];
+  if (known) return known;
+  if (code === 'unavailable' || (status ?? 0) >= 500) return 'The service does not answer; try again in a moment.';
+  return detail ?? `The service refused: ${problem ?? code ?? status}.`;
+};
