@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod cli;
 pub mod client_address;
+pub mod clock_check;
 pub mod counters;
 pub mod db;
 pub mod endings;

@@ -15,6 +15,7 @@ use shared::service;
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
+use crate::clock_check::ClockCheck;
 use crate::counters::Counters;
 use crate::db::Db;
 use crate::endings::Endings;
@@ -62,6 +63,7 @@ struct Parts {
     page: Option<Arc<Page>>,
     metrics: Arc<Metrics>,
     counters: Counters,
+    clock: ClockCheck,
     addresses: Arc<Addresses>,
 }
 
@@ -105,6 +107,7 @@ impl Server {
             tokio::spawn(Arc::clone(parts.validator.keys()).follow()),
             tokio::spawn(Arc::clone(&parts.mac_keys).follow()),
             tokio::spawn(parts.feed.clone().follow()),
+            tokio::spawn(parts.clock.clone().follow()),
         ];
         let feed = parts.feed.clone();
         let stop = async move {
@@ -139,6 +142,7 @@ fn app(
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
         .app_data(web::Data::from(Arc::clone(&parts.metrics)))
         .app_data(web::Data::new(parts.counters.clone()))
+        .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.addresses)))
         .app_data(shared::http::json_config())
         .configure(routes::table)
@@ -179,6 +183,9 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     let counters = Counters::register(&metrics).map_err(StartError::of)?;
     let metrics = Arc::new(metrics);
     let db = open(&settings).await?;
+    let clock = ClockCheck::start(db.clone(), &metrics)
+        .await
+        .map_err(StartError::of)?;
     let in_force = settings.lifetimes.revocation_in_force(policy.skew);
     let endings = Endings::new(in_force);
     let feed = RevocationFeed::start(db.clone(), endings.clone())
@@ -214,6 +221,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         page,
         metrics,
         counters,
+        clock,
         addresses,
     })
 }

@@ -10,6 +10,7 @@ use shared::problem::PROBLEM_JSON;
 use shared::token::Validator;
 
 use crate::accounts::Accounts;
+use crate::clock_check::ClockCheck;
 use crate::counters::Counters;
 use crate::db::Db;
 use crate::revocation_feed::RevocationFeed;
@@ -21,7 +22,8 @@ pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
-/// It can do its work: the database answers and a key can sign. Says what both services must agree on.
+/// It can do its work: the database answers, the clocks agree, and a key can sign. Says what both
+/// services must agree on.
 #[expect(
     clippy::redundant_closure_for_method_calls,
     reason = "the method itself is not general enough over the lifetime of a Tx"
@@ -30,6 +32,7 @@ pub(super) async fn readyz(
     info: RequestInfo,
     db: Data<Db>,
     validator: Data<Validator>,
+    clocks: Data<ClockCheck>,
 ) -> HttpResponse {
     let database = db.read(|tx| tx.ping()).await;
     if let Err(error) = &database {
@@ -47,9 +50,13 @@ pub(super) async fn readyz(
         "keys": kids,
         "signingKey": signing,
         "database": if database.is_ok() { "ok" } else { "unavailable" },
+        "databaseClockAhead": clocks.ahead(),
     });
     let (code, detail) = match (&database, &signing) {
-        (Ok(()), Some(_)) => return HttpResponse::Ok().json(body),
+        (Ok(()), Some(_)) if clocks.agrees() => return HttpResponse::Ok().json(body),
+        (Ok(()), Some(_)) => {
+            ("database_unavailable", "the clocks of the database and of this machine are too far apart")
+        }
         (Err(_), _) => ("database_unavailable", "the database does not answer"),
         (Ok(()), None) => ("internal", "no key of the ring signs now"),
     };
