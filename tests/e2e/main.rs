@@ -30,6 +30,7 @@ mod inside {
     mod rotation;
     mod key_commands;
     mod key_turns;
+    mod replicas;
 }
 
 #[cfg(deployment)]

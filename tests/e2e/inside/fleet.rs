@@ -14,14 +14,10 @@ pub(crate) fn auth_server(folder: &Path, database_url: &str, flags: &[&str]) -> 
     let cli = Cli::new(folder, database_url);
     cli.done(&["keys", "init"]);
     let mut arguments = cli.arguments().to_vec();
-    arguments.extend(
-        [
-            "--listen=127.0.0.1:0",
-            "--registration=open",
-            "--login-limits=off",
-        ]
-        .map(str::to_owned),
-    );
+    arguments.extend(["--registration=open", "--login-limits=off"].map(str::to_owned));
+    if !flags.iter().any(|flag| flag.starts_with("--listen=")) {
+        arguments.push("--listen=127.0.0.1:0".into());
+    }
     arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
     Running::start("auth-server", &arguments)
 }
@@ -54,6 +50,8 @@ pub(crate) struct Report {
     pub(crate) unavailable: usize,
     /// Requests that found no listener, and were sent to another.
     pub(crate) moved: usize,
+    /// Requests whose connection was closed before an answer came, and were sent to another.
+    pub(crate) cut: usize,
     /// The longest that an answer took.
     pub(crate) slowest: Duration,
 }
@@ -90,6 +88,7 @@ impl Crowd {
             sum.refreshed += report.refreshed;
             sum.unavailable += report.unavailable;
             sum.moved += report.moved;
+            sum.cut += report.cut;
             sum.slowest = sum.slowest.max(report.slowest);
         }
         sum
@@ -114,8 +113,9 @@ async fn refresh_on(
         let answer = match answer {
             Ok(answer) => answer,
             // Nobody listens there just now, or the kept connection was closed as it was used.
-            Err(_) if urls.len() > 1 => {
-                report.moved += 1;
+            Err(error) if urls.len() > 1 => {
+                report.moved += usize::from(error.is_connect());
+                report.cut += usize::from(!error.is_connect());
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 continue;
             }
