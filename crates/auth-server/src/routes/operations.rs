@@ -54,9 +54,10 @@ pub(super) async fn readyz(
     });
     let (code, detail) = match (&database, &signing) {
         (Ok(()), Some(_)) if clocks.agrees() => return HttpResponse::Ok().json(body),
-        (Ok(()), Some(_)) => {
-            ("database_unavailable", "the clocks of the database and of this machine are too far apart")
-        }
+        (Ok(()), Some(_)) => (
+            "database_unavailable",
+            "the clocks of the database and of this machine are too far apart",
+        ),
         (Err(_), _) => ("database_unavailable", "the database does not answer"),
         (Ok(()), None) => ("internal", "no key of the ring signs now"),
     };
