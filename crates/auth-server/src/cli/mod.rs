@@ -3,6 +3,8 @@
 //! Commands work on the database and the key files directly, so they need no running service; a running
 //! one sees what they did within a second.
 
+mod backup;
+mod copy;
 mod doctor;
 mod keys;
 mod sessions;
@@ -41,6 +43,10 @@ enum Command {
     /// Sessions.
     #[command(subcommand)]
     Sessions(sessions::Command),
+    /// Write the live SQLite database into a new file, beside the running service.
+    Backup(backup::Backup),
+    /// Copy everything from one database into another, empty one: onto PostgreSQL, or back.
+    Copy(copy::Copy),
     /// Compare both services, clocks, database and files, and say what to mend.
     Doctor(doctor::Doctor),
     /// Ask the running service on `AUTH_LISTEN` whether it lives; exit code 0 if so.
@@ -89,6 +95,8 @@ impl Cli {
             Some(Command::Keys(command)) => command.run(&settings).await,
             Some(Command::User(command)) => command.run(&settings).await,
             Some(Command::Sessions(command)) => command.run(&settings).await,
+            Some(Command::Backup(backup)) => backup.run(&settings).await,
+            Some(Command::Copy(copy)) => copy.run().await,
             Some(Command::Doctor(doctor)) => doctor.run(&settings).await,
             Some(Command::Healthcheck) => {
                 shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some())

@@ -8,7 +8,9 @@
 //! one thread of [`writer`], reads use a pool.
 
 mod audit;
+mod backup;
 mod connection;
+mod copy;
 mod endings;
 mod feed;
 mod login_failures;
@@ -26,6 +28,8 @@ use std::time::{Duration, Instant};
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 pub use audit::{AuditRecord, AuditRow};
+pub use backup::backup;
+pub use copy::{Copied, copy};
 pub use feed::Ending;
 pub use sessions::{NewSession, Rotated, Rotation, SessionWithAccount};
 pub use users::NewUser;

@@ -1,0 +1,32 @@
+//! The command `copy`: everything of one database into another, empty one.
+
+use clap::Args;
+
+use super::CommandError;
+use crate::db;
+use crate::settings::DatabaseUrl;
+
+#[derive(Args)]
+pub(super) struct Copy {
+    /// The database to read; the service on it should be stopped.
+    #[arg(long)]
+    from: DatabaseUrl,
+
+    /// The database to fill; its tables are made, and must hold nothing.
+    #[arg(long)]
+    to: DatabaseUrl,
+}
+
+impl Copy {
+    pub(super) async fn run(self) -> Result<(), CommandError> {
+        let Self { from, to } = self;
+        let said = format!("from {from:?} to {to:?}");
+        let copied = tokio::task::spawn_blocking(move || db::copy(&from, &to)).await??;
+        println!(
+            "copied {said}: {} users, {} sessions, {} counters of failed log-ins, {} audit records",
+            copied.users, copied.sessions, copied.login_failures, copied.audit
+        );
+        println!("start the service on the target with the same key files; every session goes on");
+        Ok(())
+    }
+}

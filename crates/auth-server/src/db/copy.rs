@@ -1,0 +1,215 @@
+//! Copies everything from one database into another: from the embedded one onto a server, or back.
+
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+
+use super::backup::existing;
+use super::connection::AnyConnection;
+use super::schema::{audit, login_failures, sessions, users};
+use super::{DbError, open};
+use crate::settings::DatabaseUrl;
+
+/// Rows that are read at a time.
+const BATCH: i64 = 1000;
+
+/// How many rows of each table were copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Accounts.
+    pub users: usize,
+    /// Sessions, those included that are over but still remembered.
+    pub sessions: usize,
+    /// Counters of failed log-ins.
+    pub login_failures: usize,
+    /// Audit records.
+    pub audit: usize,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = users)]
+struct User {
+    id: String,
+    email: String,
+    email_key: String,
+    user_name: String,
+    password_hash: String,
+    password_version: i64,
+    roles: String,
+    created_at: i64,
+    last_login_at: Option<i64>,
+    blocked_at: Option<i64>,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = sessions)]
+struct Session {
+    id: String,
+    user_id: Option<String>,
+    nonce: String,
+    generation: i64,
+    created_at: i64,
+    rotated_at: i64,
+    idle_until: i64,
+    absolute_until: i64,
+    late_generation: i64,
+    late_streak: i64,
+    ended_at: Option<i64>,
+    end_reason: Option<String>,
+    device: String,
+    address: String,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = login_failures)]
+struct LoginFailures {
+    slot: String,
+    tag: String,
+    user_id: Option<String>,
+    failures: i64,
+    failed_at: i64,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = audit)]
+struct Record {
+    id: String,
+    at: i64,
+    event: String,
+    user_id: Option<String>,
+    session_id: Option<String>,
+    generation: Option<i64>,
+    detail: Option<String>,
+    address: Option<String>,
+    user_agent: Option<String>,
+    request_id: Option<String>,
+}
+
+/// Copies every row of one database into another, which must hold none. All or nothing.
+///
+/// # Errors
+/// [`DbError::Unusable`] if the source is missing or the target is not empty.
+pub fn copy(from: &DatabaseUrl, to: &DatabaseUrl) -> Result<Copied, DbError> {
+    if from == to {
+        return Err(DbError::Unusable(
+            "source and target are the same database".into(),
+        ));
+    }
+    drop(existing(from)?);
+    // Both get today's tables, so that rows fit.
+    open::ready(from, Duration::ZERO)?;
+    open::ready(to, Duration::ZERO)?;
+    let (mut source, mut target) = (existing(from)?, existing(to)?);
+    // One snapshot of the source, whatever a service does meanwhile.
+    source.batch_execute(match source {
+        AnyConnection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        AnyConnection::Sqlite(_) => "BEGIN",
+    })?;
+    target.begin_write()?;
+    match copy_tables(&mut source, &mut target) {
+        Ok(copied) => {
+            target.commit()?;
+            Ok(copied)
+        }
+        Err(error) => {
+            // The connection ends here anyway.
+            let _ = target.rollback();
+            Err(error)
+        }
+    }
+}
+
+fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result<Copied, DbError> {
+    refuse_rows(target)?;
+    Ok(Copied {
+        users: in_batches(
+            |after| {
+                Ok(users::table
+                    .filter(users::id.gt(after))
+                    .order(users::id)
+                    .limit(BATCH)
+                    .load(source)?)
+            },
+            |row: &User| row.id.clone(),
+            |row| {
+                Ok(diesel::insert_into(users::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
+        sessions: in_batches(
+            |after| {
+                let next = sessions::table
+                    .filter(sessions::id.gt(after))
+                    .order(sessions::id);
+                Ok(next.limit(BATCH).load(source)?)
+            },
+            |row: &Session| row.id.clone(),
+            |row| {
+                Ok(diesel::insert_into(sessions::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
+        login_failures: in_batches(
+            |after| {
+                let next = login_failures::table.filter(login_failures::slot.gt(after));
+                Ok(next.order(login_failures::slot).limit(BATCH).load(source)?)
+            },
+            |row: &LoginFailures| row.slot.clone(),
+            |row| {
+                Ok(diesel::insert_into(login_failures::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
+        audit: in_batches(
+            |after| {
+                Ok(audit::table
+                    .filter(audit::id.gt(after))
+                    .order(audit::id)
+                    .limit(BATCH)
+                    .load(source)?)
+            },
+            |row: &Record| row.id.clone(),
+            |row| {
+                Ok(diesel::insert_into(audit::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
+    })
+}
+
+fn refuse_rows(target: &mut AnyConnection) -> Result<(), DbError> {
+    let rows = users::table.count().get_result::<i64>(target)?
+        + sessions::table.count().get_result::<i64>(target)?
+        + login_failures::table.count().get_result::<i64>(target)?
+        + audit::table.count().get_result::<i64>(target)?;
+    if rows == 0 {
+        return Ok(());
+    }
+    Err(DbError::Unusable(format!(
+        "the target is not empty: it holds {rows} rows"
+    )))
+}
+
+/// Reads rows in the order of their keys, a batch at a time, and writes each.
+fn in_batches<R>(
+    mut read: impl FnMut(String) -> Result<Vec<R>, DbError>,
+    key: impl Fn(&R) -> String,
+    mut write: impl FnMut(R) -> Result<usize, DbError>,
+) -> Result<usize, DbError> {
+    let (mut after, mut copied) = (String::new(), 0);
+    loop {
+        let batch = read(after.clone())?;
+        let Some(last) = batch.last() else {
+            return Ok(copied);
+        };
+        after = key(last);
+        for row in batch {
+            copied += write(row)?;
+        }
+    }
+}
