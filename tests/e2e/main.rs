@@ -24,6 +24,7 @@ mod inside {
     mod expiry;
     mod fleet;
     mod postgres_trouble;
+    mod growth;
     mod hostile;
     mod lifetimes;
     mod old_access_token;
