@@ -15,6 +15,10 @@ struct IdRow {
     id: String,
 }
 
+/// Seconds by which two requests may differ about the time: what one waits for the database, and what the
+/// clocks of replicas are apart.
+const CLOCKS: i64 = 60;
+
 impl Tx<'_> {
     /// Ends a session for reuse, if nothing moved since it was read.
     ///
@@ -61,7 +65,8 @@ impl Tx<'_> {
         Ok(hit == 1)
     }
 
-    /// Ends all live sessions of a user and says which.
+    /// Ends all live sessions of a user and says which. What has been idle too long for less than a minute
+    /// is ended as well: a refresh that came before, or by another replica's clock, may still find it alive.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -78,8 +83,8 @@ impl Tx<'_> {
         .bind::<BigInt, _>(now)
         .bind::<Text, _>(reason.as_str())
         .bind::<Text, _>(user.to_string())
-        .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(now.saturating_sub(CLOCKS))
+        .bind::<BigInt, _>(now.saturating_sub(CLOCKS))
         .load::<IdRow>(self.0)?;
         rows.iter().map(|row| uuid(&row.id)).collect()
     }

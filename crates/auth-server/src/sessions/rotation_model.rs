@@ -171,3 +171,14 @@ fn at_most_one_successor_lives(case: &mut Case<'_>) -> Result<(), String> {
         Err(format!("{rotated:?} are all current"))
     }
 }
+
+#[test]
+fn a_session_that_is_over_by_one_clock_and_lives_by_another_does_not_survive_a_block() {
+    let world = World::new();
+    let mut case = world.begin();
+    case.now += IDLE;
+    case.end_all();
+    // A refresh that arrived before and waited for the database, or came to a replica that is behind.
+    case.now -= 5;
+    assert_eq!(case.ask(0, Ask::Refresh(1)), Ok(Answer::Over("blocked")));
+}

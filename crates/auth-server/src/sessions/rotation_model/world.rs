@@ -19,7 +19,7 @@ use crate::endings::Endings;
 use crate::error::Error;
 use crate::mac_keys::MacKeyFile;
 use crate::mac_keys::MacKeys;
-use crate::model::{Account, Caller, Session, User};
+use crate::model::{Account, Caller, EndReason, Session, User};
 use crate::refresh_token::RefreshToken;
 use crate::rotation::Over;
 use crate::sessions::{Pair, Sessions};
@@ -46,7 +46,10 @@ impl World {
             .enable_all()
             .build()
             .unwrap();
-        let (db, other) = (Db::open(&url, Duration::ZERO).unwrap(), Db::open(&url, Duration::ZERO).unwrap());
+        let (db, other) = (
+            Db::open(&url, Duration::ZERO).unwrap(),
+            Db::open(&url, Duration::ZERO).unwrap(),
+        );
         let keys = KeyFile::fixed(KeyRing::generate(0));
         let mac_keys = MacKeyFile::fixed(MacKeys::generate(0));
         let replica = |db: &Db| {
@@ -212,6 +215,15 @@ impl Case<'_> {
             said.push(expected);
         }
         Err(format!("{asks:?} at once: {heard:?}, but in turn {said:?}"))
+    }
+
+    /// Blocks, or changes the password: every session of the user ends.
+    pub(super) fn end_all(&mut self) {
+        let caller = caller(self.now);
+        let ended =
+            self.world.replicas[1].end_all(self.world.user.account.id, EndReason::Blocked, &caller);
+        self.world.runtime.block_on(ended).unwrap();
+        self.table.ended = Some("blocked");
     }
 
     pub(super) fn save(&self) -> Backup {
