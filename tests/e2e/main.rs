@@ -25,13 +25,15 @@ mod inside {
     mod fleet;
     mod postgres_trouble;
     mod growth;
+    mod guessing;
     mod hostile;
-    mod lifetimes;
-    mod old_access_token;
-    mod rotation;
     mod key_commands;
     mod key_turns;
     mod replicas;
+    mod lifetimes;
+    mod old_access_token;
+    mod postgres_trouble;
+    mod rotation;
 }
 
 #[cfg(deployment)]

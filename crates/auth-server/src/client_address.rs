@@ -1,6 +1,6 @@
 //! Where a request comes from: the peer, or what trusted proxies say of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
@@ -66,10 +66,10 @@ impl TrustedProxies {
             if !self.trusts(client) {
                 return client;
             }
-            match hop.trim().parse::<IpAddr>() {
-                Ok(address) => client = address.to_canonical(),
+            match address(hop.trim()) {
+                Some(address) => client = address.to_canonical(),
                 // A proxy that we trust wrote no address: its own is the last that is known.
-                Err(_) => return client,
+                None => return client,
             }
         }
         client
@@ -78,6 +78,12 @@ impl TrustedProxies {
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
+}
+
+/// An address as proxies write it: some add the port.
+fn address(hop: &str) -> Option<IpAddr> {
+    let with_port = || hop.parse().ok().map(|at: SocketAddr| at.ip());
+    hop.parse().ok().or_else(with_port)
 }
 
 /// The part of an address that stands for one client: all of IPv4, the /64 of IPv6, since a household has
@@ -162,6 +168,8 @@ mod tests {
                 "1.2.3.4",
             ),
             ("10.0.0.1", vec!["6.6.6.6, rubbish"], "10.0.0.1"),
+            ("10.0.0.1", vec!["1.2.3.4:5678"], "1.2.3.4"),
+            ("10.0.0.1", vec!["[2001:db8::1]:5678"], "2001:db8::1"),
             ("10.0.0.1", vec![], "10.0.0.1"),
             ("::ffff:10.0.0.1", vec!["2001:db8::1"], "2001:db8::1"),
         ] {

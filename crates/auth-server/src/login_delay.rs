@@ -18,9 +18,9 @@ use crate::mac_keys::MacKeys;
 use crate::model::email_key;
 
 /// Failures in a row that cost nothing.
-const FREE: i64 = 5;
+pub(crate) const FREE: i64 = 5;
 /// Seconds of the longest delay.
-const LONGEST: i64 = 30;
+pub(crate) const LONGEST: i64 = 30;
 /// Rows for e-mails that are nobody's.
 const SLOTS: u16 = 4096;
 
@@ -42,6 +42,20 @@ pub struct Failures {
     pub count: i64,
     /// Unix seconds of the last.
     pub last_at: i64,
+}
+
+/// Every count of failures whose delay is shorter than the longest, and that delay in seconds.
+pub(crate) fn delays() -> impl Iterator<Item = (i64, i64)> {
+    let delay = |count| {
+        Failures {
+            count,
+            ..Failures::default()
+        }
+        .delay()
+    };
+    (FREE..)
+        .map(move |count| (count, delay(count)))
+        .take_while(|(_, delay)| *delay < LONGEST)
 }
 
 impl Failures {

@@ -30,7 +30,13 @@ impl Accounts {
         password: Password,
         caller: &Caller,
     ) -> Result<Authenticated, Error> {
-        self.check(Who::Email(email), password, caller).await
+        let known = self.check(Who::Email(email), password, caller).await?;
+        if known.user.blocked_at.is_none() {
+            // The log-in's own unit looks at the failures once more, and forgets them.
+            return Ok(known);
+        }
+        self.still_no_delay(known.counter, false, caller).await?;
+        Err(Error::AccountBlocked)
     }
 
     /// The user, whose current password was given, and the hash of the new one.
@@ -55,10 +61,38 @@ impl Accounts {
         current: Password,
         caller: &Caller,
     ) -> Result<User, Error> {
-        Ok(self.check(Who::Id(id), current, caller).await?.user)
+        let known = self.check(Who::Id(id), current, caller).await?;
+        let blocked = known.user.blocked_at.is_some();
+        self.still_no_delay(known.counter, !blocked, caller).await?;
+        if blocked {
+            Err(Error::AccountBlocked)
+        } else {
+            Ok(known.user)
+        }
     }
 
-    /// The user if the password fits: the same work for nobody as for somebody.
+    /// Refuses a guess that turned out right while others began a delay: that it was right stays unsaid.
+    async fn still_no_delay(
+        &self,
+        counter: Option<Counter>,
+        forgive: bool,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let Some(counter) = counter else {
+            return Ok(());
+        };
+        let now = caller.now;
+        let looked = self.db.write(deadline(caller), move |tx| {
+            if forgive {
+                tx.forgive_login_failures(&counter, now)
+            } else {
+                Ok(tx.login_failures(&counter)?.wait(now))
+            }
+        });
+        refuse_within_delay(looked.await?)
+    }
+
+    /// The user if the password fits, blocked or not: the same work for nobody as for somebody.
     async fn check(
         &self,
         who: Who,
@@ -99,11 +133,7 @@ impl Accounts {
             }
             return Err(Error::InvalidCredentials);
         };
-        if user.blocked_at.is_some() {
-            Err(Error::AccountBlocked)
-        } else {
-            Ok(Authenticated { user, counter })
-        }
+        Ok(Authenticated { user, counter })
     }
 
     /// Counts a failure. Of many guesses at once only the first few are answered as such: once they have
@@ -113,11 +143,9 @@ impl Accounts {
         let wait = self
             .db
             .write(deadline(caller), move |tx| {
-                let wait = tx.login_failures(&counter)?.wait(unit_caller.now);
-                if wait > 0 {
-                    return Ok(wait);
-                }
-                let failures = tx.count_login_failure(&counter, unit_caller.now)?;
+                let Some(failures) = tx.count_login_failure(&counter, unit_caller.now)? else {
+                    return Ok(tx.login_failures(&counter)?.wait(unit_caller.now).max(1));
+                };
                 if let Some(user) = counter.user.filter(|_| failures.is_first_delay()) {
                     tx.audit(&unit_caller, &AuditRecord::of(Event::LoginDelayed, user))?;
                 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::schema::{login_failures, sessions};
 use super::{DbError, Tx};
-use crate::login_delay::{Counter, Failures};
+use crate::login_delay::{self, Counter, Failures};
 
 #[derive(QueryableByName)]
 struct CountRow {
@@ -46,7 +46,8 @@ impl Tx<'_> {
             .unwrap_or_default())
     }
 
-    /// Counts one more failure; another e-mail's count in the slot is forgotten.
+    /// Counts one more failure, unless a delay is on: then `None`. Another e-mail's count in the slot is
+    /// forgotten. One statement decides, so that of many guesses at once no more are counted than may be.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -54,32 +55,54 @@ impl Tx<'_> {
         &mut self,
         counter: &Counter,
         now: i64,
-    ) -> Result<Failures, DbError> {
-        let row: CountRow = diesel::sql_query(
+    ) -> Result<Option<Failures>, DbError> {
+        let over = over("excluded.tag", "excluded.failed_at");
+        let row: Option<CountRow> = diesel::sql_query(format!(
             "INSERT INTO login_failures (slot, tag, user_id, failures, failed_at) VALUES ($1, $2, $3, 1, $4) \
              ON CONFLICT (slot) DO UPDATE SET \
                failures = CASE WHEN login_failures.tag = excluded.tag THEN login_failures.failures + 1 ELSE 1 END, \
                tag = excluded.tag, failed_at = excluded.failed_at \
-             RETURNING failures",
-        )
+             WHERE {over} RETURNING failures"
+        ))
         .bind::<Text, _>(&counter.slot)
         .bind::<Text, _>(&counter.tag)
         .bind::<Nullable<Text>, _>(counter.user.map(|id| id.to_string()))
         .bind::<BigInt, _>(now)
-        .get_result(self.0)?;
-        Ok(Failures {
+        .get_result(self.0)
+        .optional()?;
+        Ok(row.map(|row| Failures {
             count: row.failures,
             last_at: now,
-        })
+        }))
     }
 
-    /// Forgets the failures of a counter: the password was right.
+    /// Forgets the failures of a counter, since the password was right, unless a delay is on. Gives the
+    /// seconds that it still lasts.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn clear_login_failures(&mut self, counter: &Counter) -> Result<(), DbError> {
-        diesel::delete(login_failures::table.filter(login_failures::slot.eq(&counter.slot)))
-            .execute(self.0)?;
-        Ok(())
+    pub fn forgive_login_failures(&mut self, counter: &Counter, now: i64) -> Result<i64, DbError> {
+        // The delete first: it waits for failures that are being counted, which a look would not see.
+        diesel::sql_query(format!(
+            "DELETE FROM login_failures WHERE slot = $1 AND ({})",
+            over("$2", "$3")
+        ))
+        .bind::<Text, _>(&counter.slot)
+        .bind::<Text, _>(&counter.tag)
+        .bind::<BigInt, _>(now)
+        .execute(self.0)?;
+        Ok(self.login_failures(counter)?.wait(now))
     }
+}
+
+/// Whether a row's delay is over for this tag at this time, in SQL; [`Failures::wait`] in the database.
+fn over(tag: &str, now: &str) -> String {
+    let delays: String = login_delay::delays()
+        .map(|(count, delay)| format!(" WHEN {count} THEN {delay}"))
+        .collect();
+    let (free, longest) = (login_delay::FREE, login_delay::LONGEST);
+    format!(
+        "login_failures.tag <> {tag} OR login_failures.failures < {free} \
+         OR {now} - login_failures.failed_at >= CASE login_failures.failures{delays} ELSE {longest} END"
+    )
 }

@@ -44,14 +44,16 @@ impl Addresses {
     }
 
     fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let forwarded = request
+        // Lossy: what a client puts before the address that the proxy adds must not hide that.
+        let forwarded: Vec<_> = request
             .headers()
             .get_all(X_FORWARDED_FOR)
-            .filter_map(|value| value.to_str().ok());
-        let forwarded: Vec<&str> = forwarded.collect();
+            .map(|value| String::from_utf8_lossy(value.as_bytes()))
+            .collect();
+        let peer = request.peer_addr()?.ip();
         Some(
             self.proxies
-                .client(request.peer_addr()?.ip(), forwarded.into_iter()),
+                .client(peer, forwarded.iter().map(AsRef::as_ref)),
         )
     }
 }

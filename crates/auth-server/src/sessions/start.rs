@@ -49,7 +49,10 @@ impl Sessions {
                     return Ok(Begun::Changed);
                 }
                 if let Some(counter) = &counter {
-                    tx.clear_login_failures(counter)?;
+                    let wait = tx.forgive_login_failures(counter, unit_caller.now)?;
+                    if wait > 0 {
+                        return Ok(Begun::Delayed(wait));
+                    }
                 }
                 begin(tx, &unit_caller, &unit_new, keep).map(Begun::Session)
             })
