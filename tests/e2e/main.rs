@@ -23,16 +23,15 @@ mod anywhere {
 mod inside {
     mod expiry;
     mod fleet;
-    mod postgres_trouble;
     mod growth;
     mod guessing;
     mod hostile;
     mod key_commands;
     mod key_turns;
-    mod replicas;
     mod lifetimes;
     mod old_access_token;
     mod postgres_trouble;
+    mod replicas;
     mod rotation;
 }
 
