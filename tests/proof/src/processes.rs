@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use rand::RngExt;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -218,12 +219,23 @@ impl Service {
     }
 }
 
-/// A free address; free a moment ago, that is.
+/// A free address; free a moment ago, that is. Below the ports that systems give to outgoing connections: one
+/// of those may not take it while the server that had it is being started again.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_address() -> Result<SocketAddr, Fault> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    for _ in 0..100 {
+        let addr: SocketAddr = (
+            Ipv4Addr::LOCALHOST,
+            rand::rng().random_range(15_000..32_000),
+        )
+            .into();
+        if TcpListener::bind(addr).is_ok() {
+            return Ok(addr);
+        }
+    }
+    Err("there is no free port".into())
 }
 
 /// Completes when this program is told to stop, so that it can stop what it started.
