@@ -99,7 +99,7 @@ fn bounded(url: &str) -> String {
     for (name, value) in LIBPQ {
         if parameter(&url, name).is_none() {
             let separator = if url.contains('?') { '&' } else { '?' };
-            url.push_str(&format!("{separator}{name}={value}"));
+            url = format!("{url}{separator}{name}={value}");
         }
     }
     url

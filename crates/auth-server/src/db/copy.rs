@@ -29,6 +29,7 @@ pub struct Copied {
 
 #[derive(Queryable, Insertable)]
 #[diesel(table_name = users)]
+#[expect(clippy::struct_field_names, reason = "the columns have these names")]
 struct User {
     id: String,
     email: String,

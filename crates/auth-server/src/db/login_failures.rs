@@ -97,9 +97,10 @@ impl Tx<'_> {
 
 /// Whether a row's delay is over for this tag at this time, in SQL; [`Failures::wait`] in the database.
 fn over(tag: &str, now: &str) -> String {
-    let delays: String = login_delay::delays()
+    let delays: Vec<String> = login_delay::delays()
         .map(|(count, delay)| format!(" WHEN {count} THEN {delay}"))
         .collect();
+    let delays = delays.concat();
     let (free, longest) = (login_delay::FREE, login_delay::LONGEST);
     format!(
         "login_failures.tag <> {tag} OR login_failures.failures < {free} \
