@@ -1,6 +1,6 @@
 //! The settings of auth-server: flags and their environment variables, and the rules between them.
 //!
-//! Everything is parsed here once; past [`Settings::check`] no other module doubts a value.
+//! Everything is parsed here once; past [`LifetimeSettings::check`] no other module doubts a value.
 
 mod values;
 

@@ -5,7 +5,7 @@
 //! rolls back. A unit decides by the row count of a conditional write, never by a `SELECT` before it.
 //!
 //! PostgreSQL: a unit is one pooled connection on a blocking thread. SQLite: all writes go through the
-//! one thread of [`writer`], reads use a pool.
+//! one thread of the writer, reads use a pool.
 
 mod audit;
 mod backup;
