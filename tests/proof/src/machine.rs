@@ -30,7 +30,7 @@ pub fn line() -> String {
             format!(", {} GiB", kib.div_ceil(1 << 20))
         });
     let build = if cfg!(debug_assertions) {
-        "debug build: figures mean little"
+        "debug build"
     } else {
         "release build"
     };
