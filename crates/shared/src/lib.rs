@@ -92,6 +92,12 @@
 //! - `settings`: command line flags and variables of both services ([`settings`]), the log, and
 //!   [`tls`]; together with `actix`, what their processes do ([`service`]).
 
+// The front page tells of every feature, also where one is off.
+#![cfg_attr(
+    not(all(feature = "actix", feature = "settings")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
+
 #[cfg(feature = "actix")]
 pub mod bearer;
 pub mod claims;
