@@ -32,7 +32,14 @@ mod inside {
     mod old_access_token;
     mod postgres_trouble;
     mod replicas;
+    mod hostile;
+    mod keys;
+    mod lifetimes;
+    mod old_access_token;
+    mod postgres_trouble;
+    mod races;
     mod rotation;
+    mod start;
 }
 
 #[cfg(deployment)]

@@ -29,14 +29,25 @@ impl Forge {
     /// The first key of a ring's file.
     #[must_use]
     pub fn of_ring(path: &Path) -> Self {
-        let ring: Value =
-            serde_json::from_slice(&std::fs::read(path).expect("the ring")).expect("JSON");
-        let key = ring.pointer("/keys/0").expect("a key");
+        Self::find(path, |_| true)
+    }
+
+    /// The key of this name in a ring's file.
+    #[must_use]
+    pub fn named(path: &Path, kid: &str) -> Self {
+        Self::find(path, |key| {
+            key.get("kid").and_then(Value::as_str) == Some(kid)
+        })
+    }
+
+    fn find(path: &Path, wanted: impl FnMut(&&Value) -> bool) -> Self {
+        let file = std::fs::read(path).expect("the ring");
+        let ring: Value = serde_json::from_slice(&file).expect("JSON");
+        let keys = ring.get("keys").and_then(Value::as_array).expect("keys");
+        let key = keys.iter().find(wanted).expect("the key");
         let text = |member: &str| {
-            key.get(member)
-                .and_then(Value::as_str)
-                .expect("a member")
-                .to_owned()
+            let text = key.get(member).and_then(Value::as_str);
+            text.expect("a member").to_owned()
         };
         Self {
             kid: text("kid"),
