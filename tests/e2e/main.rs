@@ -28,16 +28,12 @@ mod inside {
     mod hostile;
     mod key_commands;
     mod key_turns;
-    mod lifetimes;
-    mod old_access_token;
-    mod postgres_trouble;
-    mod replicas;
-    mod hostile;
     mod keys;
     mod lifetimes;
     mod old_access_token;
     mod postgres_trouble;
     mod races;
+    mod replicas;
     mod rotation;
     mod start;
 }
