@@ -28,15 +28,26 @@ pub struct LogSettings {
     pub log_format: LogFormat,
 }
 
+/// The framework's module that reports a head which is no HTTP as an error. Whoever can reach the port
+/// could fill the log with it; name the module in the filter to see it.
+const NOISE: &str = "actix_http::h1::dispatcher";
+
 /// Sets the log up. Only the first call in a process counts.
 pub fn init_log(settings: &LogSettings) {
-    let mut builder = env_logger::Builder::new();
-    builder.parse_filters(&settings.log_filter);
+    let mut builder = builder(&settings.log_filter);
     if settings.log_format == LogFormat::Json {
         builder.format(|line, record| write_json(line, record, &crate::clock::stamp()));
     }
     // Err means that somebody else has set it up: a program that embeds us, or another test.
     let _ = builder.try_init();
+}
+
+fn builder(filter: &str) -> env_logger::Builder {
+    let mut builder = env_logger::Builder::new();
+    // What the filter itself says of the module counts more: it comes later.
+    builder.filter_module(NOISE, log::LevelFilter::Off);
+    builder.parse_filters(filter);
+    builder
 }
 
 /// Writes a record as one line of JSON; whatever a message holds, it stays one line.
@@ -52,7 +63,25 @@ fn write_json(out: &mut impl Write, record: &Record<'_>, time: &str) -> io::Resu
 
 #[cfg(test)]
 mod tests {
+    use log::{Level, Log as _};
+
     use super::*;
+
+    #[test]
+    fn strangers_cannot_fill_the_log_with_heads_that_are_no_http() {
+        let logs = |filter: &str, target: &str| {
+            let logger = builder(filter).build();
+            logger.enabled(
+                &log::Metadata::builder()
+                    .level(Level::Error)
+                    .target(target)
+                    .build(),
+            )
+        };
+        assert!(!logs("info", NOISE));
+        assert!(logs("info", "actix_http"));
+        assert!(logs(&format!("info,{NOISE}=error"), NOISE));
+    }
 
     #[test]
     fn a_record_is_one_line_whatever_it_holds() {
