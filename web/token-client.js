@@ -273,7 +273,10 @@ export const createTokenClient = (options = {}) => {
     try {
       // Longer than the longest hold; whoever holds it longer is suspended, and not waited for.
       const signal = AbortSignal.timeout(timeout + 2000);
-      await (locks === undefined ? globalThis.navigator?.locks : locks)?.request(`${key}/${sid ?? sub}`, { signal }, begin);
+      await (locks === undefined ? globalThis.navigator?.locks : locks)?.request(`${key}/${sid ?? sub}`, { signal }, async () => {
+        // Locks and storage reach the other tabs on different ways. Whoever gets the lock next shall see the pair.
+        if ((await begin()).done) await sleep(25);
+      });
     } catch {} // no lock to be had: go on without
     const { pair = null, error, reason, done } = await begin();
     flights.delete(failed.refreshToken);

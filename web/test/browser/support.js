@@ -73,16 +73,33 @@ export const stage = async (settings) => {
       return { userName, email, password: PASSWORD };
     },
 
+    /** The service's own list of a user's sessions: the truth about rotations and ends. */
+    async sessions(accessToken) {
+      const answer = await fetch(`${authUrl}/api/account/sessions`, { headers: { Authorization: `Bearer ${accessToken}` } });
+      return answer.ok ? answer.json() : [];
+    },
+
+    /** Signs in from somewhere else than the browser. */
+    async signIn({ email, password }) {
+      const headers = { 'Content-Type': 'application/json' };
+      const answer = await fetch(`${authUrl}/api/account/login`, { method: 'POST', headers, body: JSON.stringify({ email, password }) });
+      assert.equal(answer.status, 200);
+      return answer.json();
+    },
+
     /** A new profile with a watch on everything it sends, closed after the test. */
     async profile(t, options) {
       const context = await browser.newContext(options);
       t.after(() => context.close());
       const sent = [];
-      context.on('request', (request) => sent.push(request));
+      const times = new Map();
+      context.on('request', (request) => times.set(request, performance.now()) && sent.push(request));
       const of = (url, method) => sent.filter((request) => request.url() === url && (!method || request.method() === method));
       return {
         context,
         sent,
+        /** Milliseconds between two requests. */
+        between: (first, second) => times.get(second) - times.get(first),
         refreshes: () => of(self.refreshUrl, 'POST'),
         calls: () => of(home, 'GET'),
         logouts: () => of(`${authUrl}/api/account/logout`, 'POST'),
@@ -94,11 +111,10 @@ export const stage = async (settings) => {
   return self;
 };
 
-/** A blank document of the auth-server's origin with a client in it. */
+/** A plain document of the auth-server's origin with a client in it. A made-up one would not do: the browser lets only what came from this machine talk to it. */
 const bareTab = async ({ authUrl, resourceUrl, home }, context, options = {}) => {
   const page = await context.newPage();
-  await page.route(`${authUrl}/blank`, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>blank</title>' }));
-  await page.goto(`${authUrl}/blank`);
+  await page.goto(`${authUrl}/healthz`);
   await startClient(page, { authority: authUrl, api: resourceUrl, ...options }, home);
   return page;
 };
@@ -138,14 +154,12 @@ export const expiredAnswer = {
   body: JSON.stringify({ type: 'about:blank', title: 'Unauthorized', status: 401, code: 'token_expired', requestId: 'test' }),
 };
 
-/** From now on the API calls every token expired that was issued until now. Fresh ones go through. */
-export const expireTokens = async (context, home, isOld) => {
-  await context.route(home, async (route) => {
+/** From now on the API calls these tokens expired; others go through to the real one. */
+export const expire = (context, home, ...tokens) =>
+  context.route(home, (route) => {
     const token = (route.request().headers().authorization ?? '').replace('Bearer ', '');
-    if (route.request().method() !== 'OPTIONS' && isOld(token)) return route.fulfill(expiredAnswer);
-    return route.fallback();
+    return tokens.includes(token) ? route.fulfill(expiredAnswer) : route.fallback();
   });
-};
 
 /** The stored pair, as a page sees it. */
 export const stored = (page) => page.evaluate(() => JSON.parse(localStorage.getItem('token-session')));
@@ -153,3 +167,11 @@ export const stored = (page) => page.evaluate(() => JSON.parse(localStorage.getI
 /** Waits until a page has heard such an event. */
 export const heard = (page, name, remote) =>
   page.waitForFunction(([name, remote]) => window.events.some((e) => e.name === name && (remote === undefined || e.remote === remote)), [name, remote]);
+
+/** Lets a test hold an answer back: `reached` when the request is there, `go()` to let it on. */
+export const gate = () => {
+  let reach, go;
+  const reached = new Promise((resolve) => (reach = resolve));
+  const open = new Promise((resolve) => (go = resolve));
+  return { reached, reach, open, go };
+};
