@@ -150,9 +150,8 @@ fn double(text: &mut Vec<u8>, dice: &mut Dice) {
     let spelled = if dice.one_in(2) {
         name.to_owned()
     } else {
-        name.chars()
-            .map(|c| format!("\\u{:04x}", u32::from(c)))
-            .collect()
+        let escape = |c: char| format!("\\u{:04x}", u32::from(c));
+        name.chars().map(escape).collect::<Vec<_>>().concat()
     };
     let member = format!("\"{spelled}\":{},", any(dice));
     if text.first() == Some(&b'{') && text.len() > 2 {

@@ -5,7 +5,6 @@
 
 #![expect(
     clippy::expect_used,
-    clippy::missing_panics_doc,
     clippy::panic,
     reason = "a property that does not hold is reported by a panic"
 )]

@@ -105,7 +105,7 @@ impl Target for Ring {
 
         // What the commands make of it is a ring, too, and no key that was there is lost at once.
         let lead = Duration::from_secs(u64::from(dice.bits().to_le_bytes()[0]));
-        let keep = Duration::from_secs(14 * 86_400);
+        let keep = Duration::from_hours(14 * 24);
         let rotated = ring.rotate(now, lead, keep);
         KeyRing::parse(rotated.ring.to_json().as_bytes()).expect("a rotated ring");
         let kids: Vec<String> = ring.iter().map(|key| key.kid().to_owned()).collect();
