@@ -13,6 +13,7 @@ mod anywhere {
     mod credentials;
     mod hostile_connections;
     mod hostile_requests;
+    mod http_manners;
     mod refresh;
     mod sessions;
     mod the_loop;
@@ -36,6 +37,8 @@ mod inside {
     mod replicas;
     mod rotation;
     mod start;
+    mod stopping;
+    mod tls;
 }
 
 #[cfg(deployment)]

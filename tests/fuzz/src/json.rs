@@ -197,6 +197,18 @@ impl Members {
             found.next().is_none(),
             "{name} is there twice and was accepted"
         );
-        Some(serde_json::from_str(value?.get()).expect("a value that can be read"))
+        let text = value?.get();
+        let far = if text.starts_with('-') {
+            f64::MIN
+        } else {
+            f64::MAX
+        };
+        // A number beyond all floats is JSON, too.
+        let beyond = || text.starts_with(['-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+        match serde_json::from_str(text) {
+            Ok(value) => Some(value),
+            Err(_) if beyond() => Some(json!(far)),
+            Err(error) => panic!("{name}: {error}: {text}"),
+        }
     }
 }

@@ -1,0 +1,94 @@
+//! A stop finishes what was begun: SIGTERM while requests are in flight.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use e2e::{App, Cli, Running, signal};
+use serde_json::json;
+use tokio::task::spawn_blocking;
+
+async fn start(app: &App) -> Running {
+    let mut arguments = Cli::new(app.folder(), app.database().url())
+        .arguments()
+        .to_vec();
+    arguments.extend(["--listen=127.0.0.1:0", "--login-limits=off"].map(str::to_owned));
+    spawn_blocking(move || Running::start("auth-server", &arguments))
+        .await
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_ins_in_flight_get_their_answers_when_the_service_is_told_to_stop() {
+    let app = App::start().await;
+    let user = app.register().await;
+    let service = start(&app).await;
+    let at = Arc::new(App::at(&service.url, &app.resource_url));
+    let mut asked = Vec::new();
+    // Some seconds of work for the threads that hash.
+    for _ in 0..40 {
+        let (at, user) = (Arc::clone(&at), user.clone());
+        asked.push(tokio::spawn(async move { at.log_in(&user).await }));
+    }
+    // Until all have arrived.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    signal(service.id(), "TERM");
+    let told = Instant::now();
+    let mut pairs = Vec::new();
+    for one in asked {
+        pairs.push(one.await.expect("an answer, and a good one"));
+    }
+    let answered = told.elapsed();
+    let ended = spawn_blocking(move || service.wait()).await.unwrap();
+    assert!(ended.success(), "{ended:?}");
+    assert!(told.elapsed() < Duration::from_secs(16));
+    println!("40 log-ins were answered within {answered:?} of SIGTERM");
+    // What was answered is true.
+    for pair in pairs {
+        app.refresh(&pair).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_waits_for_no_connection_that_is_silent_and_for_no_long_poll() {
+    let app = App::start().await;
+    let service = start(&app).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(e2e::open(&service.url).await);
+    }
+    let arguments = vec![
+        format!(
+            "--jwt-keys-file={}",
+            app.folder().join("jwt-keys.json").display()
+        ),
+        "--listen=127.0.0.1:0".to_owned(),
+        format!("--revocation-feed-url={}", service.url),
+    ];
+    let follower = spawn_blocking(move || Running::start("resource-api", &arguments))
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let told = Instant::now();
+    signal(service.id(), "TERM");
+    let ended = spawn_blocking(move || service.wait()).await.unwrap();
+    assert!(ended.success(), "{ended:?}");
+    assert!(
+        told.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        told.elapsed()
+    );
+    let told = Instant::now();
+    signal(follower.id(), "TERM");
+    let ended = spawn_blocking(move || follower.wait()).await.unwrap();
+    assert!(ended.success(), "{ended:?}");
+    assert!(
+        told.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        told.elapsed()
+    );
+    drop(silent);
+    let body = json!({"email": "nobody@example.com", "password": "x"});
+    app.post("/login", body)
+        .await
+        .refused(401, "invalid_credentials");
+}
