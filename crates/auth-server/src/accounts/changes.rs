@@ -45,26 +45,22 @@ impl Accounts {
                 ));
             }
         };
-        let account = Account {
-            user_name: change.user_name.unwrap_or(user.account.user_name),
-            email: change.email.unwrap_or(user.account.email),
-            ..user.account
-        };
-        let (unit_account, version, unit_caller) =
-            (account.clone(), user.password_version, caller.clone());
+        let (id, version) = (user.account.id, user.password_version);
+        let unit_caller = caller.clone();
         let changed = self.db.write(deadline(caller), move |tx| {
-            let hit = tx.set_profile(&unit_account, version)?;
-            if hit {
-                let record = AuditRecord::of(Event::AccountChanged, unit_account.id).detail(detail);
-                tx.audit(&unit_caller, &record)?;
+            let (name, email) = (change.user_name.as_deref(), change.email.as_deref());
+            if !tx.set_profile(id, name, email, version)? {
+                return Ok(None);
             }
-            Ok(hit)
+            let record = AuditRecord::of(Event::AccountChanged, id).detail(detail);
+            tx.audit(&unit_caller, &record)?;
+            // As the row is now: another change may have been faster than this one's look at it.
+            Ok(tx.find_user(id)?.map(|user| user.account))
         });
-        if changed.await.map_err(taken)? {
-            Ok(account)
-        } else {
-            Err(Error::InvalidCredentials)
-        }
+        changed
+            .await
+            .map_err(taken)?
+            .ok_or(Error::InvalidCredentials)
     }
 
     /// Deletes the account: its sessions end, and of the user only ids stay, in the audit trail.
@@ -230,5 +226,51 @@ impl Accounts {
         let Some(ended) = ended else { return Ok(false) };
         self.endings.publish(&ended, caller.now);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::db::Db;
+    use crate::endings::Endings;
+    use crate::password::Hasher;
+    use crate::settings::DatabaseUrl;
+
+    fn password() -> Password {
+        Password::new("correct horse".into())
+    }
+
+    #[tokio::test]
+    async fn a_new_name_and_a_new_e_mail_at_once_do_not_undo_each_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let db = Db::open(&url, Duration::ZERO).unwrap();
+        let hasher = Hasher::start(1).unwrap();
+        let accounts = Accounts::new(db.clone(), hasher, Endings::new(0), None);
+        let caller = Caller::cli();
+        let made = accounts
+            .register("old".into(), "old@x".into(), password(), vec![], &caller)
+            .await
+            .unwrap();
+        let name = ProfileChange {
+            user_name: Some("new".into()),
+            email: None,
+        };
+        let email = ProfileChange {
+            user_name: None,
+            email: Some("New@x".into()),
+        };
+        // Both look at the row before either writes: a password takes longer to check than a row to read.
+        let (named, moved) = tokio::join!(
+            accounts.change_profile(made.id, password(), name, &caller),
+            accounts.change_profile(made.id, password(), email, &caller),
+        );
+        assert_eq!(named.unwrap().user_name, "new");
+        assert_eq!(moved.unwrap().email, "New@x");
+        let found = db.read(|tx| tx.find_user_by_email("nEW@X")).await.unwrap();
+        assert_eq!(found.unwrap().account.user_name, "new");
     }
 }

@@ -219,25 +219,28 @@ impl Tx<'_> {
         Ok(hit == 1)
     }
 
-    /// Changes name and e-mail; the same condition as [`Self::set_password`].
+    /// Changes name, e-mail or both, and nothing that is `None`; the same condition as [`Self::set_password`].
     ///
     /// # Errors
     /// [`DbError::Duplicate`] if the e-mail is taken.
     pub fn set_profile(
         &mut self,
-        account: &Account,
+        id: Uuid,
+        user_name: Option<&str>,
+        email: Option<&str>,
         password_version: i64,
     ) -> Result<bool, DbError> {
         let hit = diesel::update(
             users::table
-                .filter(users::id.eq(account.id.to_string()))
+                .filter(users::id.eq(id.to_string()))
                 .filter(users::password_version.eq(password_version))
                 .filter(users::blocked_at.is_null()),
         )
+        // Columns of `None` are left out: what another change set meanwhile stays.
         .set((
-            users::user_name.eq(&account.user_name),
-            users::email.eq(&account.email),
-            users::email_key.eq(email_key(&account.email)),
+            user_name.map(|name| users::user_name.eq(name)),
+            email.map(|email| users::email.eq(email)),
+            email.map(|email| users::email_key.eq(email_key(email))),
         ))
         .execute(self.0)?;
         Ok(hit == 1)

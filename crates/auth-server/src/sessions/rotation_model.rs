@@ -182,3 +182,12 @@ fn a_session_that_is_over_by_one_clock_and_lives_by_another_does_not_survive_a_b
     case.now -= 5;
     assert_eq!(case.ask(0, Ask::Refresh(1)), Ok(Answer::Over("blocked")));
 }
+
+#[test]
+fn a_role_that_was_taken_away_during_a_log_in_is_not_in_its_token() {
+    let world = World::new();
+    for roles in [vec!["admin".to_owned()], vec![]] {
+        world.set_roles(&roles);
+        assert_eq!(world.roles(&world.begin().access), roles);
+    }
+}

@@ -54,11 +54,13 @@ impl Sessions {
                         return Ok(Begun::Delayed(wait));
                     }
                 }
-                begin(tx, &unit_caller, &unit_new, keep).map(Begun::Session)
+                let ended = begin(tx, &unit_caller, &unit_new, keep)?;
+                let account = account_now(tx, unit_new.user)?;
+                Ok(Begun::Session { ended, account })
             })
             .await?;
-        let ended = match begun {
-            Begun::Session(ended) => ended,
+        let (ended, account) = match begun {
+            Begun::Session { ended, account } => (ended, account),
             Begun::Delayed(wait) => {
                 return Err(Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1)));
             }
@@ -75,7 +77,7 @@ impl Sessions {
         };
         self.announce(&ended, EndReason::Limit, caller);
         self.sweep(caller);
-        self.pair(&user.account, &new.token, new.idle_until, caller.now)
+        self.pair(&account, &new.token, new.idle_until, caller.now)
     }
 
     /// Changes the password: every session of the account ends, and the answer belongs to a new one.
@@ -95,7 +97,7 @@ impl Sessions {
             caller.clone(),
             new.clone(),
         );
-        let ended = self
+        let (ended, account) = self
             .db
             .write(deadline(caller), move |tx| {
                 let (id, caller) = (unit_new.user, &unit_caller);
@@ -105,12 +107,12 @@ impl Sessions {
                 tx.audit(caller, &AuditRecord::of(Event::PasswordChanged, id))?;
                 let mut ended = end_all(tx, caller, id, EndReason::Password)?;
                 ended.extend(begin(tx, caller, &unit_new, keep)?);
-                Ok(Some(ended))
+                Ok(Some((ended, account_now(tx, id)?)))
             })
             .await?
             .ok_or(Error::InvalidCredentials)?;
         self.announce(&ended, EndReason::Password, caller);
-        self.pair(&user.account, &new.token, new.idle_until, caller.now)
+        self.pair(&account, &new.token, new.idle_until, caller.now)
     }
 
     fn new_session(&self, account: &Account, caller: &Caller) -> Result<NewSession, Error> {
@@ -168,12 +170,20 @@ impl Sessions {
 
 /// What a log-in's unit came to.
 enum Begun {
-    /// A session, and those that it pushed out.
-    Session(Vec<Uuid>),
+    /// A session of this account, and those that it pushed out.
+    Session { ended: Vec<Uuid>, account: Account },
     /// Failures meanwhile began a delay of so many seconds.
     Delayed(i64),
     /// The account changed since its password was checked.
     Changed,
+}
+
+/// What the first tokens say of the user: the row as this unit holds it. The one that the password was checked
+/// against may have lost a role since, and `set-roles --now` promises that no token keeps it.
+fn account_now(tx: &mut Tx<'_>, user: Uuid) -> Result<Account, DbError> {
+    let found = tx.find_user(user)?;
+    // It is there: this unit has just written it.
+    Ok(found.ok_or(DbError::Moved)?.account)
 }
 
 /// Inserts the session and ends what exceeds the limit; the rest of a log-in's unit.

@@ -111,6 +111,18 @@ impl World {
         }
     }
 
+    /// Sets the user's roles, as an operator does while a log-in is checking the password.
+    pub(super) fn set_roles(&self, roles: &[String]) {
+        let (id, roles) = (self.user.account.id, roles.to_vec());
+        let set = self.db.write(soon(), move |tx| tx.set_roles(id, &roles));
+        assert!(self.runtime.block_on(set).unwrap());
+    }
+
+    /// The roles that a token says.
+    pub(super) fn roles(&self, access: &str) -> Vec<String> {
+        self.replicas[0].validator.recognise(access).unwrap().roles
+    }
+
     /// Begins a session.
     pub(super) fn begin(&self) -> Case<'_> {
         let pair = self
@@ -134,7 +146,7 @@ impl World {
 pub(super) struct Case<'a> {
     world: &'a World,
     id: Uuid,
-    access: String,
+    pub(super) access: String,
     /// The one refresh token of every generation that was ever answered.
     pub(super) issued: BTreeMap<i64, String>,
     pub(super) table: Table,
