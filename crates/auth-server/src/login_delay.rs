@@ -21,6 +21,9 @@ use crate::model::email_key;
 pub(crate) const FREE: i64 = 5;
 /// Seconds of the longest delay.
 pub(crate) const LONGEST: i64 = 30;
+/// Seconds that another replica's clock may be ahead. A failure later than that was written by a clock that was
+/// wrong, and must not shut anybody out until that time comes.
+pub(crate) const AHEAD: i64 = 60;
 /// Rows for e-mails that are nobody's.
 const SLOTS: u16 = 4096;
 
@@ -62,9 +65,12 @@ impl Failures {
     /// Seconds until the next attempt is looked at; 0 for now.
     #[must_use]
     pub fn wait(self, now: i64) -> i64 {
-        // A failure in the future is another replica's clock: it counts as now.
-        let passed = now.saturating_sub(self.last_at).max(0);
-        self.delay().saturating_sub(passed).max(0)
+        let passed = now.saturating_sub(self.last_at);
+        if passed < -AHEAD {
+            return 0;
+        }
+        // A failure in the near future is another replica's clock: it counts as now.
+        self.delay().saturating_sub(passed.max(0)).max(0)
     }
 
     fn delay(self) -> i64 {
@@ -152,7 +158,13 @@ mod tests {
         assert_eq!(delays, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30, 30]);
         assert_eq!(failed(i64::MAX).wait(1029), 1);
         assert_eq!(failed(9).wait(1030), 0);
-        assert_eq!(failed(7).wait(5), 4, "a clock that runs ahead");
+        assert_eq!(failed(7).wait(1000 - AHEAD), 4, "a clock that runs ahead");
+    }
+
+    #[test]
+    fn a_failure_from_the_future_shuts_nobody_out_until_then() {
+        assert_eq!(failed(9).wait(1000 - AHEAD - 1), 0);
+        assert_eq!(failed(9).wait(i64::MIN), 0);
     }
 
     #[test]
