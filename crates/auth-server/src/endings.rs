@@ -10,6 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+/// Seconds that the clock of another replica may be ahead.
+const AHEAD: i64 = 60;
+
 /// One revocation, as followers get it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -101,6 +104,13 @@ impl Endings {
     /// Forgets what is no longer in force at `now`.
     pub fn forget(&self, now: i64) {
         let mut state = self.lock();
+        // An ending from the future, by a clock that was wrong, would keep everything behind it for as long.
+        let latest = now.saturating_add(self.in_force).saturating_add(AHEAD);
+        if state.entries.front().is_some_and(|it| it.until > latest) {
+            for entry in &mut state.entries {
+                entry.until = entry.until.min(latest);
+            }
+        }
         // Only from the front: numbers must stay consecutive, and what came later ends about later.
         while let Some(first) = state
             .entries
@@ -225,6 +235,17 @@ mod tests {
         assert_eq!(sessions(&endings.since(Some(&early))), [id(2)]);
         endings.publish(&[id(3)], 60);
         assert_eq!(sessions(&endings.since(Some(&early))), [id(2), id(3)]);
+    }
+
+    #[test]
+    fn an_ending_from_the_future_does_not_keep_all_others() {
+        let endings = Endings::new(100);
+        endings.publish(&[id(1), id(2)], 1_000_000);
+        endings.publish(&[id(3)], 1000);
+        endings.forget(1000);
+        assert_eq!(endings.len(), 3);
+        endings.forget(1000 + 100 + AHEAD + 1);
+        assert!(endings.is_empty());
     }
 
     #[tokio::test]
