@@ -153,11 +153,9 @@ impl Sessions {
     ) -> Result<bool, Error> {
         let block = self.lifetimes.refresh_reuse == ReusePolicy::BlockUser;
         let (id, user) = (session.id, rotation.user);
-        log::warn!(
+        let story = format!(
             "reuse: generation {} of session {id} came back at generation {} (request {})",
-            rotation.presented.generation,
-            session.generation,
-            caller.request_id
+            rotation.presented.generation, session.generation, caller.request_id
         );
         let (session, unit_caller) = (session.clone(), caller.clone());
         let ended = self
@@ -184,6 +182,8 @@ impl Sessions {
             .await;
         match ended {
             Ok(ended) => {
+                // Once for a session, however often the token came back at that moment.
+                log::warn!("{story}");
                 self.announce(&ended, EndReason::Reuse, caller);
                 Ok(true)
             }
