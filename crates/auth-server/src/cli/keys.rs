@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, stdin};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -165,7 +165,10 @@ fn change_ring(
 
 /// Two commands at once must not lose each other's key. The lock goes with the file handle.
 fn lock(path: &Path, setting: &str) -> Result<File, CommandError> {
-    let name = path.with_extension("lock");
+    // Appended: in place of the extension it could be the name of a key file.
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
     let failed =
         |e: std::io::Error| CommandError(format!("{setting}: cannot lock {}: {e}", name.display()));
     let file = File::create(&name).map_err(failed)?;
