@@ -16,6 +16,8 @@ use rand::Rng;
 /// # Errors
 /// If the folder cannot be written to; the old content stays.
 pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    // A link stays one: whoever reads the file that it leads to reads the new one.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let staged = Staged::write(path, contents, mode)?;
     fs::rename(&staged.path, path)?;
     staged.keep();
@@ -178,6 +180,17 @@ mod tests {
             0o640
         );
         assert_eq!(names(folder.path()), ["ring.json"]);
+    }
+
+    #[test]
+    fn a_link_stays_a_link_and_its_file_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("ring.json"), folder.path().join("link"));
+        write_atomically(&file, b"one", 0o640).unwrap();
+        std::os::unix::fs::symlink("ring.json", &link).unwrap();
+        write_atomically(&link, b"two", 0o640).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"two");
     }
 
     #[test]
