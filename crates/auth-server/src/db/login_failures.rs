@@ -101,11 +101,7 @@ fn over(tag: &str, now: &str) -> String {
         .map(|(count, delay)| format!(" WHEN {count} THEN {delay}"))
         .collect();
     let delays = delays.concat();
-    let (free, longest, ahead) = (
-        login_delay::FREE,
-        login_delay::LONGEST,
-        login_delay::AHEAD,
-    );
+    let (free, longest, ahead) = (login_delay::FREE, login_delay::LONGEST, login_delay::AHEAD);
     format!(
         "login_failures.tag <> {tag} OR login_failures.failures < {free} \
          OR {now} - login_failures.failed_at NOT BETWEEN -{ahead} \
