@@ -183,6 +183,15 @@ fn same_folder(a: &Path, b: &Path) -> bool {
 )]
 async fn database(settings: &Settings, report: &mut Report) {
     let url = &settings.store.database_url;
+    if let DatabaseUrl::Sqlite(path) = url
+        && !path.exists()
+    {
+        // Opening it would make it, perhaps at a place that was only mistyped.
+        return report.fault(
+            &format!("there is no database file {}", path.display()),
+            "auth-server makes it at its first start; if it has run already, DATABASE_URL is another here",
+        );
+    }
     let asked = async {
         let db = super::open(settings).await?;
         db.read(|tx| tx.clock()).await.map_err(CommandError::of)
@@ -346,6 +355,12 @@ async fn cors(client: &Client, base: &Url, settings: &Settings, report: &mut Rep
             .to_owned();
         Some(value == "*" || value == origin)
     });
+    if settings.page.web_root.is_none() && allowed != Some(true) {
+        // No page is served there, so nothing is missing.
+        return report.fine(&format!(
+            "pages of {origin} may not call it, and WEB_ROOT serves none"
+        ));
+    }
     report.check(
         allowed == Some(true),
         &format!("pages of {origin} may call it"),
