@@ -22,6 +22,7 @@ mod anywhere {
 /// What needs services of our own.
 #[cfg(not(deployment))]
 mod inside {
+    mod doctor;
     mod expiry;
     mod fleet;
     mod growth;
