@@ -23,6 +23,7 @@ mod anywhere {
 #[cfg(not(deployment))]
 mod inside {
     mod doctor;
+    mod alerts;
     mod expiry;
     mod fleet;
     mod growth;
@@ -33,6 +34,7 @@ mod inside {
     mod keys;
     mod lifetimes;
     mod old_access_token;
+    mod postgres_tls;
     mod postgres_trouble;
     mod races;
     mod replicas;

@@ -17,6 +17,7 @@ pub struct Cluster {
     server: Option<Child>,
     bin: PathBuf,
     settings: Vec<String>,
+    port: u16,
     frozen: bool,
     folder: TempDir,
 }
@@ -59,6 +60,7 @@ impl Cluster {
             server: None,
             bin,
             settings: settings.iter().map(|&s| s.to_owned()).collect(),
+            port: free_port(),
             frozen: false,
             folder,
         };
@@ -87,6 +89,23 @@ impl Cluster {
         self.url_of("keyturn")
     }
 
+    /// The port of its socket, and of TCP with the setting `listen_addresses`.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Puts a file beside the server's own, for the server alone.
+    pub fn put(&self, name: &str, contents: &str) {
+        let file = self.data().join(name);
+        fs::write(&file, contents).expect("a file of the server");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its mode");
+        if root() {
+            let given = Command::new("chown").arg("postgres").arg(&file).status();
+            assert!(given.is_ok_and(|status| status.success()));
+        }
+    }
+
     /// The folder with the server's files.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -101,7 +120,8 @@ impl Cluster {
             .arg("-D")
             .arg(self.data())
             .arg("-k")
-            .arg(self.folder.path());
+            .arg(self.folder.path())
+            .args(["-p", &self.port.to_string()]);
         for setting in ["listen_addresses=", "fsync=off", "shared_buffers=32MB"]
             .into_iter()
             .map(str::to_owned)
@@ -162,8 +182,9 @@ impl Cluster {
 
     fn url_of(&self, database: &str) -> String {
         format!(
-            "postgres://postgres@/{database}?host={}",
-            self.folder.path().display()
+            "postgres://postgres@/{database}?host={}&port={}",
+            self.folder.path().display(),
+            self.port
         )
     }
 }
@@ -188,6 +209,11 @@ pub fn signal(process: u32, name: &str) {
         .stderr(Stdio::null()) // it may have ended meanwhile
         .status();
     assert!(sent.is_ok(), "kill runs");
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
 }
 
 fn root() -> bool {

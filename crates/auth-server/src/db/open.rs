@@ -11,11 +11,14 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 
 /// What libpq and servers say when waiting is no cure. A server of another language is waited for in vain,
 /// and then says the same.
-const HOPELESS: [&str; 4] = [
+const HOPELESS: [&str; 7] = [
     "password authentication failed",
     "does not exist",
     "no pg_hba.conf entry",
     "SSL support is not compiled in",
+    "does not support SSL",
+    "certificate verify failed",
+    "does not match host name",
 ];
 
 /// Returns once the tables are as this program needs them.
