@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use diesel::Connection;
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
 use super::connection::AnyConnection;
 use super::{DbError, Tx};
@@ -22,6 +23,10 @@ use crate::settings::DatabaseUrl;
 const QUEUE: usize = 4096;
 /// Units in one transaction: more gains nothing and makes the first wait.
 const GROUP: usize = 256;
+
+/// How long a request waits beyond its deadline: for a unit that began just in time. While another process
+/// holds the file, nothing begins, and whoever waited longer would be told that the request took too long.
+const LAST: Duration = Duration::from_secs(1);
 
 /// Handle of the thread; it ends when the last clone is dropped.
 #[derive(Clone)]
@@ -117,9 +122,12 @@ impl Writer {
                 }
             }
         })?;
-        result
-            .await
-            .unwrap_or_else(|_| Err(DbError::Unavailable("the writer has stopped".into())))
+        match timeout_at((deadline + LAST).into(), result).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(DbError::Unavailable("the writer has stopped".into())),
+            // What has not begun by now never will.
+            Err(_) => Err(DbError::Unavailable("it does not answer".into())),
+        }
     }
 }
 
@@ -254,6 +262,24 @@ mod tests {
         let late = writer.submit(Instant::now(), |tx| note(tx, "late")).await;
         assert!(matches!(late, Err(DbError::TooLate)));
         assert!(notes(&db).await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_process_holds_is_not_waited_for_past_the_deadline() {
+        let (folder, db, writer) = database();
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let mut other = connect(&url).unwrap();
+        other.begin_write().unwrap();
+        let began = Instant::now();
+        let late = writer.submit(began, |tx| note(tx, "late")).await;
+        assert!(matches!(late, Err(DbError::Unavailable(_))));
+        assert!(
+            began.elapsed() < Duration::from_secs(4),
+            "the file's own time-out is longer"
+        );
+        other.rollback().unwrap();
+        writer.submit(soon(), |tx| note(tx, "after")).await.unwrap();
+        assert_eq!(notes(&db).await, ["after"]);
     }
 
     #[tokio::test]
