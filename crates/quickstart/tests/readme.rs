@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args as _, Command, CommandFactory as _};
 
 const README: &str = include_str!("../../../README.md");
+const OPERATIONS: &str = include_str!("../../../docs/OPERATIONS.md");
+const ALERTS: &str = include_str!("../../../deploy/prometheus-alerts.yml");
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 
 /// Which services have a variable, and its default.
@@ -171,5 +173,24 @@ fn the_tests_that_hold_the_promises_exist() {
             code.contains(&format!("fn {name}(")),
             "there is no test {name}"
         );
+    }
+}
+
+#[test]
+fn every_alert_is_explained_and_no_other() {
+    let rules: Vec<_> = ALERTS
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    assert!(rules.len() > 5);
+    for rule in &rules {
+        assert!(
+            OPERATIONS.contains(&format!("`{rule}`")),
+            "{rule} is not in docs/OPERATIONS.md"
+        );
+    }
+    let names = OPERATIONS.split('`').skip(1).step_by(2);
+    for name in names.filter(|name| name.starts_with("Keyturn")) {
+        assert!(rules.contains(&name), "there is no alert {name}");
     }
 }
