@@ -2,6 +2,7 @@
 //!
 //! - `soak`: nobody is logged out by accident, and a thief is found, while the network fails and the server dies;
 //! - `latency`: a revoked session is refused everywhere within a second;
+//! - `login-timing`: a failed log-in does not tell whether the account exists;
 //! - `bench`: what a protected request and a refresh cost.
 //!
 //! Nothing here is part of the product.
