@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::slice::from_ref;
 
 use e2e::{App, Cli, Database, Pair, Running};
 
@@ -36,7 +37,7 @@ async fn an_older_backup_signs_nobody_out() {
     let (_, two) = before.newcomer().await;
     let one = refreshed(&before, one, 2).await;
 
-    let crowd = Crowd::gather(6, &[auth.url.clone()]).await;
+    let crowd = Crowd::gather(6, from_ref(&auth.url)).await;
     let backup = ["backup", saved.to_str().unwrap()];
     cli.done(&backup);
     assert_eq!(

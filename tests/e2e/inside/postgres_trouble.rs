@@ -1,5 +1,6 @@
 //! What becomes of requests and sessions when PostgreSQL is in trouble, and that it passes by itself.
 
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
@@ -99,7 +100,7 @@ async fn a_start_does_not_wait_for_what_no_waiting_cures() {
 #[tokio::test]
 async fn connections_that_are_cut_under_load_are_replaced_unnoticed() {
     let Some(trouble) = start(&[]) else { return };
-    let crowd = Crowd::gather(12, &[trouble.auth.url.clone()]).await;
+    let crowd = Crowd::gather(12, from_ref(&trouble.auth.url)).await;
     for _ in 0..6 {
         tokio::time::sleep(Duration::from_millis(400)).await;
         trouble.cluster.execute("postgres", TERMINATE);
@@ -115,7 +116,7 @@ async fn restarts_under_load_end_no_session() {
     let Some(mut trouble) = start(&[]) else {
         return;
     };
-    let crowd = Crowd::gather(12, &[trouble.auth.url.clone()]).await;
+    let crowd = Crowd::gather(12, from_ref(&trouble.auth.url)).await;
     for (how, away) in [
         (Stop::Fast, 0),
         (Stop::Immediate, 100),
@@ -220,7 +221,7 @@ async fn a_server_that_hangs_is_given_up_and_found_again() {
     let Some(mut trouble) = start(&[]) else {
         return;
     };
-    let crowd = Crowd::gather(40, &[trouble.auth.url.clone()]).await;
+    let crowd = Crowd::gather(40, from_ref(&trouble.auth.url)).await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     trouble.cluster.freeze(true);
     tokio::time::sleep(Duration::from_secs(12)).await;
