@@ -21,10 +21,10 @@ use tokio::task::JoinSet;
 #[derive(Parser)]
 struct Options {
     /// Requests in a block.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..))]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(100..))]
     requests: u32,
     /// Blocks of each kind, in turn; the median counts.
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
     blocks: u32,
     /// `sqlite` for a fresh file, or the postgres:// URL of a database for this alone.
     #[arg(long, default_value = "sqlite")]
@@ -75,43 +75,41 @@ async fn measure(options: &Options) -> Result<(), Fault> {
         .unwrap_or_default();
     let open = Message::further("GET", "/healthz").encode();
     let protected = Message::further("GET", "/api/home").bearer(&token).encode();
-    let mut costs = [const { Vec::new() }; 3];
-    // The first round warms up.
-    for round in 0..=options.blocks {
-        let open = cost(
-            &api,
-            options.requests,
-            ask_often(api.addr, &open, options.requests),
-        )
-        .await?;
-        let protected = cost(
-            &api,
-            options.requests,
-            ask_often(api.addr, &protected, options.requests),
-        )
-        .await?;
-        let few = options.requests / FEWER_REFRESHES;
+    let mut rounds = Vec::new();
+    for _ in 0..=options.blocks {
+        let (many, few) = (options.requests, options.requests / FEWER_REFRESHES);
+        let open = cost(&api, many, ask_often(api.addr, &open, many)).await?;
+        let protected = cost(&api, many, ask_often(api.addr, &protected, many)).await?;
         let refresh = cost(&auth, few, refresh_often(auth.addr, &mut pairs, few)).await?;
-        if round > 0 {
-            costs
-                .iter_mut()
-                .zip([open, protected, refresh])
-                .for_each(|(all, one)| all.push(one));
-        }
+        rounds.push([open, protected, refresh]);
     }
-    let [open, protected, refresh] = costs.map(|mut all| {
-        all.sort_unstable_by(f64::total_cmp);
-        all.get(all.len() / 2).copied().unwrap_or_default()
-    });
+    // The first round warmed up.
+    rounds.remove(0);
     println!("  {:<40}{:>10}{:>10}", "", "µs", "ratio");
-    for (name, cost) in [
-        ("resource-api, open (/healthz)", open),
-        ("resource-api, protected (/api/home)", protected),
-        ("auth-server, refresh", refresh),
-    ] {
-        println!("  {name:<40}{cost:>10.1}{:>10.2}", cost / open);
+    for (at, name) in [
+        "resource-api, open (/healthz)",
+        "resource-api, protected (/api/home)",
+        "auth-server, refresh",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let cost = median(rounds.iter().filter_map(|round| round.get(at).copied()));
+        // Within a round, since the machine may be busier in another.
+        let ratio = median(
+            rounds
+                .iter()
+                .filter_map(|round| Some(round.get(at)? / round.first()?)),
+        );
+        println!("  {name:<40}{cost:>10.1}{ratio:>10.2}");
     }
     Ok(())
+}
+
+fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = figures.collect();
+    all.sort_unstable_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Microseconds of the service's CPU time that each of the requests took.
