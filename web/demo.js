@@ -119,7 +119,7 @@ const start = async () => {
     byId('login').focus();
   });
 
-  if (!demo) byId('login').lastChild.textContent = 'Log in';
+  if (!demo) byId('login').lastChild.textContent = 'Log in below';
   draw();
   // With an expired token the list can wait: the first refresh belongs to the user's first click.
   if (Number(client.session?.expiresAt) > Date.now()) sessions.load();

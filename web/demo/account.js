@@ -6,9 +6,9 @@ import { trouble } from './words.js';
 
 /**
  * A form with labelled fields, one button and a line for what went wrong.
- * @param {{id: string, title: string, button: string, danger?: boolean, fields: Field[], send: (values: any) => Promise<string | null>}} options
+ * @param {{id: string, title: string, heading?: 'h2' | 'h3', button: string, danger?: boolean, fields: Field[], send: (values: any) => Promise<string | null>}} options
  */
-const form = ({ id, title, button, danger, fields, send }) => {
+const form = ({ id, title, heading = 'h3', button, danger, fields, send }) => {
   const problem = el('p', { class: 'problem', id: `${id}-problem`, role: 'alert' });
   const submit = el('button', { type: 'submit', class: danger ? 'small danger' : 'small solid' }, button);
   const inputs = fields.map(({ name, label, ...rest }) => {
@@ -17,7 +17,7 @@ const form = ({ id, title, button, danger, fields, send }) => {
   });
   // For password managers: whose password it is. It has no name, so it is not sent.
   const owner = el('input', { type: 'text', autocomplete: 'username', class: 'owner', hidden: true });
-  const element = el('form', { id, class: 'form' }, el('h3', {}, title), fields.some(({ name }) => name === 'email') ? null : owner, ...inputs, problem, submit);
+  const element = el('form', { id, class: 'form' }, el(heading, {}, title), fields.some(({ name }) => name === 'email') ? null : owner, ...inputs, problem, submit);
   element.addEventListener('submit', async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     if (submit.getAttribute('aria-busy')) return;
@@ -55,6 +55,7 @@ export const createAccount = ({ client, authority, send, demo, tell, begin }) =>
 
   const logIn = form({
     id: 'form-login',
+    heading: 'h2',
     title: demo ? 'Log in with an account of your own' : 'Log in',
     button: 'Log in',
     fields: [EMAIL, { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password' }],
@@ -67,6 +68,7 @@ export const createAccount = ({ client, authority, send, demo, tell, begin }) =>
 
   const register = form({
     id: 'form-register',
+    heading: 'h2',
     title: 'Or make one',
     button: 'Register',
     fields: [{ name: 'userName', label: 'Name', autocomplete: 'name' }, EMAIL, { name: 'password', ...NEW_PASSWORD }],

@@ -78,7 +78,7 @@ export const show = ({ lane, back, label, access, refresh, note, good }) => {
   const details = el('span', { class: 'details' });
   const from = unseen(back ? `${NAMES[lane]} answers: ` : `this tab asks ${NAMES[lane]}: `);
   const mark = back ? el('span', { class: 'mark', 'aria-hidden': 'true' }, good ? '✓' : '✕') : null;
-  const text = el('span', { class: 'label' }, from, mark, el('code', {}, label), details, number);
+  const text = el('span', { class: 'label' }, from, mark, el('code', {}, label), details, ' ', number);
   const row = el('li', { class: `message ${lane} ${back ? 'back' : 'out'} ${back ? (good ? 'good' : 'bad') : ''}` }, text, el('span', { class: 'arrow', 'aria-hidden': 'true' }));
   /** @param {Partial<import('./traffic.js').Message>} more */
   const add = (more) => {

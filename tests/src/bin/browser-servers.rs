@@ -1,8 +1,8 @@
 //! Both services for the browser tests: free ports, a private database, short lives, the demo page.
 //!
 //! Prints one line of JSON on standard output, `{"authUrl", "resourceUrl", "demo"}`, and stops at the end of
-//! standard input or at SIGTERM. `ACCESS_TOKEN_TTL`, `JWT_CLOCK_SKEW`, `REFRESH_GRACE` and `DEMO_USER`
-//! (empty: none) change what it starts with; `WEB_ROOT` is the folder of the page.
+//! standard input or at SIGTERM. `ACCESS_TOKEN_TTL`, `JWT_CLOCK_SKEW`, `REFRESH_GRACE`, `DEMO_USER` and
+//! `NO_DEMO_USER` change what it starts with; `WEB_ROOT` is the folder of the page.
 
 use std::error::Error;
 use std::io::{Write, stdout};
@@ -24,7 +24,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let resource_url = format!("http://localhost:{resource_port}");
     let built_from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web");
     let web_root = variable("WEB_ROOT", &built_from.display().to_string());
-    let demo = variable("DEMO_USER", DEMO_USER);
+    let demo = match std::env::var_os("NO_DEMO_USER") {
+        Some(_) => String::new(),
+        None => variable("DEMO_USER", DEMO_USER),
+    };
 
     let mut options = Options::new()
         .with_feed()
