@@ -12,7 +12,9 @@ use crate::client_address::TrustedProxies;
 use clap::{Args, ValueEnum};
 pub use values::{DatabaseUrl, DemoUser};
 
-use shared::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
+use shared::settings::{
+    HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none,
+};
 
 /// The longest access token lifetime: the revocation feed remembers an ending only for about an hour.
 const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(1);
@@ -133,16 +135,24 @@ pub struct LimitSettings {
 #[derive(Args, Clone, Debug)]
 pub struct PageSettings {
     /// Folder of the demo page; without it `/` is 404.
-    #[arg(long, env = "WEB_ROOT", global = true)]
-    pub web_root: Option<PathBuf>,
+    #[arg(long, env = "WEB_ROOT", global = true, default_value = "", hide_default_value = true, value_parser = path_or_none())]
+    pub web_root: Maybe<PathBuf>,
 
     /// Address of resource-api as browsers see it; by default the first audience.
     #[arg(long, env = "RESOURCE_PUBLIC_URL", global = true)]
     pub resource_public_url: Option<String>,
 
     /// email:password of an account that is made at start if missing and shown on the demo page.
-    #[arg(long, env = "DEMO_USER", hide_env_values = true, global = true)]
-    pub demo_user: Option<DemoUser>,
+    #[arg(
+        long,
+        env = "DEMO_USER",
+        default_value = "",
+        hide_default_value = true,
+        hide_env_values = true,
+        value_parser = DemoUser::or_none,
+        global = true
+    )]
+    pub demo_user: Maybe<DemoUser>,
 }
 
 /// All settings of auth-server.
@@ -152,6 +162,7 @@ pub struct Settings {
     #[arg(
         long = "listen",
         env = "AUTH_LISTEN",
+        value_name = "AUTH_LISTEN",
         default_value = "127.0.0.1:5000",
         global = true
     )]
@@ -266,6 +277,13 @@ mod tests {
     #[test]
     fn the_defaults_agree_with_each_other() {
         lifetimes(&[]).unwrap();
+    }
+
+    #[test]
+    fn an_empty_variable_is_as_good_as_none() {
+        let args = ["", "--demo-user", "", "--web-root", ""];
+        let page = Line::try_parse_from(args).ok().unwrap().settings.page;
+        assert!(page.demo_user.is_none() && page.web_root.is_none());
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub struct Settings {
     #[arg(
         long = "listen",
         env = "RESOURCE_LISTEN",
+        value_name = "RESOURCE_LISTEN",
         default_value = "127.0.0.1:5001",
         global = true
     )]

@@ -4,11 +4,11 @@
 //! before a subcommand or after it. The groups say `about = None`, or `clap` would take the text of
 //! the last one for that of the program.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::NonEmptyStringValueParser;
+use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 
 pub use crate::log_lines::{LogFormat, LogSettings, init_log};
 pub use crate::origins::CorsOrigins;
@@ -68,12 +68,25 @@ pub struct HttpSettings {
     pub cors_allowed_origins: CorsOrigins,
 
     /// PEM file with the certificate and its chain; with `TLS_KEY_FILE`, the service speaks HTTPS.
-    #[arg(long, env = "TLS_CERT_FILE", global = true, requires = "tls_key_file")]
-    pub tls_cert_file: Option<PathBuf>,
+    #[arg(long, env = "TLS_CERT_FILE", global = true, default_value = "",
+          hide_default_value = true, value_parser = path_or_none())]
+    pub tls_cert_file: Maybe<PathBuf>,
 
     /// PEM file with the private key of `TLS_CERT_FILE`.
-    #[arg(long, env = "TLS_KEY_FILE", global = true, requires = "tls_cert_file")]
-    pub tls_key_file: Option<PathBuf>,
+    #[arg(long, env = "TLS_KEY_FILE", global = true, default_value = "",
+          hide_default_value = true, value_parser = path_or_none())]
+    pub tls_key_file: Maybe<PathBuf>,
+}
+
+/// A setting that may be missing, where an empty variable is as good as none: compose files and unit files
+/// write those. `clap` knows an `Option` by its name, and would refuse the empty value.
+pub type Maybe<T> = Option<T>;
+
+/// Reads a path that may be missing; with `default_value = ""`.
+#[must_use]
+pub fn path_or_none() -> impl TypedValueParser<Value = Maybe<PathBuf>> {
+    OsStringValueParser::new()
+        .map(|path| Some(PathBuf::from(path)).filter(|it| it != Path::new("")))
 }
 
 fn parse_audience(text: &str) -> Result<String, String> {
@@ -176,8 +189,15 @@ mod tests {
         let error = parse(&["--jwt-clock-skew", "11m"]).unwrap_err();
         assert!(error.contains("JWT_CLOCK_SKEW is at most 10m"), "{error}");
         assert!(parse(&["--jwt-clock-skew", "10m"]).is_ok());
-        let error = parse(&["--tls-cert-file", "cert.pem"]).unwrap_err();
-        assert!(error.contains("--tls-key-file"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_path_is_as_good_as_none() {
+        let http = parse(&["--tls-cert-file", "", "--tls-key-file", "k"])
+            .unwrap()
+            .http;
+        assert_eq!(http.tls_cert_file, None);
+        assert_eq!(http.tls_key_file, Some("k".into()));
     }
 
     #[test]

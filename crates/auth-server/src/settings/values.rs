@@ -46,6 +46,16 @@ pub struct DemoUser {
     pub password: String,
 }
 
+impl DemoUser {
+    /// Reads the setting; empty is none.
+    pub(super) fn or_none(text: &str) -> Result<Option<Self>, String> {
+        Some(text)
+            .filter(|text| !text.is_empty())
+            .map(str::parse)
+            .transpose()
+    }
+}
+
 impl std::fmt::Debug for DemoUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DemoUser({})", self.email)
