@@ -3,6 +3,14 @@
 //! [`anywhere`] needs nothing but HTTP and runs against a deployment, too; [`inside`] needs the database, the
 //! keys or settings of its own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests, and what helps them: what cannot be done is a failure"
+)]
+
 mod rows;
 
 /// What a client alone can see; also against the deployment of `E2E_AUTH_URL` and `E2E_RESOURCE_URL`.
@@ -15,6 +23,7 @@ mod anywhere {
     mod hostile_requests;
     mod http_manners;
     mod refresh;
+    mod routes;
     mod sessions;
     mod the_loop;
 }
@@ -24,7 +33,11 @@ mod anywhere {
 mod inside {
     mod doctor;
     mod alerts;
+    mod commands;
+    mod crash;
+    mod dotnet;
     mod expiry;
+    mod feed;
     mod fleet;
     mod growth;
     mod guessing;
@@ -35,10 +48,13 @@ mod inside {
     mod lifetimes;
     mod old_access_token;
     mod postgres_tls;
+    mod policy;
     mod postgres_trouble;
     mod races;
     mod replicas;
+    mod revocation;
     mod rotation;
+    mod secrets;
     mod start;
     mod stopping;
     mod tls;

@@ -125,8 +125,7 @@ async fn heads_that_are_no_http_are_refused() {
             let status = answer.status();
             assert!(
                 status.is_none_or(|status| (400..500).contains(&status)),
-                "{:.80}: {answer:?}",
-                head
+                "{head:.80}: {answer:?}"
             );
         }
     }

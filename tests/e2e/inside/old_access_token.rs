@@ -195,7 +195,7 @@ async fn an_expired_session_can_be_logged_out_of() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
     let over = app.remint(&pair.refresh_token, |token| {
-        token.absolute_until = shared::clock::now() - 1
+        token.absolute_until = shared::clock::now() - 1;
     });
     assert!(
         app.try_log_out_with(&pair.access_token, &over)

@@ -263,7 +263,7 @@ async fn a_session_that_is_over_says_why() {
             let sid = pairs[0].sid();
             app.database().set(&sid, &assignments);
             let presented = app.remint(&pairs[1].refresh_token, |token| {
-                token.generation = generation
+                token.generation = generation;
             });
             let refused = app
                 .try_refresh_with(&pairs[1].access_token, &presented)
@@ -302,7 +302,7 @@ async fn an_absolute_end_that_has_passed_is_refused_by_the_token_alone() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
     let over = app.remint(&pair.refresh_token, |token| {
-        token.absolute_until = shared::clock::now()
+        token.absolute_until = shared::clock::now();
     });
     let refused = app
         .try_refresh_with(&pair.access_token, &over)

@@ -1,0 +1,156 @@
+//! Paths, methods and request ids: what is where, and what an answer says when it is not.
+
+use std::fmt::Write as _;
+
+use e2e::{Answer, App};
+use reqwest::Method;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let app = App::any().await;
+    let (_, pair) = app.newcomer().await;
+    let all = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ];
+    for (base, path, allowed) in [
+        (&app.auth_url, "/api/account/register", vec![Method::POST]),
+        (&app.auth_url, "/api/account/login", vec![Method::POST]),
+        (
+            &app.auth_url,
+            "/api/account/refresh-token",
+            vec![Method::POST],
+        ),
+        (&app.auth_url, "/api/account/logout", vec![Method::POST]),
+        (
+            &app.auth_url,
+            "/api/account/sessions",
+            vec![Method::GET, Method::DELETE],
+        ),
+        (&app.auth_url, "/api/account/password", vec![Method::POST]),
+        (
+            &app.auth_url,
+            "/api/account",
+            vec![Method::PATCH, Method::DELETE],
+        ),
+        (&app.auth_url, "/healthz", vec![Method::GET]),
+        (&app.resource_url, "/api/home", vec![Method::GET]),
+        (&app.resource_url, "/api/me", vec![Method::GET]),
+        (&app.resource_url, "/healthz", vec![Method::GET]),
+    ] {
+        let others = all.iter().filter(|method| !allowed.contains(method));
+        for method in others.chain([&Method::TRACE, &Method::from_bytes(b"BREW").unwrap()]) {
+            let request = app
+                .client
+                .request(method.clone(), format!("{base}{path}"))
+                .bearer_auth(&pair.access_token);
+            let answer = Answer::read(request.json(&json!({})).send().await.unwrap()).await;
+            answer.refused(405, "method_not_allowed");
+            let allow = answer.header("allow").unwrap().to_owned();
+            for method in &allowed {
+                assert!(
+                    allow.split(',').any(|word| word.trim() == method.as_str()),
+                    "{path}: {answer:?}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_are_not_found() {
+    let app = App::any().await;
+    let (_, pair) = app.newcomer().await;
+    let mut long = String::from("/");
+    for n in 0..1_000 {
+        let _ = write!(long, "{n}/");
+    }
+    for path in [
+        "/nothing",
+        "/api",
+        "/api/account/nothing",
+        "/api/account/login/",
+        "/api/account/Login",
+        "/api/account/sessions/x/y",
+        "/internal",
+        "/internal/",
+        "/.env",
+        "/..",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/api/account/%00",
+        "/a%ff",
+        "/metrics/x",
+        "/index.html/../..",
+        "//",
+        "/api//account/login",
+        "/\\..\\x",
+        &long,
+    ] {
+        let answer = app.ask_auth(Method::GET, path, None, None).await;
+        answer.refused(404, "not_found");
+    }
+    for path in ["/api/nothing", "/api/home/", "/api/me/x", "/api/%2e%2e/x"] {
+        app.call(path, &pair.access_token)
+            .await
+            .refused(404, "not_found");
+    }
+    app.call("/nothing", &pair.access_token)
+        .await
+        .refused(404, "not_found");
+    app.is_alive().await;
+}
+
+#[tokio::test]
+async fn closed_by_default_what_is_below_api_wants_a_token_before_it_says_what_is_there() {
+    let app = App::any().await;
+    for path in [
+        "/api/home",
+        "/api/me",
+        "/api/admin",
+        "/api/nothing",
+        "/api/",
+    ] {
+        let answer = app
+            .client
+            .get(format!("{}{path}", app.resource_url))
+            .send()
+            .await
+            .unwrap();
+        Answer::read(answer).await.refused(401, "token_missing");
+    }
+}
+
+#[tokio::test]
+async fn request_ids_are_taken_if_they_are_sane() {
+    let app = App::any().await;
+    let ask = async |id: &str| {
+        let request = app
+            .client
+            .get(format!("{}/healthz", app.auth_url))
+            .header("x-request-id", id);
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        answer.header("x-request-id").unwrap().to_owned()
+    };
+    for sane in ["a", "req-1", "0af7651916cd43dd8448eb211c80319c", "A.b_c-9"] {
+        assert_eq!(ask(sane).await, sane);
+    }
+    for other in [
+        "",
+        " ",
+        "a b",
+        "<script>",
+        "a\"b",
+        &"x".repeat(200),
+        "line\tbreak",
+        "{}",
+    ] {
+        let id = ask(other).await;
+        assert_ne!(id, other);
+        assert!(!id.is_empty() && id.len() <= 64, "{id}");
+    }
+    assert_ne!(ask("").await, ask("").await);
+}
