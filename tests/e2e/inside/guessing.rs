@@ -10,7 +10,7 @@ use e2e::{Answer, App, Options, User};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const AHEAD: i64 = 600;
+const AHEAD: i64 = 50;
 
 fn limited() -> Options {
     Options::new().auth("login-limits", "on")

@@ -1,5 +1,6 @@
 //! `auth-server keys …` as an operator uses it, beside services that run.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,10 @@ fn file(app: &App, name: &str) -> Value {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// What the seeds' issuer in .NET writes: no `kid`, no `sid`, the name under a long URI.
