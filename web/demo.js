@@ -56,6 +56,7 @@ const start = async () => {
     const name = session?.claims.name ?? session?.claims.email;
     byId('who').replaceChildren(...(session ? ['Signed in as ', el('b', {}, String(name))] : ['Signed out']));
     byId('logout').hidden = !session;
+    byId('login').hidden = !!session && !demo;
     byId('sessions').hidden = !session;
     for (const button of document.querySelectorAll('#try > li > *')) button.classList.toggle('off', !session);
     card.draw(session?.accessToken ?? null);
@@ -116,7 +117,7 @@ const start = async () => {
   byId('logout').addEventListener('click', () => {
     begin('Log out');
     client.logout();
-    byId('login').focus();
+    byId(demo ? 'login' : 'form-login-email').focus();
   });
 
   if (!demo) byId('login').lastChild.textContent = 'Log in below';

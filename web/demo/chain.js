@@ -27,7 +27,6 @@ const draw = () => {
   if (!items.length) items.push(el('li', { class: 'none' }, 'none yet'));
   if (over) items.push(el('li', { class: 'none' }, 'signed out'));
   list.replaceChildren(...items);
-  list.lastElementChild.scrollIntoView?.({ block: 'nearest', inline: 'end' });
 };
 
 /** Takes note of the refresh token in use. @param {string} id the session's @param {string} token */

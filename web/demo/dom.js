@@ -36,6 +36,6 @@ export const fingerprint = (token) => {
 /** A fingerprint with a colour of its own. @param {string} print @param {string} [what] */
 export const chip = (print, what = 'access token') => {
   const dot = el('i', { 'aria-hidden': 'true' });
-  dot.style.setProperty('--hue', String((parseInt(print, 16) * 47) % 360));
+  dot.style.setProperty('--hue', String(Math.round(parseInt(print, 16) * 137.508) % 360));
   return el('span', { class: `print ${what.split(' ')[0]}`, title: `${what} with the fingerprint ${print}` }, dot, unseen(`${what} `), print);
 };

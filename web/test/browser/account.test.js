@@ -31,6 +31,7 @@ test('it asks for a log-in or a registration, and says what is wrong with them',
   const page = await openPage(t, s, profile.context);
   await says(page, 'Log in, or make an account');
   assert.deepEqual(await axe(page), []);
+  assert.equal(await page.evaluate(() => scrollY), 0, 'the top of the page is in sight');
   const email = `new-${Date.now().toString(36)}@example.com`;
   await fill(page, 'login', { email, password: PASSWORD });
   await problem(page, 'login', 'E-mail and password do not fit together.');
