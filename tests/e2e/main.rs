@@ -31,11 +31,12 @@ mod anywhere {
 /// What needs services of our own.
 #[cfg(not(deployment))]
 mod inside {
-    mod doctor;
     mod alerts;
     mod commands;
     mod crash;
     mod dotnet;
+    mod doctor;
+    mod empty_variables;
     mod expiry;
     mod feed;
     mod fleet;
