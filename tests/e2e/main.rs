@@ -34,6 +34,7 @@ mod inside {
     mod alerts;
     mod commands;
     mod crash;
+    mod doctor;
     mod dotnet;
     mod doctor;
     mod empty_variables;
@@ -48,8 +49,8 @@ mod inside {
     mod keys;
     mod lifetimes;
     mod old_access_token;
-    mod postgres_tls;
     mod policy;
+    mod postgres_tls;
     mod postgres_trouble;
     mod races;
     mod replicas;

@@ -44,8 +44,7 @@ impl<'a> Busy<'a> {
         }
     }
 
-    async fn refreshes(&self) {
-        let mut pair = self.app.log_in(self.user).await;
+    async fn refreshes(&self, mut pair: Pair) {
         while !self.stop.load(Ordering::SeqCst) {
             let answer = self.app.try_refresh(&pair).await;
             if answer.status != 200 {
@@ -62,6 +61,8 @@ impl<'a> Busy<'a> {
 
     /// Runs `ending` in the middle of it all.
     async fn while_busy<T>(&self, ending: impl Future<Output = T>) -> T {
+        // Before anything can refuse it.
+        let pair = self.app.log_in(self.user).await;
         let ending = async {
             while self.given.lock().unwrap().len() < 5 {
                 tokio::time::sleep(std::time::Duration::from_millis(1)).await;
@@ -75,7 +76,7 @@ impl<'a> Busy<'a> {
         let (ended, _, ()) = tokio::join!(
             ending,
             join_all((0..3).map(|_| self.log_ins())),
-            self.refreshes(),
+            self.refreshes(pair),
         );
         ended
     }
