@@ -171,7 +171,10 @@ fn lock(path: &Path, setting: &str) -> Result<File, CommandError> {
     let name = PathBuf::from(name);
     let failed =
         |e: std::io::Error| CommandError(format!("{setting}: cannot lock {}: {e}", name.display()));
-    let file = File::create(&name).map_err(failed)?;
+    // Another user's (root's, perhaps) need only be readable to be locked.
+    let file = File::create(&name)
+        .or_else(|refused| File::open(&name).map_err(|_| refused))
+        .map_err(failed)?;
     file.lock().map_err(failed)?;
     Ok(file)
 }
