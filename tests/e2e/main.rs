@@ -36,7 +36,6 @@ mod inside {
     mod crash;
     mod doctor;
     mod dotnet;
-    mod doctor;
     mod empty_variables;
     mod expiry;
     mod feed;
