@@ -4,6 +4,7 @@ use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use e2e::{Answer, App, Cluster, Running, Stop};
 
 use super::fleet::{Crowd, auth_server};
@@ -152,12 +153,22 @@ async fn without_a_free_connection_requests_are_told_so_and_served_later() {
     };
     let (_, pair) = trouble.app.newcomer().await;
     trouble.cluster.execute("postgres", TERMINATE);
-    let mut taken = Vec::new();
-    while let Ok(session) = diesel::Connection::establish(&trouble.cluster.url()) {
-        let session: diesel::PgConnection = session;
-        taken.push(session);
+    let mut taken: Vec<PgConnection> = Vec::new();
+    let until = Instant::now() + Duration::from_secs(20);
+    while taken.len() < 10 {
+        assert!(Instant::now() < until, "{} taken", taken.len());
+        if let Ok(mut session) = PgConnection::establish(&trouble.cluster.url()) {
+            session
+                .batch_execute("SET application_name = 'taken'")
+                .unwrap();
+            taken.push(session);
+        } else {
+            // What the service has got meanwhile is taken from it, too, until it finds nothing.
+            let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                       WHERE backend_type = 'client backend' AND application_name <> 'taken'";
+            taken.first_mut().unwrap().batch_execute(end).unwrap();
+        }
     }
-    // What the server has left is taken from it, too, until it finds nothing.
     let began = Instant::now();
     let refused = trouble.app.try_refresh(&pair).await;
     eprintln!(
