@@ -66,6 +66,7 @@ impl Accounts {
         forms::check_user_name(&user_name)?;
         forms::check_email(&email)?;
         forms::check_password(&password)?;
+        forms::check_roles(&roles)?;
         let password_hash = self.hasher.hash(password).await?;
         let account = Account {
             id: Uuid::new_v4(),

@@ -175,7 +175,7 @@ impl Accounts {
     /// Sets the roles, which the next refresh takes over; with `now`, every session ends instead.
     ///
     /// # Errors
-    /// The database's.
+    /// [`Error::InvalidRequest`] for roles that no token has room for; the database's.
     pub async fn set_roles(
         &self,
         id: Uuid,
@@ -183,6 +183,7 @@ impl Accounts {
         now: bool,
         caller: &Caller,
     ) -> Result<bool, Error> {
+        forms::check_roles(&roles)?;
         let change = move |tx: &mut Tx<'_>, caller: &Caller| {
             let hit = tx.set_roles(id, &roles)?;
             if hit {

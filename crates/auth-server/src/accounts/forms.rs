@@ -35,9 +35,38 @@ pub(super) fn check_password(password: &Password) -> Result<(), Error> {
     }
 }
 
+/// Bytes of all roles of an account: every token carries them, and a gate takes 8 KiB.
+const MOST_ROLES: usize = 2048;
+
+pub(super) fn check_roles(roles: &[String]) -> Result<(), Error> {
+    let named = |role: &String| !role.is_empty() && !role.chars().any(char::is_control);
+    if !roles.iter().all(named) {
+        return Err(Error::InvalidRequest(
+            "a role has a name, without control characters",
+        ));
+    }
+    if roles.iter().map(|role| role.len() + 3).sum::<usize>() > MOST_ROLES {
+        return Err(Error::InvalidRequest(
+            "all roles of an account together have at most 2 KiB: they travel with every request",
+        ));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn roles_have_names_and_fit_into_a_token() {
+        let roles = |role: &str, times| vec![role.to_owned(); times];
+        for good in [vec![], roles("admin", 1), roles("a role", 100)] {
+            assert!(check_roles(&good).is_ok(), "{good:?}");
+        }
+        for bad in [roles("", 1), roles("a\n", 1), roles("a role", 1000)] {
+            assert!(check_roles(&bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn emails_have_one_at_and_no_space() {
