@@ -16,6 +16,7 @@ use actix_web::dev::{AppConfig, Service, ServiceFactory};
 use actix_web::{Error, HttpServer};
 use rustls::ServerConfig;
 use rustls::pki_types::ServerName;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -26,6 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a client may take for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
+
+/// How long a client may leave answers unread that do not fit into the buffers between us, before its
+/// connection is given up (on Linux). Without it who asks much and reads nothing holds memory for ever.
+const UNREAD: Duration = Duration::from_secs(30);
+
+/// Bytes that the system takes from a client ahead of us; no request is much larger. The framework reads
+/// all that is there, and keeps some kilobytes for each request in it, however small, while answers wait.
+const INBOX: usize = 16 * 1024;
 
 /// Seconds that a stop waits for requests to end.
 const SHUTDOWN: u64 = 15;
@@ -41,12 +50,24 @@ const OTHER_FILES: u64 = 256;
 /// # Errors
 /// A line for the operator that begins with the setting's name.
 pub fn listen(setting: &str, addr: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(addr).map_err(|error| {
+    bind(addr, UNREAD).map_err(|error| {
         format!(
             "{setting}: cannot listen on {addr}: {}",
             reason(addr.port(), &error)
         )
     })
+}
+
+fn bind(addr: SocketAddr, unread: Duration) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(addr)?;
+    // What is accepted takes these over from the listener.
+    let socket = SockRef::from(&listener);
+    socket.set_recv_buffer_size(INBOX)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(unread))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = unread;
+    Ok(listener)
 }
 
 /// Why a port cannot be had, with the usual remedy.
@@ -212,6 +233,25 @@ mod tests {
             "AUTH_LISTEN: cannot listen on {addr}: the port is taken"
         )));
         assert!(!line.contains('\n'));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn who_reads_no_answers_is_given_up() {
+        use std::io::Write;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listener = bind(any, Duration::from_secs(1)).unwrap();
+        let silent = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut ours, _) = listener.accept().unwrap();
+        ours.set_write_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let error = loop {
+            if let Err(error) = ours.write_all(&[0; 65_536]) {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{error}");
+        drop(silent);
     }
 
     #[test]
