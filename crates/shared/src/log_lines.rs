@@ -89,7 +89,7 @@ mod tests {
         let args = format_args!("a \"quoted\"\nline \u{1b}[31m");
         let record = Record::builder()
             .args(args)
-            .level(log::Level::Warn)
+            .level(Level::Warn)
             .target("test")
             .build();
         write_json(&mut out, &record, "2026-11-21T21:00:00.123Z").unwrap();

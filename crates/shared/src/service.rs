@@ -246,7 +246,7 @@ mod tests {
         ours.set_write_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         let error = loop {
-            if let Err(error) = ours.write_all(&[0; 65_536]) {
+            if let Err(error) = ours.write_all(&[0; 8_192]) {
                 break error;
             }
         };
