@@ -63,8 +63,24 @@ impl Running {
     /// Starts a service with these arguments, and waits until it listens.
     #[must_use]
     pub fn start(name: &str, arguments: &[String]) -> Self {
-        let mut child = command(name)
-            .args(arguments)
+        Self::listening(name, command(name).args(arguments))
+    }
+
+    /// Starts a service that may have only so many files open, connections included.
+    #[must_use]
+    pub fn start_with_few_files(name: &str, arguments: &[String], files: u32) -> Self {
+        let mut shell = Command::new("sh");
+        shell
+            .env_clear()
+            .arg("-c")
+            .arg(format!(r#"ulimit -n {files} && exec "$0" "$@""#))
+            .arg(program(name))
+            .args(arguments);
+        Self::listening(name, &mut shell)
+    }
+
+    fn listening(name: &str, command: &mut Command) -> Self {
+        let mut child = command
             .env("RUST_LOG", "trace,hyper_util=off,reqwest=off")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -1,4 +1,5 @@
-//! A stop finishes what was begun: SIGTERM while requests are in flight.
+//! A stop finishes what was begun: SIGTERM while requests are in flight. And more connections than a process
+//! may have are waited out.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,4 +92,32 @@ async fn a_stop_waits_for_no_connection_that_is_silent_and_for_no_long_poll() {
     app.post("/login", body)
         .await
         .refused(401, "invalid_credentials");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_connections_than_files_are_waited_out_and_the_database_stays_open() {
+    let app = App::start().await;
+    let user = app.register().await;
+    let mut arguments = Cli::new(app.folder(), app.database().url())
+        .arguments()
+        .to_vec();
+    arguments.extend(["--listen=127.0.0.1:0", "--login-limits=off"].map(str::to_owned));
+    let service =
+        spawn_blocking(move || Running::start_with_few_files("auth-server", &arguments, 400));
+    let service = service.await.unwrap();
+    let mut silent = Vec::new();
+    for _ in 0..230 {
+        silent.push(e2e::open(&service.url).await);
+    }
+    let came = Instant::now();
+    let at = App::at(&service.url, &app.resource_url);
+    // It stands behind the silent ones, which are given up after ten seconds.
+    let pair = at.log_in(&user).await;
+    at.refresh(&pair).await;
+    assert!(
+        came.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        came.elapsed()
+    );
+    drop(silent);
 }
