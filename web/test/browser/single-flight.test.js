@@ -94,7 +94,7 @@ test('6. the wait for the lock is bounded and longer than the longest hold; afte
   const suspendedCall = call(tabs[0]);
   await held.reached;
   const pid = await suspend(tabs[0], tabs[1]);
-  t.after(() => process.kill(pid, 'SIGCONT'));
+  t.after(() => signal(pid, 'SIGCONT'));
   const { answer, took, stolen } = await tabs[1].evaluate(async () => {
     const start = performance.now();
     const answer = await call();
@@ -110,11 +110,11 @@ test('6. the wait for the lock is bounded and longer than the longest hold; afte
   assert.deepEqual(await tabs[0].evaluate(() => events.filter(({ name }) => name === 'signedOut')), []);
 });
 
-const alive = (id) => {
+const signal = (id, name) => {
   try {
-    return process.kill(id, 0);
+    return process.kill(id, name);
   } catch {
-    return false; // of a tab that was closed a moment ago
+    return false; // it belonged to a tab that was closed a moment ago
   }
 };
 
@@ -124,10 +124,9 @@ const suspend = async (tab, other) => {
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   const answers = (page) => Promise.race([page.evaluate(() => true), new Promise((resolve) => setTimeout(resolve, 400, false))]);
   for (const { type, id } of processInfo) {
-    if (type !== 'renderer' || !alive(id)) continue;
-    process.kill(id, 'SIGSTOP');
+    if (type !== 'renderer' || !signal(id, 'SIGSTOP')) continue;
     if (!(await answers(tab)) && (await answers(other))) return id;
-    process.kill(id, 'SIGCONT');
+    signal(id, 'SIGCONT');
   }
   throw new Error('no process of its own for the tab');
 };
