@@ -56,7 +56,7 @@ impl RevocationFeed {
         loop {
             ticks.tick().await;
             let now = clock::now();
-            match self.look(looked.min(now).saturating_sub(OVERLAP)).await {
+            match self.look(since(looked, now, self.endings.in_force())).await {
                 Ok(()) => {
                     looked = now;
                     self.current.store(true, Ordering::Relaxed);
@@ -117,5 +117,34 @@ impl RevocationFeed {
             return Err(DbError::Unavailable("the sessions table cannot be read".into()).into());
         }
         Ok(self.endings.since(cursor))
+    }
+}
+
+/// From which second on a look reads. If the clock was ahead at the last look and is right again, what others
+/// ended meanwhile lies before that look: then everything in force is read.
+fn since(looked: i64, now: i64, in_force: i64) -> i64 {
+    if looked.saturating_sub(now) > OVERLAP {
+        now.saturating_sub(in_force)
+    } else {
+        looked.min(now).saturating_sub(OVERLAP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_not_missed_after_a_clock_that_was_ahead() {
+        for (looked, now, from) in [
+            (1000, 1000, 940),
+            (1000, 1500, 940), // the database was away
+            (1005, 1000, 940),
+            (1060, 1000, 940),
+            (1061, 1000, 900),
+            (i64::MAX, 1000, 900),
+        ] {
+            assert_eq!(since(looked, now, 100), from, "{looked} {now}");
+        }
     }
 }
