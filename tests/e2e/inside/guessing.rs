@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use e2e::{Answer, App, Options, User};
 use reqwest::Method;
+use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
 
 const AHEAD: i64 = 50;
@@ -252,17 +253,17 @@ async fn the_owner_gets_in_from_home_while_strangers_guess() {
 #[tokio::test]
 async fn an_address_has_a_bucket_and_other_addresses_have_their_own() {
     let app = App::with(behind_a_proxy()).await;
-    let try_register = async |from: &str| {
+    let try_register = async |from: &[u8]| {
         let request = app
             .client
             .post(format!("{}/api/account/register", app.auth_url))
-            .header("x-forwarded-for", from)
+            .header("x-forwarded-for", HeaderValue::from_bytes(from).unwrap())
             .json(&json!({"userName": "x", "email": "no e-mail", "password": "long enough"}));
         Answer::read(request.send().await.unwrap()).await
     };
     let mut refused = 0;
     for n in 0..60 {
-        let answer = try_register("2001:db8::1").await;
+        let answer = try_register(b"2001:db8::1").await;
         if answer.status == 429 {
             assert!(retry_after(&answer) >= 1);
             refused += 1;
@@ -274,11 +275,14 @@ async fn an_address_has_a_bucket_and_other_addresses_have_their_own() {
     assert!(refused >= 20, "{refused}");
     let answer = log_in_from(&app, "2001:db8::77", "a@example.com", "a guess").await;
     assert!(retry_after(&answer) >= 1, "the same household");
-    try_register("2001:db8:0:1::1")
+    try_register(b"2001:db8:0:1::1")
         .await
         .refused(422, "invalid_email");
     // What the client itself wrote before the address that the proxy adds does not count.
-    let answer = try_register("192.0.2.1, 2001:db8::2").await;
+    let answer = try_register(b"192.0.2.1, 2001:db8::2").await;
+    assert!(retry_after(&answer) >= 1);
+    // Nor does it hide that address with what is no text.
+    let answer = try_register(b"\xff\xfe, 2001:db8::3").await;
     assert!(retry_after(&answer) >= 1);
 }
 

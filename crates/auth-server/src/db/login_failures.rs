@@ -108,3 +108,50 @@ fn over(tag: &str, now: &str) -> String {
             AND CASE login_failures.failures{delays} ELSE {longest} END - 1"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::db::Db;
+    use crate::model::Caller;
+    use crate::settings::DatabaseUrl;
+
+    #[tokio::test]
+    async fn the_database_and_the_rules_agree_when_a_delay_is_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("keyturn.db"));
+        let db = Db::open(&url, Duration::ZERO).unwrap();
+        for count in 1..=12 {
+            for passed in [-100, -1, 0, 1, 2, 3, 4, 7, 8, 15, 16, 29, 30, 31] {
+                let counter = |what: &str| Counter {
+                    slot: format!("{what} {count} {passed}"),
+                    tag: "tag".into(),
+                    user: None,
+                };
+                let (counted, forgiven) = (counter("count"), counter("forgive"));
+                let deadline = crate::sessions::deadline(&Caller::cli());
+                let unit = db.write(deadline, move |tx| {
+                    let mut now = 0;
+                    for _ in 0..count {
+                        now += 1000;
+                        tx.count_login_failure(&counted, now)?;
+                        tx.count_login_failure(&forgiven, now)?;
+                    }
+                    let failures = tx.login_failures(&counted)?;
+                    now += passed;
+                    let wait = failures.wait(now);
+                    let one_more = tx.count_login_failure(&counted, now)?.is_some();
+                    let left = tx.forgive_login_failures(&forgiven, now)?;
+                    Ok((failures.count, wait, one_more, left))
+                });
+                let (counted, wait, one_more, left) = unit.await.unwrap();
+                let case = format!("{count} failures, {passed} s ago");
+                assert_eq!(counted, count, "{case}");
+                assert_eq!(one_more, wait == 0, "{case}: {wait}");
+                assert_eq!(left, wait, "{case}");
+            }
+        }
+    }
+}
