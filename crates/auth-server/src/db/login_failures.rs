@@ -125,12 +125,12 @@ mod tests {
         let db = Db::open(&url, Duration::ZERO).unwrap();
         for count in 1..=12 {
             for passed in [-100, -1, 0, 1, 2, 3, 4, 7, 8, 15, 16, 29, 30, 31] {
-                let counter = |what: &str| Counter {
+                let slot_of = |what: &str| Counter {
                     slot: format!("{what} {count} {passed}"),
                     tag: "tag".into(),
                     user: None,
                 };
-                let (counted, forgiven) = (counter("count"), counter("forgive"));
+                let (counted, forgiven) = (slot_of("count"), slot_of("forgive"));
                 let deadline = crate::sessions::deadline(&Caller::cli());
                 let unit = db.write(deadline, move |tx| {
                     let mut now = 0;
