@@ -4,7 +4,7 @@
 //! keeps its delay from running out while a test runs.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use e2e::{Answer, App, Options, User};
 use reqwest::Method;
@@ -124,9 +124,11 @@ async fn the_right_password_after_a_delay_starts_anew() {
     }
 }
 
-/// The answers to many guesses at once, the last of which is right.
-async fn storm(app: &Arc<App>, replica: &Arc<App>, user: &User) -> (Vec<u16>, u16) {
+/// The answers to many guesses at once, the last of which is right, and how many more verdicts than five the
+/// time has allowed: on a busy machine the first delays of 1, 2, 4 … seconds pass meanwhile.
+async fn storm(app: &Arc<App>, replica: &Arc<App>, user: &User) -> (Vec<u16>, u16, usize) {
     beginning_of_a_second().await;
+    let began = Instant::now();
     let mut guesses = Vec::new();
     for n in 0..40 {
         let (app, user) = (
@@ -143,7 +145,9 @@ async fn storm(app: &Arc<App>, replica: &Arc<App>, user: &User) -> (Vec<u16>, u1
         statuses.push(guess.await.unwrap());
     }
     let right = statuses.pop().unwrap();
-    (statuses, right)
+    // The service counts in whole seconds; the storm began just after the beginning of one.
+    let seconds = (began.elapsed() + Duration::from_millis(50)).as_secs() + 1;
+    (statuses, right, usize::try_from(seconds.ilog2()).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,10 +155,11 @@ async fn guesses_at_once_reveal_five_verdicts_over_all_replicas() {
     let app = Arc::new(App::with(limited()).await);
     let replica = Arc::new(app.replica(&limited()).await);
     let user = app.register().await;
-    let (wrong, right) = storm(&app, &replica, &user).await;
+    let (wrong, right, more) = storm(&app, &replica, &user).await;
     let count = |status| wrong.iter().filter(|s| **s == status).count();
-    assert_eq!((count(401), count(429)), (5, 34), "{wrong:?}");
-    assert_eq!(right, 429, "that it was right stays unsaid");
+    assert_eq!(count(401) + count(429), 39, "{wrong:?}");
+    assert!((5..=5 + more).contains(&count(401)), "{wrong:?}");
+    assert!(more > 0 || right == 429, "that it was right stays unsaid");
     assert_eq!(delays_in_audit(&app, &user), 1);
     drop(replica);
 }
@@ -165,9 +170,10 @@ async fn a_right_guess_among_many_does_not_show_a_blocked_account() {
     let user = app.register().await;
     let sql = format!("UPDATE users SET blocked_at = 1 WHERE id = '{}'", user.id);
     assert_eq!(app.database().execute(&sql), 1);
-    let (wrong, right) = storm(&app, &app, &user).await;
-    assert_eq!(wrong.iter().filter(|s| **s == 401).count(), 5, "{wrong:?}");
-    assert_eq!(right, 429);
+    let (wrong, right, more) = storm(&app, &app, &user).await;
+    let refused = wrong.iter().filter(|s| **s == 401).count();
+    assert!((5..=5 + more).contains(&refused), "{wrong:?}");
+    assert!(more > 0 || right == 429);
     move_failures(&app, -AHEAD);
     app.try_log_in(&user.email, &user.password)
         .await
