@@ -11,6 +11,10 @@
     reason = "tests, and what helps them: what cannot be done is a failure"
 )]
 
+#[cfg_attr(
+    deployment,
+    expect(dead_code, reason = "some codes are for those who have the keys")
+)]
 mod rows;
 
 /// What a client alone can see; also against the deployment of `E2E_AUTH_URL` and `E2E_RESOURCE_URL`.
