@@ -158,9 +158,15 @@ async fn guesses_at_once_reveal_five_verdicts_over_all_replicas() {
     let (wrong, right, more) = storm(&app, &replica, &user).await;
     let count = |status| wrong.iter().filter(|s| **s == status).count();
     assert_eq!(count(401) + count(429), 39, "{wrong:?}");
-    assert!((5..=5 + more).contains(&count(401)), "{wrong:?}");
-    assert!(more > 0 || right == 429, "that it was right stays unsaid");
-    assert_eq!(delays_in_audit(&app, &user), 1);
+    assert!(count(401) >= 5, "{wrong:?}");
+    if right == 429 {
+        assert!(count(401) <= 5 + more, "{wrong:?}");
+        assert_eq!(delays_in_audit(&app, &user), 1);
+    } else {
+        // A delay had passed when its turn came; from then on failures are counted from the beginning.
+        assert!(more > 0, "that it was right stays unsaid");
+        assert_eq!(right, 200);
+    }
     drop(replica);
 }
 
