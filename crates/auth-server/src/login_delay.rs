@@ -11,9 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use shared::client_address::network;
 use uuid::Uuid;
 
-use crate::client_address::network;
 use crate::mac_keys::MacKeys;
 use crate::model::email_key;
 

@@ -205,7 +205,10 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     let hasher = Hasher::start(threads).map_err(StartError::of)?;
     let failure_keys = (settings.limits.login_limits == Switch::On).then(|| Arc::clone(&mac_keys));
     let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings, failure_keys));
-    let addresses = Arc::new(Addresses::new(&settings.limits));
+    let addresses = Arc::new(Addresses::new(
+        &settings.limits,
+        settings.http.trusted_proxies.clone(),
+    ));
     warn_of_one_proxy(&settings);
     if let Some(demo) = settings.page.demo_user.clone() {
         add_demo_user(&accounts, demo).await?;
@@ -260,7 +263,7 @@ async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartE
 fn warn_of_one_proxy(settings: &Settings) {
     if settings.limits.login_limits == Switch::Off {
         log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
-    } else if settings.limits.trusted_proxies.is_empty() && !settings.listen.ip().is_loopback() {
+    } else if settings.http.trusted_proxies.is_empty() && !settings.listen.ip().is_loopback() {
         log::warn!("TRUSTED_PROXIES is not set: behind a proxy, all clients count as one address");
     }
 }

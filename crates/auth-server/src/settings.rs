@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::client_address::TrustedProxies;
 use clap::{Args, ValueEnum};
 pub use values::{DatabaseUrl, DemoUser};
 
@@ -118,17 +117,6 @@ pub struct LimitSettings {
     /// Delays after failed log-ins, and a bucket of attempts per address; `off` for load tests only.
     #[arg(long, env = "LOGIN_LIMITS", default_value = "on", global = true)]
     pub login_limits: Switch,
-
-    /// Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. Behind a
-    /// proxy that is not named here all clients have one address.
-    #[arg(
-        long,
-        env = "TRUSTED_PROXIES",
-        default_value = "",
-        hide_default_value = true,
-        global = true
-    )]
-    pub trusted_proxies: TrustedProxies,
 }
 
 /// The demo page.

@@ -101,6 +101,8 @@
 #[cfg(feature = "actix")]
 pub mod bearer;
 pub mod claims;
+#[cfg(feature = "settings")]
+pub mod client_address;
 pub mod clock;
 mod files;
 #[cfg(feature = "actix")]

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 
+use crate::client_address::TrustedProxies;
 pub use crate::log_lines::{LogFormat, LogSettings, init_log};
 pub use crate::origins::CorsOrigins;
 use crate::token::Policy;
@@ -76,6 +77,17 @@ pub struct HttpSettings {
     #[arg(long, env = "TLS_KEY_FILE", global = true, default_value = "",
           hide_default_value = true, value_parser = path_or_none())]
     pub tls_key_file: Maybe<PathBuf>,
+
+    /// Addresses or networks of the proxies whose X-Forwarded-For counts, separated by commas. Behind a
+    /// proxy that is not named here all clients have one address.
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        default_value = "",
+        hide_default_value = true,
+        global = true
+    )]
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// A setting that may be missing, where an empty variable is as good as none: compose files and unit files

@@ -8,9 +8,10 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{USER_AGENT, X_FORWARDED_FOR};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
+use shared::client_address::TrustedProxies;
 use shared::http::RequestInfo;
 
-use crate::client_address::{AddressBuckets, TrustedProxies};
+use crate::client_address::AddressBuckets;
 use crate::error::Error;
 use crate::model::Caller;
 use crate::settings::{LimitSettings, Switch};
@@ -26,8 +27,7 @@ pub(crate) struct Addresses {
 
 impl Addresses {
     /// By the settings.
-    pub(crate) fn new(limits: &LimitSettings) -> Self {
-        let proxies = limits.trusted_proxies.clone();
+    pub(crate) fn new(limits: &LimitSettings, proxies: TrustedProxies) -> Self {
         let on = limits.login_limits == Switch::On;
         Self {
             buckets: on.then(|| AddressBuckets::new(proxies.is_empty())),

@@ -25,6 +25,7 @@ fn judge(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<bool, String> {
         cors_allowed_origins: CorsOrigins::Any,
         tls_cert_file: cert,
         tls_key_file: key,
+        trusted_proxies: crate::client_address::TrustedProxies::default(),
     };
     server_config(&settings)
         .map(|config| config.is_some())
