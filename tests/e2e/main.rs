@@ -48,6 +48,7 @@ mod inside {
     mod guessing;
     mod hostile;
     mod key_commands;
+    mod key_places;
     mod key_turns;
     mod keys;
     mod lifetimes;

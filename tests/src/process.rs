@@ -158,12 +158,21 @@ impl Cli {
     /// The command line for a folder with key files and a database.
     #[must_use]
     pub fn new(folder: &Path, database_url: &str) -> Self {
-        let path = |name: &str| folder.join(name).display().to_string();
+        Self::at(
+            database_url,
+            &folder.join("jwt-keys.json"),
+            &folder.join("refresh-keys.json"),
+        )
+    }
+
+    /// The command line for a database and key files that are not in one folder.
+    #[must_use]
+    pub fn at(database_url: &str, ring: &Path, refresh_keys: &Path) -> Self {
         Self {
             arguments: vec![
                 format!("--database-url={database_url}"),
-                format!("--jwt-keys-file={}", path("jwt-keys.json")),
-                format!("--refresh-keys-file={}", path("refresh-keys.json")),
+                format!("--jwt-keys-file={}", ring.display()),
+                format!("--refresh-keys-file={}", refresh_keys.display()),
             ],
         }
     }

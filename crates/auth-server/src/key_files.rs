@@ -1,10 +1,9 @@
 //! Making the two key files: the ring that both services read, and the MAC keys of auth-server alone.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use shared::key_file::create_new;
+use shared::key_file::{KeyFileError, check_folder_of, create_new, make_folder_of};
 use shared::keys::KeyRing;
 
 use crate::mac_keys::MacKeys;
@@ -24,20 +23,34 @@ pub enum Made {
     Kept(PathBuf),
 }
 
-/// A key file that cannot be written.
+/// A key file that cannot be made.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting}: cannot write {}: {source}", path.display())]
-pub struct CannotWrite {
-    setting: &'static str,
-    path: PathBuf,
-    source: io::Error,
+pub enum CannotMake {
+    /// It cannot be written.
+    #[error("{setting}: cannot write {}: {source}", path.display())]
+    Write {
+        /// The variable that names the file.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others could replace it.
+    #[error("{}", .fault.naming(.setting))]
+    Exposed {
+        /// The variable that names the file.
+        setting: &'static str,
+        /// Who could, and what to do about it.
+        fault: KeyFileError,
+    },
 }
 
 /// Makes what is missing of the two files, and overwrites neither.
 ///
 /// # Errors
-/// [`CannotWrite`] names the setting and the path.
-pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotWrite> {
+/// [`CannotMake`] names the setting and the path.
+pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotMake> {
     let ring = KeyRing::generate(now).to_json();
     let ring = make(
         "JWT_KEYS_FILE",
@@ -46,34 +59,27 @@ pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotWrite> {
         RING_MODE,
     )?;
     let path = &settings.store.refresh_keys_file;
-    let keys = MacKeys::generate(now).to_json().map_err(|e| CannotWrite {
-        setting: "REFRESH_KEYS_FILE",
-        path: path.clone(),
-        source: io::Error::other(e),
-    })?;
+    let keys = MacKeys::generate(now)
+        .to_json()
+        .map_err(|e| CannotMake::Write {
+            setting: "REFRESH_KEYS_FILE",
+            path: path.clone(),
+            source: io::Error::other(e),
+        })?;
     Ok([
         ring,
         make("REFRESH_KEYS_FILE", path, keys.as_bytes(), SECRET_MODE)?,
     ])
 }
 
-fn make(
-    setting: &'static str,
-    path: &Path,
-    content: &[u8],
-    mode: u32,
-) -> Result<Made, CannotWrite> {
-    let failed = |source| CannotWrite {
+fn make(setting: &'static str, path: &Path, content: &[u8], mode: u32) -> Result<Made, CannotMake> {
+    let failed = |source| CannotMake::Write {
         setting,
         path: path.to_owned(),
         source,
     };
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
+    make_folder_of(path).map_err(failed)?;
+    check_folder_of(path).map_err(|fault| CannotMake::Exposed { setting, fault })?;
     let new = create_new(path, content, mode).map_err(failed)?;
     Ok(if new {
         Made::New(path.to_owned())

@@ -1,13 +1,20 @@
-//! Files that hold secrets: replaced whole or not at all, and never readable by everybody.
+//! Files that hold secrets: replaced whole or not at all, by one program at a time, and never within reach of others.
+
+pub(crate) mod exposure;
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng;
+
+/// Mode of folders that are made for keys.
+#[cfg(unix)]
+const FOLDER_MODE: u32 = 0o750;
+const LOCK_MODE: u32 = 0o600;
 
 /// Replaces a file, or makes it: whoever reads sees the old content or the new, also after a power
 /// cut. `mode` are the Unix permission bits; the owner of a file that is replaced stays its owner,
@@ -51,6 +58,67 @@ pub fn create_new(path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
     }
     sync_folder(path)?;
     Ok(true)
+}
+
+/// Makes the folder of a file of secrets, and those above it, where they are missing: whatever the umask
+/// says, nobody but their owner may write in them.
+///
+/// # Errors
+/// If a folder cannot be made.
+pub fn make_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder else { return Ok(()) };
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, FOLDER_MODE);
+    builder.create(folder)
+}
+
+/// Waits until nobody else changes the file, and keeps others from it until the handle is dropped. Two
+/// commands at once must not lose each other's key.
+///
+/// The lock is an empty file beside the file, which is neither written nor followed: the name is known
+/// beforehand, and somebody may have put something else there.
+///
+/// # Errors
+/// If the lock's file cannot be made or opened, or is none; the text names it.
+pub fn lock(path: &Path) -> io::Result<File> {
+    // Appended: in place of the extension it could be the name of a key file.
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let failed = |error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot lock {}: {error}", name.display()),
+        )
+    };
+    let file = open_lock(&name, path).map_err(failed)?;
+    if !file.metadata().map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no file; remove it")));
+    }
+    file.lock().map_err(failed)?;
+    Ok(file)
+}
+
+fn open_lock(name: &Path, path: &Path) -> io::Result<File> {
+    match open_new(name, LOCK_MODE) {
+        Ok(file) => {
+            // Of one that was just made, and of no other: it is ours to give away.
+            give_to_owner_of(path, &file);
+            return Ok(file);
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    if fs::symlink_metadata(name)?.is_symlink() {
+        return Err(io::Error::other("it is a link; remove it"));
+    }
+    // Another user's (root's, perhaps) need only be readable to be locked.
+    open_as_it_is(name, true).or_else(|refused| open_as_it_is(name, false).map_err(|_| refused))
 }
 
 /// A complete file beside its destination; removed again unless it was put in place.
@@ -114,6 +182,23 @@ fn open_new(path: &Path, _mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).open(path)
 }
 
+/// Opens what is there without following a link, waiting for a pipe's other end or changing anything.
+#[cfg(unix)]
+fn open_as_it_is(path: &Path, write: bool) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    OpenOptions::new()
+        .read(true)
+        .write(write)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+}
+
+#[cfg(not(unix))]
+fn open_as_it_is(path: &Path, write: bool) -> io::Result<File> {
+    OpenOptions::new().read(true).write(write).open(path)
+}
+
 /// Sets the mode itself: what `open` makes of it depends on the umask.
 #[cfg(unix)]
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
@@ -141,91 +226,6 @@ fn give_to_owner_of(old: &Path, file: &File) {
 #[cfg(not(unix))]
 fn give_to_owner_of(_old: &Path, _file: &File) {}
 
-/// The permission bits of a file that everybody may read, write or run; `None` if all is well.
-#[cfg(unix)]
-pub(crate) fn open_to_everybody(metadata: &fs::Metadata) -> Option<u32> {
-    use std::os::unix::fs::MetadataExt;
-    let mode = metadata.mode() & 0o7777;
-    (mode & 0o007 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn open_to_everybody(_metadata: &fs::Metadata) -> Option<u32> {
-    None
-}
-
 #[cfg(test)]
 #[cfg(unix)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<OsString> {
-        fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name())
-            .collect()
-    }
-
-    #[test]
-    fn a_file_is_replaced_whole_and_nothing_is_left_behind() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ring.json");
-        write_atomically(&path, b"one", 0o640).unwrap();
-        write_atomically(&path, b"two", 0o640).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"two");
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o640
-        );
-        assert_eq!(names(folder.path()), ["ring.json"]);
-    }
-
-    #[test]
-    fn a_link_stays_a_link_and_its_file_is_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let (file, link) = (folder.path().join("ring.json"), folder.path().join("link"));
-        write_atomically(&file, b"one", 0o640).unwrap();
-        std::os::unix::fs::symlink("ring.json", &link).unwrap();
-        write_atomically(&link, b"two", 0o640).unwrap();
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-        assert_eq!(fs::read(&file).unwrap(), b"two");
-    }
-
-    #[test]
-    fn a_new_file_never_replaces_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ring.json");
-        assert!(create_new(&path, b"one", 0o600).unwrap());
-        assert!(!create_new(&path, b"two", 0o600).unwrap());
-        assert_eq!(fs::read(&path).unwrap(), b"one");
-        assert_eq!(names(folder.path()), ["ring.json"]);
-    }
-
-    #[test]
-    fn of_many_who_make_a_file_one_succeeds() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ring.json");
-        let made: usize = std::thread::scope(|scope| {
-            let make = |at: usize| {
-                let path = &path;
-                scope.spawn(move || create_new(path, at.to_string().as_bytes(), 0o600).unwrap())
-            };
-            let threads: Vec<_> = (0..8).map(make).collect();
-            threads
-                .into_iter()
-                .map(|thread| usize::from(thread.join().unwrap()))
-                .sum()
-        });
-        assert_eq!(made, 1);
-        assert_eq!(names(folder.path()).len(), 1);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_an_error() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(write_atomically(&folder.path().join("no/ring.json"), b"", 0o600).is_err());
-        assert!(create_new(&folder.path().join("no/ring.json"), b"", 0o600).is_err());
-    }
-}
+mod tests;

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::files;
-pub use crate::files::{create_new, write_atomically};
+use crate::files::exposure;
+pub use crate::files::exposure::Exposure;
+pub use crate::files::{create_new, lock, make_folder_of, write_atomically};
 use crate::keys::{KeyRing, KeyRingError};
 
 /// Bytes that the file has at most: some thousand keys.
@@ -35,16 +36,13 @@ pub enum KeyFileError<E = KeyRingError> {
         /// What the system says.
         source: io::Error,
     },
-    /// The file may be read, written or run by every user of this machine.
-    #[error(
-        "{}: has mode {mode:04o}, so every user of this machine may use it; take the rights of \
-         others away with `chmod o-rwx {}`, and consider its keys known", path.display(), path.display()
-    )]
-    OpenToEverybody {
+    /// Others could read or change the file.
+    #[error("{}: {fault}", path.display())]
+    Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// Who could, and what to do about it.
+        fault: Exposure,
     },
     /// The file is too large to be a key ring.
     #[error("{}: is larger than 1 MiB, so it is no key ring; is the path right?", path.display())]
@@ -89,29 +87,32 @@ pub enum Reload<E = KeyRingError> {
     Broken(KeyFileError<E>),
 }
 
-/// What tells one version of the file from another. The mode belongs to it, so that a refused file
-/// is read again when only its rights were put right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What tells one version of the file from another. The rights of the file and its folders belong to it,
+/// so that a refused file is read again when only those were put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Version {
     modified: Option<SystemTime>,
     inode: u64,
-    mode: u32,
+    /// Mode and owner: of the file, and of the folders on the way to it.
+    rights: Vec<(u32, u32)>,
     size: u64,
 }
 
 impl Version {
-    fn of(metadata: &Metadata) -> Self {
+    fn of(path: &Path, metadata: &Metadata) -> Self {
+        let mut rights = exposure::rights_around(path);
         #[cfg(unix)]
-        let (inode, mode) = {
+        let inode = {
             use std::os::unix::fs::MetadataExt;
-            (metadata.ino(), metadata.mode())
+            rights.push((metadata.mode(), metadata.uid()));
+            metadata.ino()
         };
         #[cfg(not(unix))]
-        let (inode, mode) = (0, 0);
+        let inode = 0;
         Self {
             modified: metadata.modified().ok(),
             inode,
-            mode,
+            rights,
             size: metadata.len(),
         }
     }
@@ -164,7 +165,7 @@ impl<K: Keys> FileOf<K> {
     /// Reads a ring for the first time.
     ///
     /// # Errors
-    /// If the file cannot be read, is open to everybody or holds no usable ring.
+    /// If the file cannot be read, is within reach of others or holds no usable ring.
     pub fn open(path: &Path) -> Result<Arc<Self>, KeyFileError<K::Fault>> {
         let (ring, version) = read(path)?;
         Ok(Arc::new(Self::of(
@@ -203,7 +204,7 @@ impl<K: Keys> FileOf<K> {
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let current = std::fs::metadata(path)
-            .map(|metadata| Version::of(&metadata))
+            .map(|metadata| Version::of(path, &metadata))
             .ok();
         if *seen == current {
             return Reload::Unchanged;
@@ -250,25 +251,33 @@ impl<K: Keys> FileOf<K> {
     }
 }
 
-/// Refuses a file that every user of this machine may read, write or run.
+/// Refuses a file of secrets that others than its owner could read or change.
 ///
 /// # Errors
-/// [`KeyFileError::OpenToEverybody`], or [`KeyFileError::Read`] if there is no such file.
+/// [`KeyFileError::Exposed`], or [`KeyFileError::Read`] if there is no such file.
 pub fn check_permissions(path: &Path) -> Result<(), KeyFileError> {
-    let metadata = std::fs::metadata(path).map_err(|source| KeyFileError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
-    judge_permissions(path, &metadata)
+    let metadata = std::fs::metadata(path);
+    found(
+        path,
+        metadata.and_then(|metadata| exposure::of_file(path, &metadata)),
+    )
 }
 
-fn judge_permissions<E>(path: &Path, metadata: &Metadata) -> Result<(), KeyFileError<E>> {
-    match files::open_to_everybody(metadata) {
-        None => Ok(()),
-        Some(mode) => Err(KeyFileError::OpenToEverybody {
-            path: path.to_owned(),
-            mode,
-        }),
+/// Refuses the folder of a file of secrets that others than its owner could replace; the file itself need
+/// not be there yet.
+///
+/// # Errors
+/// [`KeyFileError::Exposed`], or [`KeyFileError::Read`] if there is no such folder.
+pub fn check_folder_of(path: &Path) -> Result<(), KeyFileError> {
+    found(path, exposure::of_folder(path))
+}
+
+fn found<E>(path: &Path, looked: io::Result<Option<Exposure>>) -> Result<(), KeyFileError<E>> {
+    let path = path.to_owned();
+    match looked {
+        Ok(None) => Ok(()),
+        Ok(Some(fault)) => Err(KeyFileError::Exposed { path, fault }),
+        Err(source) => Err(KeyFileError::Read { path, source }),
     }
 }
 
@@ -280,7 +289,7 @@ fn read<K: Keys>(path: &Path) -> Result<(K, Version), KeyFileError<K::Fault>> {
     let mut file = File::open(path).map_err(failed)?;
     // Of the open file, so that mode, version and content belong to the same one.
     let metadata = file.metadata().map_err(failed)?;
-    judge_permissions(path, &metadata)?;
+    found(path, exposure::of_file(path, &metadata))?;
     if metadata.len() > LARGEST_FILE {
         return Err(KeyFileError::TooLarge {
             path: path.to_owned(),
@@ -296,7 +305,7 @@ fn read<K: Keys>(path: &Path) -> Result<(K, Version), KeyFileError<K::Fault>> {
         path: path.to_owned(),
         source,
     })?;
-    Ok((ring, Version::of(&metadata)))
+    Ok((ring, Version::of(path, &metadata)))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
 
-use crate::files;
+use crate::files::exposure::{self, Exposure};
 use crate::settings::HttpSettings;
 
 /// Why HTTPS cannot be spoken; every text names the setting.
@@ -37,16 +37,13 @@ pub enum TlsError {
         /// The file.
         path: PathBuf,
     },
-    /// The key file may be read by every user of this machine.
-    #[error(
-        "TLS_KEY_FILE: {}: has mode {mode:04o}, so every user of this machine may use it; \
-         take the rights of others away with `chmod o-rwx`", path.display()
-    )]
-    OpenToEverybody {
+    /// Others could read or change the key file.
+    #[error("TLS_KEY_FILE: {}: {fault}", path.display())]
+    Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
+        /// Who could, and what to do about it.
+        fault: Exposure,
     },
     /// Certificate and key do not fit each other, or are of a kind that cannot be used.
     #[error("TLS_CERT_FILE and TLS_KEY_FILE cannot be used together: {0}")]
@@ -150,15 +147,14 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
         path: path.to_owned(),
         source,
     };
-    let mode = std::fs::metadata(path)
-        .ok()
-        .as_ref()
-        .and_then(files::open_to_everybody);
-    if let Some(mode) = mode {
-        return Err(TlsError::OpenToEverybody {
-            path: path.to_owned(),
-            mode,
-        });
+    // Of a file that is not there the reader says it.
+    if let Ok(metadata) = std::fs::metadata(path) {
+        let looked =
+            exposure::of_file(path, &metadata).map_err(|error| failed(pem::Error::Io(error)))?;
+        if let Some(fault) = looked {
+            let path = path.to_owned();
+            return Err(TlsError::Exposed { path, fault });
+        }
     }
     PrivateKeyDer::from_pem_file(path).map_err(failed)
 }

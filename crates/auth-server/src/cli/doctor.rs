@@ -134,17 +134,13 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
     if let DatabaseUrl::Sqlite(path) = &settings.store.database_url
         && path.exists()
     {
-        let private = check_permissions(path).is_ok();
-        let (what, mend) = (
-            format!("{} is private", path.display()),
-            format!("chmod 600 {}", path.display()),
-        );
-        report.check(
-            private,
-            &what,
-            "every user of this machine may use the database file",
-            &mend,
-        );
+        match check_permissions(path) {
+            Ok(()) => report.fine(&format!("{} is private", path.display())),
+            Err(error) => report.fault(
+                &error.naming("DATABASE_URL"),
+                "e-mails, password hashes and sessions are in it, and auth-server alone needs it",
+            ),
+        }
     }
     if same_folder(
         &settings.store.refresh_keys_file,

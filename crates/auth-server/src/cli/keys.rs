@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{Read, stdin};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Subcommand, ValueEnum};
 use shared::clock;
-use shared::key_file::{KeyFile, write_atomically};
+use shared::key_file::{self, KeyFile, check_permissions, write_atomically};
 use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm};
 use shared::settings::parse_lifetime;
 use zeroize::Zeroizing;
@@ -163,20 +163,10 @@ fn change_ring(
     Ok(changed.added)
 }
 
-/// Two commands at once must not lose each other's key. The lock goes with the file handle.
+/// Keeps other commands from the file. Where others could replace it nothing is made, and nothing opened.
 fn lock(path: &Path, setting: &str) -> Result<File, CommandError> {
-    // Appended: in place of the extension it could be the name of a key file.
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let name = PathBuf::from(name);
-    let failed =
-        |e: std::io::Error| CommandError(format!("{setting}: cannot lock {}: {e}", name.display()));
-    // Another user's (root's, perhaps) need only be readable to be locked.
-    let file = File::create(&name)
-        .or_else(|refused| File::open(&name).map_err(|_| refused))
-        .map_err(failed)?;
-    file.lock().map_err(failed)?;
-    Ok(file)
+    check_permissions(path).map_err(|e| CommandError(e.naming(setting)))?;
+    key_file::lock(path).map_err(|e| CommandError(format!("{setting}: {e}")))
 }
 
 /// Replaces a file, keeping the rights it has: an operator may have given its group away.

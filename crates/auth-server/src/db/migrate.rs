@@ -7,6 +7,8 @@ use diesel::Connection;
 use diesel::pg::PgConnection;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use shared::key_file::make_folder_of;
+
 use super::connection::AnyConnection;
 use super::{DbError, one_line};
 use crate::settings::DatabaseUrl;
@@ -64,14 +66,10 @@ fn text(conn: &mut PgConnection, query: &str) -> Result<String, diesel::result::
 /// Makes the file before SQLite does, so that nobody else on the machine may read it; the files that
 /// SQLite puts beside it take over its rights.
 fn make_file(path: &Path) -> Result<(), DbError> {
-    if let Some(folder) = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        fs::create_dir_all(folder).map_err(|e| {
-            DbError::Unavailable(format!("cannot make the folder {}: {e}", folder.display()))
-        })?;
-    }
+    make_folder_of(path).map_err(|e| {
+        let folder = path.parent().unwrap_or(path);
+        DbError::Unavailable(format!("cannot make the folder {}: {e}", folder.display()))
+    })?;
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

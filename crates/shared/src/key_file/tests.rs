@@ -86,10 +86,7 @@ fn a_file_that_is_open_to_everybody_is_refused_until_its_mode_is_right() {
     for mode in [0o644, 0o642, 0o641, 0o604, 0o777] {
         on_disk.chmod(mode);
         let error = KeyFile::open(&on_disk.path).unwrap_err();
-        assert!(
-            matches!(error, KeyFileError::OpenToEverybody { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, KeyFileError::Exposed { .. }), "{error}");
         assert!(check_permissions(&on_disk.path).is_err());
         let text = error.naming("JWT_KEYS_FILE");
         assert!(
@@ -111,7 +108,7 @@ fn a_file_that_is_open_to_everybody_is_refused_until_its_mode_is_right() {
     .unwrap();
     assert!(matches!(
         file.reload_if_changed(),
-        Reload::Broken(KeyFileError::OpenToEverybody { .. })
+        Reload::Broken(KeyFileError::Exposed { .. })
     ));
     assert_eq!(kid(&file), before);
     on_disk.chmod(0o640);
@@ -214,4 +211,36 @@ fn a_token_under_a_key_that_was_just_added_is_accepted() {
         validator.check(&foreign, NOW).unwrap_err(),
         TokenError::UnknownKey
     );
+}
+
+#[test]
+fn a_folder_that_others_may_write_in_is_refused_until_its_mode_is_right() {
+    let (on_disk, ring) = Ring::new();
+    let folder = on_disk.folder.path();
+    let chmod = |mode| fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+    let file = KeyFile::open(&on_disk.path).unwrap();
+    let before = kid(&file);
+    for mode in [0o777, 0o1777, 0o775] {
+        chmod(mode);
+        let text = KeyFile::open(&on_disk.path)
+            .unwrap_err()
+            .naming("JWT_KEYS_FILE");
+        assert!(
+            text.starts_with("JWT_KEYS_FILE: ") && text.contains("chmod go-w"),
+            "{text}"
+        );
+        assert!(check_permissions(&on_disk.path).is_err());
+        assert!(check_folder_of(&on_disk.path).is_err());
+    }
+    // A running service does not take over what anybody may have put there, and does when it is mended.
+    on_disk.write(&ring.rotate(NOW, Duration::ZERO, Duration::ZERO).ring);
+    assert!(matches!(
+        file.reload_if_changed(),
+        Reload::Broken(KeyFileError::Exposed { .. })
+    ));
+    assert!(matches!(file.reload_if_changed(), Reload::Unchanged));
+    assert_eq!(kid(&file), before);
+    chmod(0o755);
+    assert!(matches!(file.reload_if_changed(), Reload::Reloaded));
+    assert_ne!(kid(&file), before);
 }
