@@ -46,7 +46,7 @@
 
 /**
  * @typedef {object} Options
- * @property {string} [authority] The token service; the page's own origin unless given.
+ * @property {string} [authority] The token service; the page's own origin unless given. A path such as `/auth` is of the page's origin.
  * @property {string | string[]} [api] The APIs whose origins get the access token.
  * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} [storage] `localStorage` unless given.
  * @property {string} [key] The key of the pair in storage; `token-session`.
@@ -136,7 +136,14 @@ export const createTokenClient = (options = {}) => {
   /** No refresh before this moment of the monotonic clock, for this reason. @type {[number, TokenError | undefined]} */
   let pause = [0, undefined];
 
-  const base = () => authority.replace(/\/$/, '');
+  /**
+   * Options given without an origin are of the page's own. Not of `document.baseURI`: whoever gets a `<base>` into the
+   * page must not choose who hears the password.
+   * @param {string} url
+   */
+  const absolute = (url) => new URL(url, globalThis.location?.href);
+  /** @param {string} path */
+  const at = (path) => absolute(authority.replace(/\/$/, '') + path).href;
   const store = () => storage ?? localStorage;
   /** @type {typeof globalThis.fetch} */
   const call = (input, init) => {
@@ -205,7 +212,7 @@ export const createTokenClient = (options = {}) => {
    */
   const post = async (path, body, signal, init) => {
     const headers = { 'Content-Type': 'application/json' };
-    const answer = call(base() + path, { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
+    const answer = call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
     const res = await orAborted(answer, signal);
     const text = await orAborted(res.text(), signal);
     const { ok, status } = res;
@@ -317,15 +324,10 @@ export const createTokenClient = (options = {}) => {
   /** @param {Stored | null} a @param {Stored | null} b */
   const sameUser = (a, b) => !!a && !!b && decode(a.accessToken).sub === decode(b.accessToken).sub;
 
-  /** @param {string} href @returns {boolean} whether the token may go there */
-  const trusted = (href) => {
-    const here = globalThis.document?.baseURI ?? globalThis.location?.href;
-    /** @param {string} url */
-    const parse = (url) => new URL(url, here);
-    const { origin, pathname } = parse(href);
-    if ([login, refresh, logout].some((path) => parse(base() + path).href === origin + pathname)) return false;
-    return [authority, ...[api].flat()].some((url) => parse(url).origin === origin);
-  };
+  /** @param {URL} target @returns {boolean} whether the token may go there */
+  const trusted = ({ origin, pathname }) =>
+    ![login, refresh, logout].some((path) => at(path) === origin + pathname) &&
+    [authority, ...[api].flat()].some((url) => absolute(url).origin === origin);
 
   /**
    * The platform's `fetch`, signature and types; see the table of outcomes in the README.
@@ -336,7 +338,10 @@ export const createTokenClient = (options = {}) => {
     // Not instanceof: a Request of another realm must not be taken for a relative URL.
     const isRequest = typeof input === 'object' && 'url' in input;
     const headers = new Headers(init?.headers ?? (isRequest ? input.headers : undefined));
-    if (!pair || headers.has('Authorization') || !trusted(isRequest ? input.url : String(input))) return call(input, init);
+    if (!pair || headers.has('Authorization')) return call(input, init);
+    // Where the platform would send it now. The token goes there and nowhere else, whatever becomes of the page's base.
+    const target = new URL(isRequest ? input.url : input, globalThis.document?.baseURI ?? globalThis.location?.href);
+    if (!trusted(target)) return call(input, init);
 
     // Taken now, as the platform does: a later change of the caller's objects does not reach the repeat.
     const request = isRequest ? new Request(input, init) : null;
@@ -350,7 +355,7 @@ export const createTokenClient = (options = {}) => {
       const copy = request && (last ? request : request.clone());
       const sent = copy ? copy.headers : new Headers(headers);
       sent.set('Authorization', `Bearer ${pair.accessToken}`);
-      return copy ? call(copy) : call(input, { ...rest, headers: sent });
+      return copy ? call(copy) : call(target.href, { ...rest, headers: sent });
     };
 
     const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));

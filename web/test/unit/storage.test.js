@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { inspect } from 'node:util';
 import { TokenError, createTokenClient, decode } from '../../token-client.js';
-import { AUTHORITY, HOME, KEY, PATHS, deferred, fakeStorage, installWindow, json, jwt, networkError, problem, world } from './support.js';
+import { AUTHORITY, HOME, KEY, PATHS, deferred, fakeStorage, installPage, installWindow, json, jwt, networkError, problem, world } from './support.js';
 
 const credentials = { email: 'u1', password: 'geheim' };
 
@@ -292,13 +292,20 @@ test('a log-in that fails says why', async () => {
   }
 });
 
-test('log-in, refresh and log-out are called where the options say', async () => {
+test('log-in, refresh and log-out are called where the options say', async (t) => {
+  installPage(t, 'https://page.test/app/index.html');
   const urls = [];
   const fetch = async (url) => (urls.push(url), json({}, 503));
   const client = (options) => createTokenClient({ storage: fakeStorage(), fetch, ...options });
   await client({ authority: 'https://x.test/auth/' }).login(credentials).catch(() => {});
   await client({ authority: 'https://x.test', paths: { login: '/in' } }).login(credentials).catch(() => {});
   await client({}).login(credentials).catch(() => {});
-  assert.deepEqual(urls, [`https://x.test/auth${PATHS.login}`, 'https://x.test/in', PATHS.login]);
+  await client({ authority: '/auth' }).login(credentials).catch(() => {});
+  assert.deepEqual(urls, [
+    `https://x.test/auth${PATHS.login}`,
+    'https://x.test/in',
+    `https://page.test${PATHS.login}`,
+    `https://page.test/auth${PATHS.login}`,
+  ]);
   assert.ok(AUTHORITY);
 });
