@@ -34,7 +34,7 @@ const pair = () => {
 };
 
 const start = async () => {
-  const { resourceUrl, demo, clockSkew = 0, refreshGrace = 30 } = await (await fetch('/config.json')).json();
+  const { resourceUrl, demo, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
   const home = `${resourceUrl}/api/home`;
   const traffic = createTraffic({ authority, show: diagram.show });
   const client = createTokenClient({ authority, api: resourceUrl, key: KEY, fetch: traffic.fetch });

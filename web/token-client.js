@@ -13,8 +13,9 @@
  */
 
 /**
- * What the service hands out; further members are ignored.
- * @typedef {{accessToken: string, refreshToken: string, expiresIn?: number}} Pair
+ * What the service hands out; further members are ignored. `deviceToken` comes with the answer to a log-in: it tells
+ * the service at the next one that this browser is no stranger to the account.
+ * @typedef {{accessToken: string, refreshToken: string, expiresIn?: number, deviceToken?: string}} Pair
  */
 
 /**
@@ -46,7 +47,7 @@
 
 /**
  * @typedef {object} Options
- * @property {string} [authority] The token service; the page's own origin unless given.
+ * @property {string} [authority] The token service; the page's own origin unless given. A path such as `/auth` is of the page's origin.
  * @property {string | string[]} [api] The APIs whose origins get the access token.
  * @property {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} [storage] `localStorage` unless given.
  * @property {string} [key] The key of the pair in storage; `token-session`.
@@ -68,7 +69,7 @@ export class TokenError extends Error {
    * @param {{status?: number, problem?: string, retryAfter?: number}} [facts]
    */
   constructor(code, { status = 0, problem, retryAfter } = {}) {
-    super(code === 'refused' ? 'the token service refused' : 'the token service is not available');
+    super(`the token service ${code === 'refused' ? code : 'is not available'}`);
     this.name = 'TokenError';
     this.code = code;
     this.status = status;
@@ -108,14 +109,17 @@ const orAborted = (promise, signal) =>
     promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort));
   });
 
-/** @param {number} ms */
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+/** Ends early when the signal is aborted. @param {number} ms @param {AbortSignal} [signal] */
+const sleep = (ms, signal) => orAborted(new Promise((resolve) => setTimeout(resolve, ms)), signal).catch(() => {});
 
 /** @param {any} pair @returns {Pair | null} */
 const asPair = (pair) =>
   pair && typeof pair.accessToken === 'string' && typeof pair.refreshToken === 'string' && pair.accessToken && pair.refreshToken
     ? pair
     : null;
+
+/** What the service wants of a pair. @param {Pair} pair */
+const tokens = ({ accessToken, refreshToken }) => ({ accessToken, refreshToken });
 
 /**
  * Creates a client. It does no input or output and never throws; all clients of an origin with the same `key` share
@@ -125,8 +129,8 @@ const asPair = (pair) =>
 export const createTokenClient = (options = {}) => {
   const { authority = '', api = [], storage, key = 'token-session', timeout = 8000, refreshBefore = 0, locks, paths } = options;
   const { login = '/api/account/login', refresh = '/api/account/refresh-token', logout = '/api/account/logout' } = paths ?? {};
-  /** @type {Map<keyof Events, Set<(event: any) => void>>} */
-  const listeners = new Map();
+  /** @type {Set<[keyof Events, (event: any) => void]>} */
+  const listeners = new Set();
   /** Refreshes under way, by the refresh token they send. @type {Map<string, Promise<Stored | null>>} */
   const flights = new Map();
   /** The pair, only where storage cannot be written; `undefined` means that storage is the truth. @type {string | null | undefined} */
@@ -136,13 +140,17 @@ export const createTokenClient = (options = {}) => {
   /** No refresh before this moment of the monotonic clock, for this reason. @type {[number, TokenError | undefined]} */
   let pause = [0, undefined];
 
-  const base = () => authority.replace(/\/$/, '');
+  /**
+   * Options given without an origin are of the page's own. Not of `document.baseURI`: whoever gets a `<base>` into the
+   * page must not choose who hears the password.
+   * @param {string} url
+   */
+  const absolute = (url) => new URL(url, globalThis.location?.href);
+  /** @param {string} path */
+  const at = (path) => absolute(authority.replace(/\/$/, '') + path).href;
   const store = () => storage ?? localStorage;
-  /** @type {typeof globalThis.fetch} */
-  const call = (input, init) => {
-    const { fetch } = options.fetch ? options : globalThis; // called bare: the platform's is not a method
-    return /** @type {typeof globalThis.fetch} */ (fetch)(input, init);
-  };
+  /** Called bare: the platform's is not a method. @type {typeof globalThis.fetch} */
+  const call = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
 
   /** @returns {Stored | null} */
   const read = () => {
@@ -168,6 +176,27 @@ export const createTokenClient = (options = {}) => {
     }
   };
 
+  /**
+   * What outlives the session lies beside it, as short lists, newest first. Rubbish is an empty list.
+   * @param {string} name @param {(entry: any) => unknown} fits @returns {any[]}
+   */
+  const recall = (name, fits) => {
+    try {
+      return JSON.parse(/** @type {string} */ (store().getItem(`${key}-${name}`))).filter(fits);
+    } catch {
+      return [];
+    }
+  };
+
+  /** @param {string} name @param {any[]} list */
+  const remember = (name, list) => {
+    try {
+      store().setItem(`${key}-${name}`, JSON.stringify(list.slice(0, 5)));
+    } catch {} // then not: nothing depends on it
+  };
+
+  const devices = () => recall('devices', (entry) => typeof entry?.token === 'string');
+
   /** @param {Pair} pair */
   const keep = ({ accessToken, refreshToken, expiresIn }) => {
     const { iat, exp } = decode(accessToken);
@@ -188,9 +217,9 @@ export const createTokenClient = (options = {}) => {
 
   /** @template {keyof Events} K @param {K} name @param {Events[K]} event */
   const emit = (name, event) => {
-    for (const listener of [...(listeners.get(name) ?? [])]) {
+    for (const [wanted, listener] of [...listeners]) {
       try {
-        listener(event);
+        if (wanted === name) listener(event);
       } catch (error) {
         console.error(error);
       }
@@ -198,33 +227,37 @@ export const createTokenClient = (options = {}) => {
   };
 
   /**
-   * One POST to the service: a pair or a refusal; `unavailable` for every answer that decides nothing. Rejects when no
-   * answer arrived whole. A redirect is no answer: it would carry the tokens elsewhere.
-   * @param {string} path @param {object} body @param {AbortSignal} signal @param {RequestInit} [init]
-   * @returns {Promise<{pair?: Pair, error?: TokenError, reason?: string}>}
+   * One POST to the service: a pair or a refusal; `unavailable` for every answer that decides nothing. Never rejects:
+   * an answer that did not arrive whole is `lost`. A redirect is no answer: it would carry the tokens elsewhere.
+   * @param {string} path @param {object} body @param {RequestInit} [init] @param {AbortSignal} [signal]
+   * @returns {Promise<{pair?: Pair, error?: TokenError, reason?: string, lost?: boolean}>}
    */
-  const post = async (path, body, signal, init) => {
-    const headers = { 'Content-Type': 'application/json' };
-    const answer = call(base() + path, { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
-    const res = await orAborted(answer, signal);
-    const text = await orAborted(res.text(), signal);
-    const { ok, status } = res;
-    const denied = [400, 401, 403].includes(status);
-    /** @type {any} */
-    let json;
+  const post = async (path, body, init, signal = AbortSignal.timeout(timeout)) => {
     try {
-      json = JSON.parse(text || (denied ? '{}' : ''));
-    } catch {} // a proxy's page, not the service's word
-    const pair = ok && asPair(json);
-    if (pair) return { pair };
-    const problem = !ok && json?.code;
-    if (json !== undefined && (ok || denied)) {
-      return { error: new TokenError('refused', { status, problem }), reason: (!ok && json?.reason) || problem || 'refused' };
+      const headers = { 'Content-Type': 'application/json' };
+      const answer = call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
+      const res = await orAborted(answer, signal);
+      const text = await orAborted(res.text(), signal);
+      const { ok, status } = res;
+      const denied = [400, 401, 403].includes(status);
+      /** @type {any} */
+      let json;
+      try {
+        json = JSON.parse(text || (denied ? '{}' : ''));
+      } catch {} // a proxy's page, not the service's word
+      const pair = ok && asPair(json);
+      if (pair) return { pair };
+      const problem = ok ? undefined : json?.code;
+      if (json !== undefined && (ok || denied)) {
+        return { error: new TokenError('refused', { status, problem }), reason: (!ok && json?.reason) || problem || 'refused' };
+      }
+      const after = /** @type {string} */ (res.headers.get('Retry-After'));
+      // A date is the service's: compare it with the service's clock.
+      const seconds = Number(after) || (Date.parse(after) - Date.now() - (read()?.skew ?? 0)) / 1000 || 1;
+      return { error: new TokenError('unavailable', { status, problem, retryAfter: Math.min(60, Math.max(1, seconds)) }) };
+    } catch {
+      return { error: new TokenError('unavailable'), lost: true };
     }
-    const after = res.headers.get('Retry-After') ?? '';
-    // A date is the service's: compare it with the service's clock.
-    const seconds = /^\d+$/.test(after) ? Number(after) : (Date.parse(after) - Date.now() - (read()?.skew ?? 0)) / 1000;
-    return { error: new TokenError('unavailable', { status, problem, retryAfter: Math.min(60, Math.max(1, seconds || 1)) }) };
   };
 
   /**
@@ -237,26 +270,20 @@ export const createTokenClient = (options = {}) => {
     if (sent?.accessToken !== failed.accessToken) return { pair: sent };
     const deadline = AbortSignal.timeout(timeout);
     const current = () => read()?.refreshToken === sent.refreshToken;
-    const { accessToken, refreshToken } = sent;
-    const attempt = () => post(refresh, { accessToken, refreshToken }, deadline);
-    /** @type {Awaited<ReturnType<typeof post>>} */
-    let answer;
-    try {
-      // A lost answer may be a rotation that happened: the service answers the same pair once more.
-      answer = await attempt().catch(async () => {
-        await orAborted(sleep(250 + Math.random() * 500), deadline);
-        return current() ? attempt() : {};
-      });
-    } catch {
-      answer = { error: new TokenError('unavailable') };
+    const attempt = () => post(refresh, tokens(sent), {}, deadline);
+    let answer = await attempt();
+    // A lost answer may be a rotation that happened: the service answers the same pair once more.
+    if (answer.lost) {
+      await sleep(250 + Math.random() * 500, deadline);
+      if (current()) answer = await attempt();
     }
     // Overtaken by another tab whose write has not arrived here yet: give it the time.
-    if (answer.error?.problem === 'refresh_token_superseded' && current()) await orAborted(sleep(250), deadline).catch(() => {});
+    if (answer.error?.problem === 'refresh_token_superseded' && current()) await sleep(250, deadline);
     const { pair, error, reason } = answer;
     if (!current()) {
       const stored = read();
       // Signed out meanwhile: what this refresh brought must not live on.
-      if (pair && !stored) post(logout, pair, AbortSignal.timeout(timeout), { keepalive: true }).catch(() => {});
+      if (pair && !stored) post(logout, tokens(pair), { keepalive: true });
       return { pair: stored };
     }
     if (pair) return { pair: keep(pair), done: true };
@@ -317,15 +344,10 @@ export const createTokenClient = (options = {}) => {
   /** @param {Stored | null} a @param {Stored | null} b */
   const sameUser = (a, b) => !!a && !!b && decode(a.accessToken).sub === decode(b.accessToken).sub;
 
-  /** @param {string} href @returns {boolean} whether the token may go there */
-  const trusted = (href) => {
-    const here = globalThis.document?.baseURI ?? globalThis.location?.href;
-    /** @param {string} url */
-    const parse = (url) => new URL(url, here);
-    const { origin, pathname } = parse(href);
-    if ([login, refresh, logout].some((path) => parse(base() + path).href === origin + pathname)) return false;
-    return [authority, ...[api].flat()].some((url) => parse(url).origin === origin);
-  };
+  /** @param {URL} target @returns {boolean} whether the token may go there */
+  const trusted = ({ origin, pathname }) =>
+    ![login, refresh, logout].some((path) => at(path) === origin + pathname) &&
+    [authority, ...[api].flat()].some((url) => absolute(url).origin === origin);
 
   /**
    * The platform's `fetch`, signature and types; see the table of outcomes in the README.
@@ -336,7 +358,10 @@ export const createTokenClient = (options = {}) => {
     // Not instanceof: a Request of another realm must not be taken for a relative URL.
     const isRequest = typeof input === 'object' && 'url' in input;
     const headers = new Headers(init?.headers ?? (isRequest ? input.headers : undefined));
-    if (!pair || headers.has('Authorization') || !trusted(isRequest ? input.url : String(input))) return call(input, init);
+    if (!pair || headers.has('Authorization')) return call(input, init);
+    // Where the platform would send it now. The token goes there and nowhere else, whatever becomes of the page's base.
+    const target = new URL(isRequest ? input.url : input, globalThis.document?.baseURI ?? globalThis.location?.href);
+    if (!trusted(target)) return call(input, init);
 
     // Taken now, as the platform does: a later change of the caller's objects does not reach the repeat.
     const request = isRequest ? new Request(input, init) : null;
@@ -350,7 +375,7 @@ export const createTokenClient = (options = {}) => {
       const copy = request && (last ? request : request.clone());
       const sent = copy ? copy.headers : new Headers(headers);
       sent.set('Authorization', `Bearer ${pair.accessToken}`);
-      return copy ? call(copy) : call(input, { ...rest, headers: sent });
+      return copy ? call(copy) : call(target.href, { ...rest, headers: sent });
     };
 
     const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));
@@ -361,7 +386,7 @@ export const createTokenClient = (options = {}) => {
     }
 
     const res = await send(pair, stream);
-    if (res.status !== 401 || !/^(expired|revoked)$/.test(res.headers.get('act') ?? '')) return res;
+    if (res.status !== 401 || !/^(expired|revoked)$/.test(String(res.headers.get('act')))) return res;
     if (stream) {
       await tryToRenew(pair, signal);
       return res;
@@ -410,11 +435,14 @@ export const createTokenClient = (options = {}) => {
      * @returns {Promise<Session>}
      */
     async login(credentials) {
-      const { pair, error } = await post(login, credentials, AbortSignal.timeout(timeout)).catch(() => ({
-        pair: undefined,
-        error: new TokenError('unavailable'),
-      }));
+      const account = String(credentials.email).trim().toLowerCase();
+      /** @param {{account: unknown}} entry */
+      const mine = (entry) => entry.account === account;
+      const body = { deviceToken: devices().find(mine)?.token, ...credentials };
+      const { pair, error } = await post(login, body);
       if (!pair) throw error;
+      const { deviceToken: token } = pair;
+      if (token) remember('devices', [{ account, token }, ...devices().filter((entry) => !mine(entry))]);
       return client.adopt(pair);
     },
 
@@ -447,8 +475,7 @@ export const createTokenClient = (options = {}) => {
       write(null);
       if (!pair) return;
       emit('signedOut', { remote: false, reason: 'logout' });
-      const { accessToken, refreshToken } = pair;
-      await post(logout, { accessToken, refreshToken }, AbortSignal.timeout(timeout), { keepalive: true }).catch(() => {});
+      await post(logout, tokens(pair), { keepalive: true });
     },
 
     /**
@@ -459,9 +486,10 @@ export const createTokenClient = (options = {}) => {
      * @returns {() => void}
      */
     on(name, listener) {
-      const set = listeners.get(name) ?? new Set();
-      listeners.set(name, set.add(listener));
-      return () => void set.delete(listener);
+      /** @type {[K, typeof listener]} */
+      const entry = [name, listener];
+      listeners.add(entry);
+      return () => void listeners.delete(entry);
     },
 
     /** Stops listening to the other tabs. */

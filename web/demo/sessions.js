@@ -3,8 +3,9 @@ import { byId, el } from './dom.js';
 import { dayAndTime, device, duration, trouble } from './words.js';
 
 /**
+ * Times of use are an hour coarse: the list must not tell a thief when the owner refreshes.
  * @typedef {{id: string, current: boolean, device: string, address: string, createdAt: number, lastUsedAt: number,
- *   rotations: number, idleExpiresAt: number, absoluteExpiresAt: number}} Row
+ *   alsoUsedFrom?: {address: string, device: string, at: number}, idleExpiresAt: number, absoluteExpiresAt: number}} Row
  */
 
 const section = byId('sessions');
@@ -12,6 +13,16 @@ const body = byId('sessions-rows');
 
 /** Ended ones that this page saw alive, to strike them out. @type {Map<string, Row>} */
 const seen = new Map();
+
+/** @param {Row} row */
+const lastUse = ({ current, lastUsedAt }) => {
+  if (current) return 'now';
+  return Date.now() / 1000 - lastUsedAt < 7200 ? 'lately' : dayAndTime(lastUsedAt);
+};
+
+/** Where else its tokens were asked for: the owner knows whether that was himself. @param {Row} row */
+const elsewhere = ({ alsoUsedFrom: seen }) =>
+  seen && el('small', { class: 'also' }, `Also used from ${seen.address}, ${device(seen.device)}, about ${dayAndTime(seen.at)}`);
 
 /** @param {string} label @param {...any} children */
 const cell = (label, ...children) => el('td', { role: 'cell', 'data-label': label }, ...children);
@@ -42,10 +53,9 @@ export const createSessions = ({ client, authority, tell, begin }) => {
     return el(
       'tr',
       { role: 'row', class: live ? (row.current ? 'current' : '') : 'ended', 'data-id': row.id },
-      el('th', { role: 'rowheader', scope: 'row', 'data-label': 'Device', title: row.device }, device(row.device), el('small', {}, ` ${row.address ?? ''}`)),
+      el('th', { role: 'rowheader', scope: 'row', 'data-label': 'Device', title: row.device }, device(row.device), el('small', {}, ` ${row.address ?? ''}`), elsewhere(row)),
       cell('Signed in', dayAndTime(row.createdAt)),
-      cell('Last used', dayAndTime(row.lastUsedAt)),
-      cell('Rotations', String(row.rotations)),
+      cell('Last used', lastUse(row)),
       cell('Ends', live ? `in ${duration(Math.min(row.idleExpiresAt, row.absoluteExpiresAt) - Date.now() / 1000)}` : '–'),
       cell('State', el('span', { class: `state ${state.replace(' ', '-')}` }, state)),
       cell('Action', live ? end : ''),

@@ -49,14 +49,14 @@ test('it asks for a log-in or a registration, and says what is wrong with them',
   await says(page, 'Signed in.');
 });
 
-test('the sessions are listed with device, times, rotations and state; one of them is ended, then all', async (t) => {
+test('the sessions are listed with device, times and state; one of them is ended, then all', async (t) => {
   const { user, page } = await signedIn(t);
   const other = await s.signIn(user);
   await page.getByRole('button', { name: 'Reload' }).click();
   await page.waitForFunction(() => document.querySelectorAll('#sessions-rows tr').length === 2);
   const [mine, theirs] = [page.locator('#sessions-rows tr.current'), page.locator('#sessions-rows tr:not(.current)')];
-  assert.match(await mine.innerText(), /Chrome \d+ on Linux.*in 14 days.*this session/s);
-  assert.match(await theirs.innerText(), /active/);
+  assert.match(await mine.innerText(), /Chrome \d+ on Linux.*\bnow\b.*in 14 days.*this session/s);
+  assert.match(await theirs.innerText(), /lately.*active/s);
   await theirs.getByRole('button').click();
   await says(page, 'is over. Wherever it was, the next call there is refused.');
   await page.waitForSelector('#sessions-rows tr.ended');
@@ -68,6 +68,30 @@ test('the sessions are listed with device, times, rotations and state; one of th
   await page.waitForSelector('[data-signed-in="false"]');
   const again = await s.signIn(user);
   assert.equal((await s.sessions(again.accessToken)).length, 1);
+});
+
+test('the list says where else a session was used from; times of use are no finer than the service tells them', async (t) => {
+  const { profile, page } = await signedIn(t);
+  const hour = Math.floor(Date.now() / 3_600_000) * 3600;
+  await profile.context.route(`${s.authUrl}/api/account/sessions`, async (route) => {
+    const answer = await route.fetch();
+    const [mine] = await answer.json();
+    const other = (id, lastUsedAt, alsoUsedFrom) => ({ ...mine, id, current: false, lastUsedAt, alsoUsedFrom });
+    const robbed = { address: '203.0.113.7', device: 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', at: hour - 3600 };
+    const nasty = { address: '2001:db8::1', device: '<b>curl</b>', at: hour };
+    await route.fulfill({ response: answer, json: [mine, other('1', hour - 3600, robbed), other('2', hour - 86_400, nasty), other('3', hour)] });
+  });
+  await press(page, 'Reload');
+  await page.waitForFunction(() => document.querySelectorAll('#sessions-rows tr').length === 4);
+  const rows = await page.locator('#sessions-rows tr').allInnerTexts();
+  const [mine, robbed, nasty, fresh] = rows;
+  assert.match(robbed, /Also used from 203\.0\.113\.7, Firefox 140 on Linux, about \S.*:00/);
+  assert.match(robbed, /lately/);
+  assert.match(nasty, /Also used from 2001:db8::1, <b>curl<\/b>, about/);
+  assert.doesNotMatch(nasty, /lately|\bnow\b/);
+  for (const row of [mine, fresh]) assert.doesNotMatch(row, /also used/i);
+  assert.match(mine, /\bnow\b/);
+  assert.deepEqual(await axe(page), []);
 });
 
 test('the name changes, and travels in the next token; the e-mail needs the current password', async (t) => {

@@ -1,4 +1,4 @@
-/** Statements 14, 18 and 34, and `act: revoked`: what goes wrong, and who stays signed in. */
+/** Statements 14, 18, 34 and 37, and `act: revoked`: what goes wrong, and who stays signed in. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { expire, expiredAnswer, heard, stage, stored } from './support.js';
@@ -146,4 +146,26 @@ test('34. … and it works offline', async (t) => {
   await profile.context.setOffline(true);
   assert.equal(await tabs[0].evaluate(() => client.logout().then(() => client.session)), null);
   assert.deepEqual((await named(tabs[0], 'signedOut')).map(({ reason }) => reason), ['logout']);
+});
+
+test('37. the deviceToken of a log-in survives log-out and goes with that account’s next log-in only, from whichever tab', async (t) => {
+  const [ada, bob] = [await s.register(), await s.register()];
+  const profile = await s.profile(t);
+  const url = `${s.authUrl}/api/account/login`;
+  const answered = [];
+  // The service's own token where it gives one.
+  await profile.context.route(url, async (route) => {
+    const { deviceToken } = route.request().postDataJSON();
+    const answer = await route.fetch();
+    const { deviceToken: given = `device-${answered.length}`, ...pair } = await answer.json();
+    answered.push({ deviceToken, given });
+    await route.fulfill({ response: answer, json: { ...pair, deviceToken: given } });
+  });
+  const tabs = [await profile.tab(), await profile.tab()];
+  for (const [tab, user] of [[0, ada], [1, ada], [1, bob], [0, ada]]) {
+    await tabs[tab].evaluate((user) => client.login(user), user);
+    await tabs[tab].evaluate(() => client.logout());
+  }
+  const [first, second] = answered.map(({ given }) => given);
+  assert.deepEqual(answered.map(({ deviceToken }) => deviceToken), [undefined, first, undefined, second]);
 });

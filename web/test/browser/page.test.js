@@ -81,7 +81,7 @@ test('a screen reader finds the two buttons, the sentence, the diagram as a list
     /text: number 1\s+- deletion: refresh token [0-9a-f]{4}\s+- text: spent/,
     /works once/,
     /table "Your sessions"/,
-    /columnheader "Rotations"/,
+    /columnheader "Last used"/,
     /button "Revoke the session on Chrome \d+ on Linux, signed in/,
     /timer: /,
   ]) {

@@ -73,7 +73,13 @@ export const stage = async (settings) => {
       return { userName, email, password: PASSWORD };
     },
 
-    /** The service's own list of a user's sessions: the truth about rotations and ends. */
+    /** The service's own count of refreshes with this outcome, since it started. */
+    async counted(outcome) {
+      const text = await (await fetch(`${authUrl}/metrics`)).text();
+      return Number(new RegExp(`^keyturn_refreshes_total\\{outcome="${outcome}"\\} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+    },
+
+    /** The service's own list of a user's sessions: the truth about their ends. */
     async sessions(accessToken) {
       const answer = await fetch(`${authUrl}/api/account/sessions`, { headers: { Authorization: `Bearer ${accessToken}` } });
       return answer.ok ? answer.json() : [];

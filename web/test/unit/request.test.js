@@ -1,7 +1,7 @@
 /** Statements 20–24: what is sent, how often, and to whom. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { API, AUTHORITY, HOME, PATHS, deferred, expired, json, jwt, seconds, world } from './support.js';
+import { API, AUTHORITY, HOME, PATHS, deferred, expired, installPage, json, jwt, seconds, world } from './support.js';
 
 const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i % 256);
 const form = () => {
@@ -214,6 +214,61 @@ test('24. … something that only looks like a request to the token’s origins 
   const client = w.client({ fetch: async (...args) => (given.push(args), json({})) });
   await client.fetch(foreign);
   assert.deepEqual(given, [[foreign, undefined]]);
+});
+
+test('24. … a <base> put into the page gets neither bearer nor log-in, refresh and log-out', async (t) => {
+  for (const base of ['http://evil.test/', 'http://evil.test/api/account/', 'http://user:pass@evil.test/x?y']) {
+    installPage(t, `${AUTHORITY}/app/index.html`, base);
+    for (const options of [{ authority: undefined }, { authority: '' }, { authority: '/' }, { api: '/' }, { api: ['/v1', API] }, { authority: undefined, api: '' }]) {
+      const w = world();
+      const client = w.client(options);
+      await client.login({ email: 'u1', password: 'geheim' });
+      // Where the platform sends a relative address is the platform's matter. The token stays here.
+      w.on.api = () => json({});
+      for (const url of ['x', '/x', '//evil.test/x', '?x', `${base}x`, 'http://evil.test', new URL('http://evil.test/x'), new Request('http://evil.test/x')]) {
+        await client.fetch(url).catch(() => {}); // Node's own Request knows no page: a relative address ends there
+      }
+      assert.equal((await client.fetch(`${AUTHORITY}/own`)).status, 200);
+      assert.ok(w.requests.at(-1).token);
+      await client.refresh();
+      await client.logout();
+      const told = w.requests.filter(({ url, token, body }) => new URL(url).hostname === 'evil.test' && (token || body));
+      assert.deepEqual(told, [], JSON.stringify(options));
+      for (const kind of ['login', 'refresh', 'logout']) assert.deepEqual(w.of(kind).map(({ url }) => url), [AUTHORITY + PATHS[kind]]);
+    }
+  }
+});
+
+test('24. … nor a <base> that comes while the call waits for a refresh', async (t) => {
+  const home = `${AUTHORITY}/app/`;
+  installPage(t, home);
+  const w = world();
+  w.signIn();
+  w.expire();
+  w.on.refresh = (request, usual) => {
+    document.baseURI = 'http://evil.test/';
+    return usual();
+  };
+  assert.equal((await w.client().fetch('x')).status, 200);
+  assert.deepEqual(w.of('api').map(({ url }) => url), [`${home}x`, `${home}x`]);
+});
+
+test('24. … a page’s own <base> moves relative addresses as it does for fetch', async (t) => {
+  installPage(t, `${AUTHORITY}/app/users/7`, `${API}/v1/`);
+  const w = world();
+  w.signIn();
+  assert.equal((await w.client().fetch('../api/home')).status, 200);
+  assert.equal(w.requests[0].url, HOME);
+});
+
+test('24. … options with an origin hold where the page has none (a file, a sandboxed frame)', async (t) => {
+  for (const href of ['file:///app/index.html', 'about:srcdoc']) {
+    installPage(t, href, 'about:blank');
+    const w = world();
+    w.signIn();
+    assert.equal((await w.client().fetch(HOME)).status, 200);
+    await w.client().refresh();
+  }
 });
 
 test('26. refreshBefore > 0 refreshes a token near its end before the call; capped at half its life', async () => {

@@ -200,6 +200,15 @@ export const world = (settings = {}) => {
   return self;
 };
 
+/** A page at this address, with a `<base>` somebody put into it. */
+export const installPage = (t, href, baseURI = href) => {
+  Object.assign(globalThis, { location: { href, origin: new URL(href).origin }, document: { baseURI } });
+  t.after(() => {
+    delete globalThis.location;
+    delete globalThis.document;
+  });
+};
+
 /** What another tab does to the same storage: the write, then the event in this one. */
 export const installWindow = (t) => {
   const target = new EventTarget();
