@@ -61,6 +61,7 @@ mod inside {
     mod revocation;
     mod rotation;
     mod secrets;
+    mod silent_thief;
     mod start;
     mod stopping;
     mod tls;

@@ -1,5 +1,7 @@
 //! What a user does, as methods of [`App`]: `try_…` returns whatever came, the others expect a success.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -41,6 +43,16 @@ impl Pair {
     #[must_use]
     pub fn claims(&self) -> Value {
         payload(&self.access_token)
+    }
+
+    /// The refresh token's generation, from 1: how often the session has turned over, and one.
+    #[must_use]
+    pub fn generation(&self) -> i64 {
+        let bytes = URL_SAFE_NO_PAD
+            .decode(&self.refresh_token)
+            .expect("base64url");
+        let number = bytes.get(20..28).and_then(|part| part.try_into().ok());
+        i64::from_be_bytes(number.expect("a generation"))
     }
 
     /// The session's id.

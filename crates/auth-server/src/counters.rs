@@ -93,6 +93,8 @@ pub enum Exchange {
     Rotated,
     /// Answered again, within the grace time or once more.
     Retry,
+    /// The same, to another network or user agent than the rotation's.
+    RetryElsewhere,
     /// Answered again after the grace time.
     LateRetry,
     /// The row caught up with a newer token.
@@ -104,6 +106,7 @@ impl Exchange {
         match self {
             Self::Rotated => "rotated",
             Self::Retry => "retry",
+            Self::RetryElsewhere => "retry_elsewhere",
             Self::LateRetry => "late_retry",
             Self::Behind => "row_behind",
         }

@@ -122,8 +122,29 @@ pub struct Session {
     pub ended: Option<(i64, EndReason)>,
     /// The user agent at log-in.
     pub device: String,
-    /// The address of the last refresh or log-in.
+    /// The address of the last rotation or log-in.
     pub address: String,
+    /// The user agent of the last rotation or log-in; `None` if the version before wrote the row.
+    pub agent: Option<String>,
+    /// Unix seconds of the last use that the user's list may show while `rotated_at` is too fresh for it.
+    pub seen_at: i64,
+    /// The address of that use.
+    pub seen_address: String,
+    /// The last retry that came from elsewhere, if there was one.
+    pub sighting: Option<Sighting>,
+}
+
+/// A retry that came from another network or another user agent than the rotation that it asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// The generation that was handed out again.
+    pub generation: i64,
+    /// Unix seconds.
+    pub at: i64,
+    /// The client's address.
+    pub address: String,
+    /// Its user agent.
+    pub device: String,
 }
 
 /// What happened to a session or an account: the audit trail's `event`.
@@ -137,6 +158,8 @@ pub enum Event {
     SessionEnded,
     /// The current token was handed out again after the grace time.
     LateRetry,
+    /// The current token was handed out again to another network or another user agent; the detail says which.
+    RetryElsewhere,
     /// A genuine token newer than the row: the database was restored or failed over.
     RowBehind,
     /// The password was changed.
@@ -164,6 +187,7 @@ impl Event {
             Self::LoggedIn => "logged_in",
             Self::SessionEnded => "session_ended",
             Self::LateRetry => "late_retry",
+            Self::RetryElsewhere => "retry_elsewhere",
             Self::RowBehind => "row_behind",
             Self::PasswordChanged => "password_changed",
             Self::AccountChanged => "account_changed",

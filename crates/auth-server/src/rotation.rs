@@ -2,6 +2,10 @@
 //!
 //! Pure: a row, a generation, a time. The database acts on the judgement only if the row is still as judged.
 
+use std::net::IpAddr;
+
+use shared::client_address::network;
+
 use crate::model::{EndReason, Session};
 
 /// The settings that the judgement needs; all in seconds or counts.
@@ -56,14 +60,41 @@ pub fn over(row: &Session, now: i64) -> Option<Over> {
     }
 }
 
+/// Was the row rotated so short a while ago that the token before is simply answered again?
+#[must_use]
+pub fn in_grace(row: &Session, now: i64, rules: RotationRules) -> bool {
+    // A rotation in the future is another replica's clock running ahead: it counts as now.
+    now.saturating_sub(row.rotated_at).max(0) < rules.grace
+}
+
+/// Where a retry comes from that does not come from where the rotation came from, as far as can be told:
+/// from another network, another user agent, or both. It may be a copy of the pair; it may as well be an
+/// honest client with two ways out.
+#[must_use]
+pub fn elsewhere(row: &Session, address: &str, agent: &str) -> Option<&'static str> {
+    let other_agent = row.agent.as_deref().is_some_and(|known| known != agent);
+    match (same_network(&row.address, address), other_agent) {
+        (true, false) => None,
+        (true, true) => Some("another user agent"),
+        (false, false) => Some("another network"),
+        (false, true) => Some("another network and user agent"),
+    }
+}
+
+fn same_network(one: &str, other: &str) -> bool {
+    match (one.parse::<IpAddr>(), other.parse::<IpAddr>()) {
+        (Ok(one), Ok(other)) => network(one) == network(other),
+        _ => one == other,
+    }
+}
+
 /// Judges generation `presented` of a genuine token against its session's row.
 #[must_use]
 pub fn judge(row: &Session, presented: i64, now: i64, rules: RotationRules) -> Judgement {
     if let Some(over) = over(row, now) {
         return Judgement::Over(over);
     }
-    // A rotation in the future is another replica's clock running ahead: it counts as now.
-    let in_grace = now.saturating_sub(row.rotated_at).max(0) < rules.grace;
+    let in_grace = in_grace(row, now, rules);
     match row.generation.saturating_sub(presented) {
         0 => Judgement::Current,
         ..0 => Judgement::Behind,
@@ -100,7 +131,56 @@ mod tests {
             late_streak: 0,
             ended: None,
             device: String::new(),
-            address: String::new(),
+            address: "203.0.113.7".into(),
+            agent: Some("Firefox".into()),
+            seen_at: 0,
+            seen_address: String::new(),
+            sighting: None,
+        }
+    }
+
+    #[test]
+    fn elsewhere_is_another_network_or_another_user_agent() {
+        let v6 = |address: &str| Session {
+            address: address.into(),
+            ..row()
+        };
+        let unknown = Session {
+            agent: None,
+            ..row()
+        };
+        for (row, address, agent, expected) in [
+            (row(), "203.0.113.7", "Firefox", None),
+            (row(), "203.0.113.8", "Firefox", Some("another network")),
+            (row(), "203.0.113.7", "curl", Some("another user agent")),
+            (row(), "203.0.113.7", "", Some("another user agent")),
+            (
+                row(),
+                "2001:db8::1",
+                "curl",
+                Some("another network and user agent"),
+            ),
+            // A household has a whole /64.
+            (v6("2001:db8:1:2::3"), "2001:db8:1:2:f::9", "Firefox", None),
+            (
+                v6("2001:db8:1:2::3"),
+                "2001:db8:1:3::3",
+                "Firefox",
+                Some("another network"),
+            ),
+            // Without an address (a socket that has none), the words are compared.
+            (v6(""), "", "Firefox", None),
+            (v6(""), "203.0.113.7", "Firefox", Some("another network")),
+            // The version before did not note the user agent.
+            (unknown.clone(), "203.0.113.7", "curl", None),
+            (unknown, "203.0.113.9", "curl", Some("another network")),
+        ] {
+            assert_eq!(
+                elsewhere(&row, address, agent),
+                expected,
+                "{} and {address}, {agent:?}",
+                row.address
+            );
         }
     }
 

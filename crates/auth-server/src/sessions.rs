@@ -4,6 +4,7 @@
 //! replicas or a killed process can never leave two live successors of one refresh token.
 
 mod end;
+mod listing;
 mod refresh;
 mod start;
 
@@ -15,13 +16,14 @@ use shared::token::{Signer, Validator};
 use uuid::Uuid;
 
 pub use end::end_all;
+pub use listing::Listed;
 
 use crate::counters::Counters;
 use crate::db::{Db, SessionWithAccount};
 use crate::endings::Endings;
 use crate::error::Error;
 use crate::mac_keys::MacKeyFile;
-use crate::model::{Account, Caller, Session};
+use crate::model::{Account, Caller};
 use crate::refresh_token::RefreshToken;
 use crate::settings::LifetimeSettings;
 
@@ -37,7 +39,7 @@ pub struct Pair {
     pub refresh_token: String,
     /// Seconds until the access token is over, without skew.
     pub expires_in: i64,
-    /// Seconds until the session is over unless refreshed.
+    /// Seconds until the session is over unless refreshed; see [`listing`] for how much it tells.
     pub refresh_expires_in: i64,
 }
 
@@ -75,14 +77,6 @@ impl Sessions {
         }
     }
 
-    /// The live sessions of a user, newest first.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn list(&self, user: Uuid, now: i64) -> Result<Vec<Session>, Error> {
-        Ok(self.db.read(move |tx| tx.list_sessions(user, now)).await?)
-    }
-
     /// A session and its user.
     ///
     /// # Errors
@@ -112,7 +106,7 @@ impl Sessions {
         &self,
         account: &Account,
         token: &RefreshToken,
-        idle_until: i64,
+        refresh_expires_in: i64,
         now: i64,
     ) -> Result<Pair, Error> {
         let exp = now
@@ -136,7 +130,7 @@ impl Sessions {
             access_token,
             refresh_token: token.encode(&self.mac_keys.ring())?,
             expires_in: exp.saturating_sub(now),
-            refresh_expires_in: idle_until.min(token.absolute_until).saturating_sub(now),
+            refresh_expires_in,
         })
     }
 }

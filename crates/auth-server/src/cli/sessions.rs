@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRecord, AuditRow, Db, SessionWithAccount};
-use crate::model::{Caller, EndReason, Event, Session};
+use crate::model::{Caller, EndReason, Event, Session, Sighting};
 use crate::rotation::{Over, over};
 use crate::sessions::{deadline, end_all};
 use crate::settings::Settings;
@@ -51,13 +51,17 @@ async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
     let (user, now) = (find(db, user).await?.account.id, clock::now());
     for session in db.read(move |tx| tx.list_sessions(user, now)).await? {
         println!(
-            "{}\tsince {}\tlast used {}\t{} rotations\t{}\t{}",
+            "{}\tsince {}\tlast used {}\t{} rotations\t{}\t{}{}",
             session.id,
             time(session.created_at),
             time(session.rotated_at),
             session.generation - 1,
             session.address,
-            session.device
+            session.device,
+            session.sighting.map_or_else(String::new, |seen| format!(
+                "\talso used from {}",
+                place(&seen)
+            ))
         );
     }
     Ok(())
@@ -124,6 +128,13 @@ async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
             time(session.rotated_at)
         );
         println!("  {}", state(session, clock::now()));
+        if let Some(seen) = &session.sighting {
+            println!(
+                "  also used from {}, the last time {}",
+                place(seen),
+                time(seen.at)
+            );
+        }
     } else {
         println!("  its row is gone; this is what the audit trail has:");
     }
@@ -131,6 +142,10 @@ async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
         println!("  {}  {}", time(record.at), sentence(record));
     }
     Ok(())
+}
+
+fn place(seen: &Sighting) -> String {
+    format!("{} ({})", seen.address, seen.device)
 }
 
 fn state(session: &Session, now: i64) -> String {
@@ -183,6 +198,9 @@ fn sentence(record: &AuditRow) -> String {
         "session_ended" => format!("ended{generation}: {}", why(detail)),
         "late_retry" => format!(
             "its current refresh token was handed out again after the grace time{generation}: an answer was lost, or two share the session"
+        ),
+        "retry_elsewhere" => format!(
+            "its current refresh token was handed out again to {detail}{generation}: a copy of the pair, or a client with two ways out"
         ),
         "row_behind" => format!(
             "a genuine refresh token was newer than the database{generation}: it was restored or failed over"

@@ -60,6 +60,13 @@ struct Session {
     end_reason: Option<String>,
     device: String,
     address: String,
+    agent: Option<String>,
+    seen_at: i64,
+    seen_address: String,
+    sighting_generation: i64,
+    sighting_at: i64,
+    sighting_address: String,
+    sighting_device: String,
 }
 
 #[derive(Queryable, Insertable)]

@@ -118,13 +118,20 @@ impl Tx<'_> {
         rows.iter().map(|row| uuid(&row.id)).collect()
     }
 
-    /// Takes device and address out of a user's sessions: they stay only to be refused.
+    /// Takes devices and addresses out of a user's sessions: they stay only to be refused.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn strip_sessions_of(&mut self, user: Uuid) -> Result<(), DbError> {
         diesel::update(sessions::table.filter(sessions::user_id.eq(user.to_string())))
-            .set((sessions::device.eq(""), sessions::address.eq("")))
+            .set((
+                sessions::device.eq(""),
+                sessions::address.eq(""),
+                sessions::agent.eq(None::<String>),
+                sessions::seen_address.eq(""),
+                sessions::sighting_address.eq(""),
+                sessions::sighting_device.eq(""),
+            ))
             .execute(self.0)?;
         Ok(())
     }

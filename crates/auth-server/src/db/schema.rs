@@ -31,6 +31,13 @@ diesel::table! {
         end_reason -> Nullable<Text>,
         device -> Text,
         address -> Text,
+        agent -> Nullable<Text>,
+        seen_at -> BigInt,
+        seen_address -> Text,
+        sighting_generation -> BigInt,
+        sighting_at -> BigInt,
+        sighting_address -> Text,
+        sighting_device -> Text,
     }
 }
 

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 
 use super::DbError;
 use super::users::uuid;
-use crate::model::{EndReason, Session};
+use crate::model::{EndReason, Session, Sighting};
 use crate::refresh_token::Nonce;
 
 #[derive(Queryable)]
@@ -25,6 +25,13 @@ pub(super) struct SessionRow {
     end_reason: Option<String>,
     device: String,
     address: String,
+    agent: Option<String>,
+    seen_at: i64,
+    seen_address: String,
+    sighting_generation: i64,
+    sighting_at: i64,
+    sighting_address: String,
+    sighting_device: String,
 }
 
 impl TryFrom<SessionRow> for Session {
@@ -50,6 +57,15 @@ impl TryFrom<SessionRow> for Session {
             }),
             device: row.device,
             address: row.address,
+            agent: row.agent,
+            seen_at: row.seen_at,
+            seen_address: row.seen_address,
+            sighting: (row.sighting_generation > 0).then_some(Sighting {
+                generation: row.sighting_generation,
+                at: row.sighting_at,
+                address: row.sighting_address,
+                device: row.sighting_device,
+            }),
         })
     }
 }

@@ -8,7 +8,7 @@ use super::schema::{sessions, users};
 use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
 use super::{DbError, Tx};
-use crate::model::{Account, Session};
+use crate::model::{Account, Session, Sighting};
 use crate::refresh_token::RefreshToken;
 
 /// A session to insert.
@@ -41,15 +41,19 @@ pub struct Rotation {
     pub idle_until: i64,
     /// Client address.
     pub address: String,
+    /// User agent.
+    pub agent: String,
+    /// Unix second from which on uses are too fresh for the user's list; one before it is kept for that.
+    pub shown_from: i64,
 }
 
-/// What a rotation found and made.
+/// What a rotation found.
 #[derive(Clone)]
 pub struct Rotated {
     /// The user as of now: tokens carry today's name, e-mail and roles.
     pub account: Account,
     /// Unix seconds.
-    pub idle_until: i64,
+    pub absolute_until: i64,
 }
 
 /// A session with its user, who is `None` once deleted.
@@ -66,7 +70,7 @@ struct RotatedRow {
     #[diesel(sql_type = Text)]
     user_id: String,
     #[diesel(sql_type = BigInt)]
-    idle_until: i64,
+    absolute_until: i64,
     #[diesel(sql_type = Text)]
     user_name: String,
     #[diesel(sql_type = Text)]
@@ -95,6 +99,9 @@ impl Tx<'_> {
                 sessions::late_streak.eq(0),
                 sessions::device.eq(&new.device),
                 sessions::address.eq(&new.address),
+                sessions::agent.eq(Some(&new.device)),
+                sessions::seen_at.eq(new.created_at),
+                sessions::seen_address.eq(&new.address),
             ))
             .execute(self.0)?;
         Ok(())
@@ -110,10 +117,12 @@ impl Tx<'_> {
             "UPDATE sessions SET generation = generation + 1, rotated_at = $1, \
                idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, \
                late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END, \
-               address = $4 \
-             WHERE id = $5 AND generation = $6 AND user_id = $7 AND nonce = $8 \
-               AND ended_at IS NULL AND idle_until > $9 AND absolute_until > $10 \
-             RETURNING user_id, idle_until, \
+               seen_at = CASE WHEN rotated_at < $4 THEN rotated_at ELSE seen_at END, \
+               seen_address = CASE WHEN rotated_at < $5 THEN address ELSE seen_address END, \
+               address = $6, agent = $7 \
+             WHERE id = $8 AND generation = $9 AND user_id = $10 AND nonce = $11 \
+               AND ended_at IS NULL AND idle_until > $12 AND absolute_until > $13 \
+             RETURNING user_id, absolute_until, \
                (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
                (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
                (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles",
@@ -135,10 +144,13 @@ impl Tx<'_> {
         let sql = format!(
             "UPDATE sessions SET generation = {next}, rotated_at = $1, \
                idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, \
-               late_generation = 0, late_streak = 0, address = $4 \
-             WHERE id = $5 AND generation = $6 AND user_id = $7 AND nonce = $8 \
-               AND ended_at IS NULL AND idle_until > $9 AND absolute_until > $10 \
-             RETURNING user_id, idle_until, \
+               late_generation = 0, late_streak = 0, \
+               seen_at = CASE WHEN rotated_at < $4 THEN rotated_at ELSE seen_at END, \
+               seen_address = CASE WHEN rotated_at < $5 THEN address ELSE seen_address END, \
+               address = $6, agent = $7 \
+             WHERE id = $8 AND generation = $9 AND user_id = $10 AND nonce = $11 \
+               AND ended_at IS NULL AND idle_until > $12 AND absolute_until > $13 \
+             RETURNING user_id, absolute_until, \
                (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
                (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
                (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles",
@@ -158,7 +170,10 @@ impl Tx<'_> {
             .bind::<BigInt, _>(rotation.now)
             .bind::<BigInt, _>(rotation.idle_until)
             .bind::<BigInt, _>(rotation.idle_until)
+            .bind::<BigInt, _>(rotation.shown_from)
+            .bind::<BigInt, _>(rotation.shown_from)
             .bind::<Text, _>(&rotation.address)
+            .bind::<Text, _>(&rotation.agent)
             .bind::<Text, _>(rotation.presented.session.to_string())
             .bind::<BigInt, _>(found)
             .bind::<Text, _>(rotation.user.to_string())
@@ -170,7 +185,7 @@ impl Tx<'_> {
         row.map(|row| {
             Ok(Rotated {
                 account: account(&row.user_id, row.user_name, row.email, &row.roles)?,
-                idle_until: row.idle_until,
+                absolute_until: row.absolute_until,
             })
         })
         .transpose()
@@ -193,6 +208,29 @@ impl Tx<'_> {
         .set((
             sessions::late_generation.eq(session.generation),
             sessions::late_streak.eq(sessions::late_streak + 1),
+        ))
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Notes that the row's current generation was handed out again to somebody elsewhere, if that is not
+    /// noted yet; `false` if it is, or the row moved on.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn mark_elsewhere(&mut self, session: Uuid, seen: &Sighting) -> Result<bool, DbError> {
+        let hit = diesel::update(
+            sessions::table
+                .filter(sessions::id.eq(session.to_string()))
+                .filter(sessions::generation.eq(seen.generation))
+                .filter(sessions::sighting_generation.ne(seen.generation))
+                .filter(sessions::ended_at.is_null()),
+        )
+        .set((
+            sessions::sighting_generation.eq(seen.generation),
+            sessions::sighting_at.eq(seen.at),
+            sessions::sighting_address.eq(&seen.address),
+            sessions::sighting_device.eq(&seen.device),
         ))
         .execute(self.0)?;
         Ok(hit == 1)

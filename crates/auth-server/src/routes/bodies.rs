@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::{Account, Session};
-use crate::sessions::Pair;
+use crate::model::Account;
+use crate::sessions::{Listed, Pair};
 
 // Bodies with secrets have no Debug.
 
@@ -101,24 +101,35 @@ pub(super) struct SessionBody {
     address: String,
     created_at: i64,
     last_used_at: i64,
-    rotations: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    also_used_from: Option<SightingBody>,
     idle_expires_at: i64,
     absolute_expires_at: i64,
 }
 
+#[derive(Serialize)]
+pub(super) struct SightingBody {
+    address: String,
+    device: String,
+    at: i64,
+}
+
 impl SessionBody {
-    pub(super) fn new(session: Session, current: Uuid) -> Self {
+    pub(super) fn new(session: Listed, current: Uuid) -> Self {
         Self {
             id: session.id,
             current: session.id == current,
             device: session.device,
             address: session.address,
             created_at: session.created_at,
-            // To the minute: enough to recognise a session, too coarse to watch somebody.
-            last_used_at: session.rotated_at - session.rotated_at.rem_euclid(60),
-            rotations: session.generation.saturating_sub(1),
-            idle_expires_at: session.idle_until.min(session.absolute_until),
-            absolute_expires_at: session.absolute_until,
+            last_used_at: session.last_used_at,
+            also_used_from: session.also_used_from.map(|seen| SightingBody {
+                address: seen.address,
+                device: seen.device,
+                at: seen.at,
+            }),
+            idle_expires_at: session.idle_expires_at,
+            absolute_expires_at: session.absolute_expires_at,
         }
     }
 }

@@ -1,13 +1,14 @@
 //! How a session turns over: the table of rotation rules, acted upon.
 
 use super::end::end_all;
+use super::listing::{expires_in, expires_in_late};
 use super::{Pair, Sessions, deadline, seconds};
 use crate::counters::Exchange;
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
 use crate::error::Error;
-use crate::model::{Caller, EndReason, Event, Session};
+use crate::model::{Caller, EndReason, Event, Session, Sighting};
 use crate::refresh_token::RefreshToken;
-use crate::rotation::{Judgement, Over, RotationRules, judge};
+use crate::rotation::{Judgement, Over, RotationRules, elsewhere, in_grace, judge};
 use crate::settings::ReusePolicy;
 
 /// Each further try means that another request changed the row between two statements of this one.
@@ -45,10 +46,10 @@ impl Sessions {
             presented,
             user,
             now: caller.now,
-            idle_until: caller
-                .now
-                .saturating_add(seconds(self.lifetimes.refresh_idle_ttl)),
+            idle_until: caller.now.saturating_add(self.idle_lifetime()),
             address: caller.address.clone(),
+            agent: caller.user_agent.clone(),
+            shown_from: self.shown_from(caller.now),
         };
         for _ in 0..TRIES {
             let unit = rotation.clone();
@@ -85,9 +86,11 @@ impl Sessions {
             grace: seconds(self.lifetimes.refresh_grace),
             late_retries: i64::from(self.lifetimes.refresh_late_retries),
         };
+        let elsewhere = elsewhere(&session, &caller.address, &caller.user_agent);
         let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
             Judgement::Over(over) => return Err(Error::SessionOver(over)),
             Judgement::Superseded => return Err(Error::Superseded),
+            Judgement::Retry if elsewhere.is_some() => Exchange::RetryElsewhere,
             Judgement::Retry => Exchange::Retry,
             Judgement::LateRetry if self.count_late(&session, caller).await? => Exchange::LateRetry,
             // The row moved on between the two statements.
@@ -108,9 +111,46 @@ impl Sessions {
         let Some(account) = account else {
             return Ok(None);
         };
+        if let Some(whence) = elsewhere {
+            self.note_elsewhere(&session, whence, caller).await?;
+        }
         let current = rotation.presented.at_generation(session.generation);
-        let pair = self.pair(&account, &current, session.idle_until, rotation.now)?;
+        let (idle, now) = (self.idle_lifetime(), rotation.now);
+        let expires_in = if in_grace(&session, now, rules) {
+            expires_in(idle, session.absolute_until, now)
+        } else {
+            expires_in_late(&session, idle, now)
+        };
+        let pair = self.pair(&account, &current, expires_in, now)?;
         Ok(Some((pair, how)))
+    }
+
+    /// Notes, once for a generation, that it was handed out again to somebody elsewhere. Before the answer: what
+    /// cannot be noted is not handed out. The answer itself is that of any retry.
+    async fn note_elsewhere(
+        &self,
+        session: &Session,
+        whence: &'static str,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let seen = Sighting {
+            generation: session.generation,
+            at: caller.now,
+            address: caller.address.clone(),
+            device: caller.user_agent.clone(),
+        };
+        if session.sighting.as_ref().map(|last| last.generation) == Some(seen.generation) {
+            return Ok(());
+        }
+        let (id, unit_caller) = (session.id, caller.clone());
+        let record = record(Event::RetryElsewhere, session).detail(whence);
+        let noted = self.db.write(deadline(caller), move |tx| {
+            if tx.mark_elsewhere(id, &seen)? {
+                tx.audit(&unit_caller, &record)?;
+            }
+            Ok(())
+        });
+        Ok(noted.await?)
     }
 
     async fn count_late(&self, session: &Session, caller: &Caller) -> Result<bool, Error> {
@@ -196,7 +236,8 @@ impl Sessions {
         let next = rotation
             .presented
             .at_generation(rotation.presented.generation.saturating_add(1));
-        self.pair(&rotated.account, &next, rotated.idle_until, rotation.now)
+        let expires_in = expires_in(self.idle_lifetime(), rotated.absolute_until, rotation.now);
+        self.pair(&rotated.account, &next, expires_in, rotation.now)
     }
 }
 

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::end::{audit_endings, end_all};
+use super::listing::expires_in;
 use super::{Pair, Sessions, deadline, seconds};
 use crate::db::{AuditRecord, DbError, NewSession, Tx};
 use crate::error::Error;
@@ -77,7 +78,7 @@ impl Sessions {
         };
         self.announce(&ended, EndReason::Limit, caller);
         self.sweep(caller);
-        self.pair(&account, &new.token, new.idle_until, caller.now)
+        self.first_pair(&account, &new.token, caller.now)
     }
 
     /// Changes the password: every session of the account ends, and the answer belongs to a new one.
@@ -112,7 +113,12 @@ impl Sessions {
             .await?
             .ok_or(Error::InvalidCredentials)?;
         self.announce(&ended, EndReason::Password, caller);
-        self.pair(&account, &new.token, new.idle_until, caller.now)
+        self.first_pair(&account, &new.token, caller.now)
+    }
+
+    fn first_pair(&self, account: &Account, token: &RefreshToken, now: i64) -> Result<Pair, Error> {
+        let expires_in = expires_in(self.idle_lifetime(), token.absolute_until, now);
+        self.pair(account, token, expires_in, now)
     }
 
     fn new_session(&self, account: &Account, caller: &Caller) -> Result<NewSession, Error> {
@@ -123,9 +129,7 @@ impl Sessions {
         let absolute_until = caller
             .now
             .saturating_add(seconds(self.lifetimes.refresh_absolute_ttl));
-        let idle_until = caller
-            .now
-            .saturating_add(seconds(self.lifetimes.refresh_idle_ttl));
+        let idle_until = caller.now.saturating_add(self.idle_lifetime());
         Ok(NewSession {
             token: RefreshToken {
                 key_id: key.id(),
