@@ -41,6 +41,7 @@ mod inside {
     mod doctor;
     mod dotnet;
     mod empty_variables;
+    mod endings;
     mod expiry;
     mod feed;
     mod fleet;

@@ -70,12 +70,10 @@ impl ClockCheck {
     }
 
     async fn compare(&self) {
-        match self.measure().await {
+        match ahead(&self.db, clock::now).await {
             Ok(ahead) => {
-                if ahead.abs() > WARN {
-                    log::warn!(
-                        "the database's clock is {ahead} s ahead of this machine's: run a time service on both"
-                    );
+                if let Some(said) = said(ahead) {
+                    log::warn!("{said}");
                 }
                 self.ahead.store(ahead, Ordering::Relaxed);
                 self.gauge.set(ahead);
@@ -84,26 +82,51 @@ impl ClockCheck {
             Err(error) => log::debug!("clocks not compared: {error}"),
         }
     }
+}
 
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "the method itself is not general enough over the lifetime of a Tx"
-    )]
-    async fn measure(&self) -> Result<i64, DbError> {
-        let before = clock::now();
-        let theirs = self.db.read(|tx| tx.clock()).await?;
-        Ok(apart(before, theirs, clock::now()))
-    }
+/// Seconds that the database's clock is ahead of this machine's `clock`.
+///
+/// # Errors
+/// The database's.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method itself is not general enough over the lifetime of a Tx"
+)]
+pub async fn ahead(db: &Db, clock: fn() -> i64) -> Result<i64, DbError> {
+    let before = clock();
+    let theirs = db.read(|tx| tx.clock()).await?;
+    Ok(apart(before, theirs, clock()))
+}
+
+/// What an operator reads where the database's clock is so many seconds ahead, unless that is not worth a word.
+#[must_use]
+pub fn said(ahead: i64) -> Option<String> {
+    let direction = if ahead > 0 { "behind" } else { "ahead of" };
+    (ahead.abs() > WARN).then(|| {
+        format!(
+            "this machine's clock is {} s {direction} the database's, by which sessions end: \
+             run a time service on both",
+            ahead.abs()
+        )
+    })
 }
 
 /// How far `theirs`, read between `before` and `after`, is out of that span: a slow answer is no difference.
-fn apart(before: i64, theirs: i64, after: i64) -> i64 {
+pub(crate) fn apart(before: i64, theirs: i64, after: i64) -> i64 {
     theirs.saturating_sub(theirs.clamp(before, after.max(before)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_difference_of_clocks_is_told_with_its_direction() {
+        assert_eq!(said(0), None);
+        assert_eq!(said(-2), None);
+        assert!(said(75).is_some_and(|said| said.contains("75 s behind the database's")));
+        assert!(said(-75).is_some_and(|said| said.contains("75 s ahead of the database's")));
+    }
 
     #[test]
     fn a_slow_answer_is_no_difference_of_clocks() {

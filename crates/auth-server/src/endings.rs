@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::db::Ending;
+
 /// Seconds that the clock of another replica may be ahead.
 const AHEAD: i64 = 60;
 
@@ -71,21 +73,15 @@ impl Endings {
     }
 
     /// Makes endings known; what is known already is passed over.
-    pub fn publish(&self, sessions: &[Uuid], ended_at: i64) {
-        let until = ended_at.saturating_add(self.in_force);
-        self.publish_all(sessions.iter().map(|session| Revocation {
-            session: *session,
-            until,
-        }));
-    }
-
-    /// Makes endings of various times known.
-    pub fn publish_all(&self, revocations: impl IntoIterator<Item = Revocation>) {
+    pub fn publish(&self, ended: &[Ending]) {
         let mut state = self.lock();
         let before = state.last;
-        for revocation in revocations {
-            if state.known.insert(revocation.session) {
-                state.entries.push_back(revocation);
+        for ending in ended {
+            if state.known.insert(ending.session) {
+                state.entries.push_back(Revocation {
+                    session: ending.session,
+                    until: ending.ended_at.saturating_add(self.in_force),
+                });
                 state.last += 1;
             }
         }
@@ -184,6 +180,14 @@ mod tests {
         Uuid::from_u128(n)
     }
 
+    fn at(ended_at: i64, sessions: &[Uuid]) -> Vec<Ending> {
+        let ending = |session: &Uuid| Ending {
+            session: *session,
+            ended_at,
+        };
+        sessions.iter().map(ending).collect()
+    }
+
     fn sessions(news: &News) -> Vec<Uuid> {
         news.entries.iter().map(|e| e.session).collect()
     }
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn a_first_question_gets_everything_and_the_next_only_what_is_new() {
         let endings = Endings::new(100);
-        endings.publish(&[id(1), id(2)], 1000);
+        endings.publish(&at(1000, &[id(1), id(2)]));
         let first = endings.since(None);
         assert!(first.full);
         assert_eq!(
@@ -201,7 +205,7 @@ mod tests {
                 until: 1100
             })
         );
-        endings.publish(&[id(2), id(3)], 1001);
+        endings.publish(&at(1001, &[id(2), id(3)]));
         let next = endings.since(Some(&first.cursor));
         assert!(!next.full);
         assert_eq!(sessions(&next), [id(3)]);
@@ -211,7 +215,7 @@ mod tests {
     #[test]
     fn an_unknown_cursor_gets_everything() {
         let (one, other) = (Endings::new(100), Endings::new(100));
-        one.publish(&[id(1)], 0);
+        one.publish(&at(0, &[id(1)]));
         for cursor in [
             other.since(None).cursor.as_str(),
             "",
@@ -227,21 +231,21 @@ mod tests {
     #[test]
     fn what_is_no_longer_in_force_is_forgotten_and_cursors_stay_right() {
         let endings = Endings::new(100);
-        endings.publish(&[id(1)], 0);
+        endings.publish(&at(0, &[id(1)]));
         let early = endings.since(None).cursor;
-        endings.publish(&[id(2)], 50);
+        endings.publish(&at(50, &[id(2)]));
         endings.forget(101);
         assert_eq!(endings.len(), 1);
         assert_eq!(sessions(&endings.since(Some(&early))), [id(2)]);
-        endings.publish(&[id(3)], 60);
+        endings.publish(&at(60, &[id(3)]));
         assert_eq!(sessions(&endings.since(Some(&early))), [id(2), id(3)]);
     }
 
     #[test]
     fn an_ending_from_the_future_does_not_keep_all_others() {
         let endings = Endings::new(100);
-        endings.publish(&[id(1), id(2)], 1_000_000);
-        endings.publish(&[id(3)], 1000);
+        endings.publish(&at(1_000_000, &[id(1), id(2)]));
+        endings.publish(&at(1000, &[id(3)]));
         endings.forget(1000);
         assert_eq!(endings.len(), 3);
         endings.forget(1000 + 100 + AHEAD + 1);
@@ -257,7 +261,7 @@ mod tests {
             tokio::spawn(async move { endings.wait(Some(&cursor)).await })
         };
         tokio::task::yield_now().await;
-        endings.publish(&[id(1)], 0);
+        endings.publish(&at(0, &[id(1)]));
         waiting.await.unwrap();
         endings.wait(Some(&cursor)).await; // news already: returns at once
         endings.wait(None).await;

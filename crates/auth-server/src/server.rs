@@ -188,7 +188,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         .map_err(StartError::of)?;
     let in_force = settings.lifetimes.revocation_in_force(policy.skew);
     let endings = Endings::new(in_force);
-    let feed = RevocationFeed::start(db.clone(), endings.clone())
+    let feed = RevocationFeed::start(db.clone(), endings.clone(), clock::now)
         .await
         .map_err(StartError::of)?;
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));

@@ -15,7 +15,7 @@ use shared::claims::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
 
-pub use end::end_all;
+pub use end::{end_all, end_one};
 pub use listing::Listed;
 
 use crate::counters::Counters;

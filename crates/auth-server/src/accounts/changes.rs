@@ -112,7 +112,7 @@ impl Accounts {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.endings.publish(&ended, caller.now);
+        self.endings.publish(&ended);
         Ok(true)
     }
 
@@ -225,7 +225,7 @@ impl Accounts {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.endings.publish(&ended, caller.now);
+        self.endings.publish(&ended);
         Ok(true)
     }
 }

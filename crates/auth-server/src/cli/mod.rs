@@ -14,7 +14,9 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use shared::clock;
 
+use crate::clock_check;
 use crate::db::Db;
 use crate::server::Server;
 use crate::settings::Settings;
@@ -119,7 +121,14 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
     let url = settings.store.database_url.clone();
     let opened = tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO)).await?;
-    opened.map_err(|e| CommandError(format!("DATABASE_URL: {e}")))
+    let db = opened.map_err(|e| CommandError(format!("DATABASE_URL: {e}")))?;
+    // What else a database that does not answer means, the command itself says.
+    if let Ok(ahead) = clock_check::ahead(&db, clock::now).await
+        && let Some(said) = clock_check::said(ahead)
+    {
+        eprintln!("auth-server: {said}");
+    }
+    Ok(db)
 }
 
 /// A time as operators read it.

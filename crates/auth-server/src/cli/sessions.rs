@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::users::find;
 use super::{CommandError, open, time};
-use crate::db::{AuditRecord, AuditRow, Db, SessionWithAccount};
-use crate::model::{Caller, EndReason, Event, Session, Sighting};
+use crate::db::{AuditRow, Db, SessionWithAccount};
+use crate::model::{Caller, EndReason, Session, Sighting};
 use crate::rotation::{Over, over};
-use crate::sessions::{deadline, end_all};
+use crate::sessions::{deadline, end_all, end_one};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -71,21 +71,11 @@ async fn revoke(db: &Db, id: Uuid) -> Result<(), CommandError> {
     let caller = Caller::cli();
     let ended = db.write(deadline(&caller), move |tx| {
         let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else {
-            return Ok(false);
+            return Ok(None);
         };
-        let hit = tx.end_session_of(user, id, EndReason::Admin, caller.now)?;
-        if hit {
-            let reason = EndReason::Admin.as_str();
-            tx.audit(
-                &caller,
-                &AuditRecord::of(Event::SessionEnded, user)
-                    .session(id)
-                    .detail(reason),
-            )?;
-        }
-        Ok(hit)
+        end_one(tx, &caller, user, id, EndReason::Admin)
     });
-    if ended.await? {
+    if ended.await?.is_some() {
         println!("ended");
         Ok(())
     } else {

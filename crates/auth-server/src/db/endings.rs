@@ -6,38 +6,52 @@ use uuid::Uuid;
 
 use super::schema::sessions;
 use super::users::uuid;
-use super::{DbError, Tx};
+use super::{DbError, Ending, Tx};
 use crate::model::{EndReason, Session};
 
 #[derive(QueryableByName)]
-struct IdRow {
+struct EndedRow {
     #[diesel(sql_type = Text)]
     id: String,
+    #[diesel(sql_type = BigInt)]
+    ended_at: i64,
 }
 
-/// Seconds by which two requests may differ about the time: what one waits for the database, and what the
-/// clocks of replicas are apart.
-const CLOCKS: i64 = 60;
+fn endings(rows: &[EndedRow]) -> Result<Vec<Ending>, DbError> {
+    rows.iter()
+        .map(|row| {
+            Ok(Ending {
+                session: uuid(&row.id)?,
+                ended_at: row.ended_at,
+            })
+        })
+        .collect()
+}
 
+/// Every ending takes the database's clock: the feed asks for what ended since its last look, by that clock,
+/// and must not miss what a machine wrote whose own clock is wrong.
+///
+/// None of them asks whether a session is over already. That depends on whose clock one asks, and its last access
+/// token may be accepted for longer than it lived.
 impl Tx<'_> {
     /// Ends a session for reuse, if nothing moved since it was read.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn end_reused_session(&mut self, session: &Session, now: i64) -> Result<bool, DbError> {
-        let hit = diesel::update(
-            sessions::table
-                .filter(sessions::id.eq(session.id.to_string()))
-                .filter(sessions::generation.eq(session.generation))
-                .filter(sessions::late_generation.eq(session.late_generation))
-                .filter(sessions::ended_at.is_null()),
-        )
-        .set((
-            sessions::ended_at.eq(now),
-            sessions::end_reason.eq(EndReason::Reuse.as_str()),
-        ))
-        .execute(self.0)?;
-        Ok(hit == 1)
+    pub fn end_reused_session(&mut self, session: &Session) -> Result<Option<Ending>, DbError> {
+        let sql = format!(
+            "UPDATE sessions SET ended_at = {}, end_reason = $1 \
+             WHERE id = $2 AND generation = $3 AND late_generation = $4 AND ended_at IS NULL \
+             RETURNING id, ended_at",
+            self.clock_sql()
+        );
+        let rows = diesel::sql_query(sql)
+            .bind::<Text, _>(EndReason::Reuse.as_str())
+            .bind::<Text, _>(session.id.to_string())
+            .bind::<BigInt, _>(session.generation)
+            .bind::<BigInt, _>(session.late_generation)
+            .load::<EndedRow>(self.0)?;
+        Ok(endings(&rows)?.pop())
     }
 
     /// Ends a session of this user that is not yet ended.
@@ -49,24 +63,21 @@ impl Tx<'_> {
         user: Uuid,
         id: Uuid,
         reason: EndReason,
-        now: i64,
-    ) -> Result<bool, DbError> {
-        let hit = diesel::update(
-            sessions::table
-                .filter(sessions::id.eq(id.to_string()))
-                .filter(sessions::user_id.eq(user.to_string()))
-                .filter(sessions::ended_at.is_null()),
-        )
-        .set((
-            sessions::ended_at.eq(now),
-            sessions::end_reason.eq(reason.as_str()),
-        ))
-        .execute(self.0)?;
-        Ok(hit == 1)
+    ) -> Result<Option<Ending>, DbError> {
+        let sql = format!(
+            "UPDATE sessions SET ended_at = {}, end_reason = $1 \
+             WHERE id = $2 AND user_id = $3 AND ended_at IS NULL RETURNING id, ended_at",
+            self.clock_sql()
+        );
+        let rows = diesel::sql_query(sql)
+            .bind::<Text, _>(reason.as_str())
+            .bind::<Text, _>(id.to_string())
+            .bind::<Text, _>(user.to_string())
+            .load::<EndedRow>(self.0)?;
+        Ok(endings(&rows)?.pop())
     }
 
-    /// Ends all live sessions of a user and says which. What has been idle too long for less than a minute
-    /// is ended as well: a refresh that came before, or by another replica's clock, may still find it alive.
+    /// Ends all sessions of a user that are not yet ended, and says which.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -74,23 +85,21 @@ impl Tx<'_> {
         &mut self,
         user: Uuid,
         reason: EndReason,
-        now: i64,
-    ) -> Result<Vec<Uuid>, DbError> {
-        let rows = diesel::sql_query(
-            "UPDATE sessions SET ended_at = $1, end_reason = $2 \
-             WHERE user_id = $3 AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 RETURNING id",
-        )
-        .bind::<BigInt, _>(now)
-        .bind::<Text, _>(reason.as_str())
-        .bind::<Text, _>(user.to_string())
-        .bind::<BigInt, _>(now.saturating_sub(CLOCKS))
-        .bind::<BigInt, _>(now.saturating_sub(CLOCKS))
-        .load::<IdRow>(self.0)?;
-        rows.iter().map(|row| uuid(&row.id)).collect()
+    ) -> Result<Vec<Ending>, DbError> {
+        let sql = format!(
+            "UPDATE sessions SET ended_at = {}, end_reason = $1 \
+             WHERE user_id = $2 AND ended_at IS NULL RETURNING id, ended_at",
+            self.clock_sql()
+        );
+        let rows = diesel::sql_query(sql)
+            .bind::<Text, _>(reason.as_str())
+            .bind::<Text, _>(user.to_string())
+            .load::<EndedRow>(self.0)?;
+        endings(&rows)
     }
 
     /// Ends the least recently used live sessions of a user, so that `keep` stay, `new` among them in any
-    /// case, and says which.
+    /// case, and says which. What is over takes nobody's place, and is left alone.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -100,22 +109,24 @@ impl Tx<'_> {
         new: Uuid,
         keep: u32,
         now: i64,
-    ) -> Result<Vec<Uuid>, DbError> {
-        let rows = diesel::sql_query(
-            "UPDATE sessions SET ended_at = $1, end_reason = $2 WHERE ended_at IS NULL AND id IN ( \
-               SELECT id FROM sessions WHERE user_id = $3 AND id <> $4 \
-               AND ended_at IS NULL AND idle_until > $5 AND absolute_until > $6 \
-               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $7) RETURNING id",
-        )
-        .bind::<BigInt, _>(now)
-        .bind::<Text, _>(EndReason::Limit.as_str())
-        .bind::<Text, _>(user.to_string())
-        .bind::<Text, _>(new.to_string())
-        .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(now)
-        .bind::<BigInt, _>(i64::from(keep) - 1)
-        .load::<IdRow>(self.0)?;
-        rows.iter().map(|row| uuid(&row.id)).collect()
+    ) -> Result<Vec<Ending>, DbError> {
+        let sql = format!(
+            "UPDATE sessions SET ended_at = {}, end_reason = $1 WHERE ended_at IS NULL AND id IN ( \
+               SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 \
+               AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 \
+               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $6) \
+             RETURNING id, ended_at",
+            self.clock_sql()
+        );
+        let rows = diesel::sql_query(sql)
+            .bind::<Text, _>(EndReason::Limit.as_str())
+            .bind::<Text, _>(user.to_string())
+            .bind::<Text, _>(new.to_string())
+            .bind::<BigInt, _>(now)
+            .bind::<BigInt, _>(now)
+            .bind::<BigInt, _>(i64::from(keep) - 1)
+            .load::<EndedRow>(self.0)?;
+        endings(&rows)
     }
 
     /// Takes devices and addresses out of a user's sessions: they stay only to be refused.
@@ -134,6 +145,22 @@ impl Tx<'_> {
             ))
             .execute(self.0)?;
         Ok(())
+    }
+
+    /// Deletes up to `limit` sessions that were ended at least `kept` seconds ago.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_ended_sessions(&mut self, kept: i64, limit: i64) -> Result<usize, DbError> {
+        let sql = format!(
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+               WHERE ended_at < {} - $1 ORDER BY ended_at LIMIT $2)",
+            self.clock_sql()
+        );
+        Ok(diesel::sql_query(sql)
+            .bind::<BigInt, _>(kept)
+            .bind::<BigInt, _>(limit)
+            .execute(self.0)?)
     }
 
     /// Deletes up to `limit` sessions whose absolute end is before `before`.

@@ -121,6 +121,17 @@ fn one_line(said: &str) -> String {
 pub struct Tx<'a>(&'a mut AnyConnection);
 
 impl Tx<'_> {
+    /// The database's clock as an expression of its SQL, in Unix seconds; of SQLite it is this machine's. What
+    /// several machines write and compare takes this one, not theirs.
+    fn clock_sql(&self) -> &'static str {
+        match self.0 {
+            AnyConnection::Sqlite(_) => "unixepoch()",
+            AnyConnection::Postgres(_) => {
+                "CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT)"
+            }
+        }
+    }
+
     /// The database's clock, in Unix seconds; of SQLite it is this machine's.
     ///
     /// # Errors
@@ -131,12 +142,7 @@ impl Tx<'_> {
             #[diesel(sql_type = diesel::sql_types::BigInt)]
             now: i64,
         }
-        let sql = match self.0 {
-            AnyConnection::Sqlite(_) => "SELECT unixepoch() AS now",
-            AnyConnection::Postgres(_) => {
-                "SELECT CAST(floor(extract(epoch FROM clock_timestamp())) AS BIGINT) AS now"
-            }
-        };
+        let sql = format!("SELECT {} AS now", self.clock_sql());
         let clock: Clock = diesel::RunQueryDsl::get_result(diesel::sql_query(sql), self.0)?;
         Ok(clock.now)
     }

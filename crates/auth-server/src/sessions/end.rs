@@ -3,10 +3,13 @@
 use uuid::Uuid;
 
 use super::{Sessions, deadline};
-use crate::db::{AuditRecord, DbError, Tx};
+use crate::db::{AuditRecord, DbError, Ending, Tx};
 use crate::error::Error;
 use crate::model::{Caller, EndReason, Event};
 use crate::refresh_token::RefreshToken;
+
+/// Seconds that clocks may be apart where one of them issues a token and another judges it.
+const CLOCKS: i64 = 60;
 
 impl Sessions {
     /// Ends the session that the pair belongs to. A session that is over already is logged out as well.
@@ -15,10 +18,17 @@ impl Sessions {
     /// [`Error::InvalidRefreshToken`], [`Error::InvalidAccessToken`]; the database's.
     pub async fn log_out(&self, access: &str, refresh: &str, caller: &Caller) -> Result<(), Error> {
         let presented = RefreshToken::read(refresh, &self.mac_keys)?;
-        if presented.absolute_until <= caller.now {
+        let user = match self.owner(access, &presented) {
+            Ok(user) => user,
+            // Over is logged out, whatever came along.
+            Err(_) if presented.absolute_until <= caller.now => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        // Over for so long that no gate takes an access token of it any more: nothing is left to end.
+        let accepted = self.validator.policy().skew.saturating_add(CLOCKS);
+        if presented.absolute_until.saturating_add(accepted) <= caller.now {
             return Ok(());
         }
-        let user = self.owner(access, &presented)?;
         if self
             .end(user, presented.session, EndReason::Logout, caller)
             .await?
@@ -33,7 +43,7 @@ impl Sessions {
         }
     }
 
-    /// Ends one session of a user; `false` if it is not one of his that is alive.
+    /// Ends one session of a user, be it over already; `false` if it is not one of his, or has been ended.
     ///
     /// # Errors
     /// The database's.
@@ -48,20 +58,11 @@ impl Sessions {
         let ended = self
             .db
             .write(deadline(caller), move |tx| {
-                let hit = tx.end_session_of(user, id, reason, unit_caller.now)?;
-                if hit {
-                    let ended = AuditRecord::of(Event::SessionEnded, user)
-                        .session(id)
-                        .detail(reason.as_str());
-                    tx.audit(&unit_caller, &ended)?;
-                }
-                Ok(hit)
+                end_one(tx, &unit_caller, user, id, reason)
             })
             .await?;
-        if ended {
-            self.announce(&[id], reason, caller);
-        }
-        Ok(ended)
+        self.announce(ended.as_slice(), reason);
+        Ok(ended.is_some())
     }
 
     /// Ends all sessions of a user.
@@ -81,15 +82,31 @@ impl Sessions {
                 end_all(tx, &unit_caller, user, reason)
             })
             .await?;
-        self.announce(&ended, reason, caller);
+        self.announce(&ended, reason);
         Ok(())
     }
 
     /// After the commit: followers hear of it at once.
-    pub(super) fn announce(&self, ended: &[Uuid], reason: EndReason, caller: &Caller) {
+    pub(super) fn announce(&self, ended: &[Ending], reason: EndReason) {
         self.counters.ended(reason, ended.len());
-        self.endings.publish(ended, caller.now);
+        self.endings.publish(ended);
     }
+}
+
+/// Ends one session of a user within a unit, with its audit record.
+///
+/// # Errors
+/// The database's.
+pub fn end_one(
+    tx: &mut Tx<'_>,
+    caller: &Caller,
+    user: Uuid,
+    id: Uuid,
+    reason: EndReason,
+) -> Result<Option<Ending>, DbError> {
+    let ended = tx.end_session_of(user, id, reason)?;
+    audit_endings(tx, caller, user, ended.as_slice(), reason)?;
+    Ok(ended)
 }
 
 /// Ends all sessions of a user within a unit, with their audit records.
@@ -101,8 +118,8 @@ pub fn end_all(
     caller: &Caller,
     user: Uuid,
     reason: EndReason,
-) -> Result<Vec<Uuid>, DbError> {
-    let ended = tx.end_sessions_of(user, reason, caller.now)?;
+) -> Result<Vec<Ending>, DbError> {
+    let ended = tx.end_sessions_of(user, reason)?;
     audit_endings(tx, caller, user, &ended, reason)?;
     Ok(ended)
 }
@@ -111,14 +128,14 @@ pub(super) fn audit_endings(
     tx: &mut Tx<'_>,
     caller: &Caller,
     user: Uuid,
-    ended: &[Uuid],
+    ended: &[Ending],
     reason: EndReason,
 ) -> Result<(), DbError> {
-    ended.iter().try_for_each(|id| {
+    ended.iter().try_for_each(|one| {
         tx.audit(
             caller,
             &AuditRecord::of(Event::SessionEnded, user)
-                .session(*id)
+                .session(one.session)
                 .detail(reason.as_str()),
         )
     })

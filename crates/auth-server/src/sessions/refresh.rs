@@ -203,13 +203,11 @@ impl Sessions {
             .write(deadline(caller), move |tx| {
                 // The users row first, as everyone does: two that block at once wait instead of deadlocking.
                 let blocked = block && tx.set_blocked(user, Some(unit_caller.now))?;
-                if !tx.end_reused_session(&session, unit_caller.now)? {
-                    return Err(DbError::Moved);
-                }
+                let reused_ending = tx.end_reused_session(&session)?.ok_or(DbError::Moved)?;
                 let reused =
                     record(Event::SessionEnded, &session).detail(EndReason::Reuse.as_str());
                 tx.audit(&unit_caller, &reused)?;
-                let mut ended = vec![session.id];
+                let mut ended = vec![reused_ending];
                 if blocked {
                     tx.audit(
                         &unit_caller,
@@ -224,7 +222,7 @@ impl Sessions {
             Ok(ended) => {
                 // Once for a session, however often the token came back at that moment.
                 log::warn!("{story}");
-                self.announce(&ended, EndReason::Reuse, caller);
+                self.announce(&ended, EndReason::Reuse);
                 Ok(true)
             }
             Err(DbError::Moved) => Ok(false),

@@ -5,17 +5,20 @@ use uuid::Uuid;
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
 use super::{Pair, Sessions, deadline, seconds};
-use crate::db::{AuditRecord, DbError, NewSession, Tx};
+use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
 use crate::error::Error;
 use crate::login_delay::Counter;
 use crate::model::{Account, Caller, EndReason, Event, User};
 use crate::refresh_token::RefreshToken;
 
-/// Old rows that a log-in takes away: more than it adds, so that they run out.
+/// Old rows of a kind that the begin of a session takes away: more than it adds, so that they run out.
 const SWEEP: i64 = 20;
 
 /// Seconds after its absolute end that a row stays: longer than any revocation is in force.
 const KEEP_SESSION: i64 = 2 * 3600;
+
+/// Seconds for which an ended row outstays its revocation, since the clocks of replicas differ.
+const CLOCKS: i64 = 60;
 
 impl Sessions {
     /// Begins a session for a user whose password was just checked.
@@ -76,7 +79,7 @@ impl Sessions {
                 });
             }
         };
-        self.announce(&ended, EndReason::Limit, caller);
+        self.announce(&ended, EndReason::Limit);
         self.sweep(caller);
         self.first_pair(&account, &new.token, caller.now)
     }
@@ -112,7 +115,8 @@ impl Sessions {
             })
             .await?
             .ok_or(Error::InvalidCredentials)?;
-        self.announce(&ended, EndReason::Password, caller);
+        self.announce(&ended, EndReason::Password);
+        self.sweep(caller);
         self.first_pair(&account, &new.token, caller.now)
     }
 
@@ -151,6 +155,7 @@ impl Sessions {
     fn sweep(&self, caller: &Caller) {
         let db = self.db.clone();
         let deadline = deadline(caller);
+        let ended_for = self.endings.in_force().saturating_add(CLOCKS);
         let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
         let audit_before = caller
             .now
@@ -158,7 +163,8 @@ impl Sessions {
         tokio::spawn(async move {
             let swept = db.write(deadline, move |tx| {
                 Ok((
-                    tx.delete_old_sessions(sessions_before, SWEEP)?,
+                    tx.delete_ended_sessions(ended_for, SWEEP)?
+                        + tx.delete_old_sessions(sessions_before, SWEEP)?,
                     tx.delete_old_audit(audit_before, SWEEP)?,
                 ))
             });
@@ -175,7 +181,10 @@ impl Sessions {
 /// What a log-in's unit came to.
 enum Begun {
     /// A session of this account, and those that it pushed out.
-    Session { ended: Vec<Uuid>, account: Account },
+    Session {
+        ended: Vec<Ending>,
+        account: Account,
+    },
     /// Failures meanwhile began a delay of so many seconds.
     Delayed(i64),
     /// The account changed since its password was checked.
@@ -196,7 +205,7 @@ fn begin(
     caller: &Caller,
     new: &NewSession,
     keep: u32,
-) -> Result<Vec<Uuid>, DbError> {
+) -> Result<Vec<Ending>, DbError> {
     tx.insert_session(new)?;
     tx.audit(
         caller,
