@@ -58,6 +58,7 @@ mod inside {
     mod postgres_trouble;
     mod races;
     mod replicas;
+    mod request_ids;
     mod revocation;
     mod rotation;
     mod secrets;
