@@ -2,8 +2,16 @@
 #   docker build --target auth-server -t keyturn/auth-server .
 #   docker build --target resource-api -t keyturn/resource-api .
 # Builder and runtime are of the same Debian release, or the programs would ask for a newer libc.
+#
+# Tags move: that brings Debian's and Rust's security updates with the next build, and means trusting the
+# registry at every build. A digest written here would be true on one day and old from then on, unless
+# something renews it. Where you have something that does, pin both, and build again when it renews them:
+#   docker buildx imagetools inspect rust:1-bookworm --format '{{.Manifest.Digest}}'
+#   docker build --build-arg RUST_IMAGE=rust:1-bookworm@sha256:… --build-arg DEBIAN_IMAGE=debian:bookworm-slim@sha256:… …
+ARG RUST_IMAGE=rust:1-bookworm
+ARG DEBIAN_IMAGE=debian:bookworm-slim
 
-FROM rust:1-bookworm AS builder
+FROM ${RUST_IMAGE} AS builder
 WORKDIR /src
 COPY . .
 # The caches make a build after a changed line a matter of seconds to minutes; nothing in them gets into an
@@ -13,7 +21,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked -p auth-server -p resource-api --features auth-server/postgres-tls \
     && install -D -t /out target/release/auth-server target/release/resource-api
 
-FROM debian:bookworm-slim AS runtime
+FROM ${DEBIAN_IMAGE} AS runtime
 # For https to other services: auth-server's PostgreSQL, resource-api's feed.
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt

@@ -54,11 +54,13 @@ mod inside {
     mod keys;
     mod lifetimes;
     mod old_access_token;
+    mod pipes;
     mod policy;
     mod postgres_tls;
     mod postgres_trouble;
     mod races;
     mod replicas;
+    mod request_ids;
     mod revocation;
     mod rotation;
     mod secrets;

@@ -3,6 +3,9 @@
 //! Data flows one way: the routes parse and reply, [`accounts`] and [`sessions`] decide, [`db`] keeps.
 //! Production and tests start the same [`Server`]; a port of 0 takes a free one.
 
+// They panic when the reader has gone.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod accounts;
 pub mod cli;
 pub mod client_address;

@@ -1,16 +1,19 @@
 //! The `auth-server` program: serves, or runs one of the operator's commands.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
-use auth_server::cli::Cli;
+use auth_server::cli::{Cli, CommandError, complain};
 use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    shared::process::keep_memory_private();
     match Cli::parse().run().await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(CommandError::Unheard) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("auth-server: {error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }

@@ -211,7 +211,7 @@ pub struct Caller {
     pub address: String,
     /// User agent, shortened.
     pub user_agent: String,
-    /// The request's id.
+    /// The request's id: one of ours, and behind it, marked as such, what the client called it.
     pub request_id: String,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Everything is parsed here once; past [`LifetimeSettings::check`] no other module doubts a value.
 
+mod postgres_url;
 mod values;
 
 use std::net::SocketAddr;
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-pub use values::{DatabaseUrl, DemoUser};
+pub use postgres_url::PostgresUrl;
+pub use values::{DatabaseUrl, DemoUser, Unquoted};
 
 use shared::settings::{
     HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none,
@@ -137,7 +139,7 @@ pub struct PageSettings {
         default_value = "",
         hide_default_value = true,
         hide_env_values = true,
-        value_parser = DemoUser::or_none,
+        value_parser = Unquoted(DemoUser::or_none),
         global = true
     )]
     pub demo_user: Maybe<DemoUser>,

@@ -33,11 +33,13 @@ struct Cli {}
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    shared::process::keep_memory_private();
     let Cli {} = Cli::parse();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("quickstart: {error}");
+            // Where standard error goes nowhere, there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "quickstart: {error}");
             ExitCode::FAILURE
         }
     }

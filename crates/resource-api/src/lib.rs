@@ -4,6 +4,9 @@
 //! access token and knows no database. Production and tests start the same [`Server`]; a port of 0
 //! takes a free one.
 
+// They panic when the reader has gone.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod error;
 pub mod metrics;
 pub mod revocations;

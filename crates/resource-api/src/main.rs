@@ -1,5 +1,8 @@
 //! The `resource-api` program: serves, or asks the one that serves how it is.
 
+#![warn(clippy::print_stdout, clippy::print_stderr)]
+
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +28,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    shared::process::keep_memory_private();
     let Cli { command, settings } = Cli::parse();
     let done = match command {
         None => serve(settings).await,
@@ -36,7 +40,8 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("resource-api: {error}");
+            // Where standard error goes nowhere, there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "resource-api: {error}");
             ExitCode::FAILURE
         }
     }

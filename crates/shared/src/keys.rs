@@ -13,10 +13,12 @@ use jsonwebtoken::{DecodingKey, EncodingKey};
 pub mod change;
 mod parse;
 mod sample;
+mod strength;
 mod write;
 
 pub use change::{ChangeError, Changed, KeyStatus, SecretForm};
 pub use parse::KeyRingError;
+pub use strength::weakness;
 
 use crate::provider;
 

@@ -89,8 +89,8 @@
 //! # Features
 //!
 //! - `actix` (default): [`bearer`], [`problem`], [`http`] and [`metrics`] for actix-web 4.
-//! - `settings`: command line flags and variables of both services ([`settings`]), the log, and
-//!   [`tls`]; together with `actix`, what their processes do ([`service`]).
+//! - `settings`: command line flags and variables of both services ([`settings`]), the log, [`tls`]
+//!   and [`process`]; together with `actix`, what their processes do ([`service`]).
 
 // The front page tells of every feature, also where one is off.
 #![cfg_attr(
@@ -119,6 +119,8 @@ pub mod metrics;
 mod origins;
 #[cfg(feature = "actix")]
 pub mod problem;
+#[cfg(feature = "settings")]
+pub mod process;
 mod provider;
 #[cfg(all(feature = "actix", feature = "settings"))]
 pub mod service;

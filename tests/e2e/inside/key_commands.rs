@@ -114,6 +114,71 @@ async fn secrets_that_are_weak_or_written_otherwise_are_not_imported() {
 }
 
 #[tokio::test]
+async fn a_secret_that_can_be_guessed_is_imported_with_a_warning() {
+    let app = App::start().await;
+    let cli = cli(&app);
+    for (kid, secret) in [
+        (
+            "words",
+            "this is my companys secret signing key do not share",
+        ),
+        ("camels", "TheSecretOfTheHouseThatJackBuiltIn2026"),
+        ("again", "hunter2hunter3hunter4hunter5hunter6"),
+    ] {
+        let ran = cli.run_with(&["keys", "import", "--kid", kid], secret);
+        assert!(ran.ok, "{ran:?}");
+        assert!(
+            ran.err.contains("warning") && ran.err.contains("bits to guess"),
+            "{ran:?}"
+        );
+        assert!(!ran.err.contains(&secret[..12]), "{ran:?}");
+    }
+    let random = e2e::random() + &e2e::random();
+    let ran = cli.run_with(&["keys", "import", "--kid", "random"], &random);
+    assert!(ran.ok && ran.err.is_empty(), "{ran:?}");
+}
+
+#[tokio::test]
+async fn the_sample_keys_of_tutorials_are_not_imported_in_any_spelling() {
+    let app = App::start().await;
+    let cli = cli(&app);
+    for (form, sample) in [
+        (
+            "utf8",
+            "THIS IS USED TO SIGN AND VERIFY JWT TOKENS, IT CAN BE ANY STRING",
+        ),
+        (
+            "utf8",
+            "your-super-secret-jwt-token-with-at-least-32-characters-long",
+        ),
+        (
+            "utf8",
+            "db3OIsj+BXE9NZDy0t8W3TcNekrF+2d/1sFnWG4HnV8TZY30iTOdtVWJG8abWvB1GlOgJuQZdcF2Luqm/hccMw==",
+        ),
+        (
+            "hex",
+            "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+        ),
+        (
+            "utf8",
+            "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+        ),
+        (
+            "base64url",
+            "NDA0RTYzNTI2NjU1NkE1ODZFMzI3MjM1NzUzODc4MkY0MTNGNDQyODQ3MkI0QjYyNTA2NDUzNjc1NjZCNTk3MA",
+        ),
+        ("utf8", "REALLYREALLYREALLYREALLYVERYSAFE"),
+        (
+            "utf8",
+            "======================BezKoder=Spring===========================",
+        ),
+    ] {
+        let ran = cli.run_with(&["keys", "import", "--form", form], sample);
+        assert!(!ran.ok && ran.err.contains("sample"), "{sample}: {ran:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_command_shows_a_secret() {
     let app = App::start().await;
     let commands = cli(&app);

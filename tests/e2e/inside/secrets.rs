@@ -161,3 +161,34 @@ async fn key_files_are_made_for_their_readers_alone() {
         (0o640, 0o600)
     );
 }
+
+#[tokio::test]
+async fn a_crash_of_a_service_leaves_no_keys_behind() {
+    let app = App::start().await;
+    let cli = Cli::new(app.folder(), app.database().url());
+    let ring = app.folder().join("jwt-keys.json");
+    let auth = [cli.arguments(), &["--listen=127.0.0.1:0".to_owned()]].concat();
+    let resource = vec![
+        "--listen=127.0.0.1:0".to_owned(),
+        format!("--jwt-keys-file={}", ring.display()),
+    ];
+    for (name, arguments) in [("auth-server", auth), ("resource-api", resource)] {
+        let running = tokio::task::spawn_blocking(move || Running::start(name, &arguments))
+            .await
+            .unwrap();
+        let Ok(mut limits) = std::fs::File::open(format!("/proc/{}/limits", running.id())) else {
+            return;
+        };
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut limits, &mut text).unwrap();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("Max core file size"))
+            .unwrap();
+        let numbers: Vec<&str> = line
+            .split_whitespace()
+            .filter(|word| word.parse::<u64>().is_ok())
+            .collect();
+        assert_eq!(numbers, ["0", "0"], "{name}: {line}");
+    }
+}

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::CommandError;
+use super::output::say;
 use crate::db;
 use crate::settings::DatabaseUrl;
 
@@ -22,11 +23,10 @@ impl Copy {
         let Self { from, to } = self;
         let said = format!("from {from:?} to {to:?}");
         let copied = tokio::task::spawn_blocking(move || db::copy(&from, &to)).await??;
-        println!(
+        say(format_args!(
             "copied {said}: {} users, {} sessions, {} counters of failed log-ins, {} audit records",
             copied.users, copied.sessions, copied.login_failures, copied.audit
-        );
-        println!("start the service on the target with the same key files; every session goes on");
-        Ok(())
+        ))?;
+        say("start the service on the target with the same key files; every session goes on")
     }
 }

@@ -2,6 +2,7 @@
 
 mod service;
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use shared::key_file::{KeyFile, check_permissions};
 
 use self::service::service;
 use super::CommandError;
+use super::output::say;
+use crate::db;
 use crate::mac_keys::MacKeyFile;
 use crate::settings::{DatabaseUrl, Settings};
 
@@ -37,14 +40,19 @@ struct Report {
 }
 
 impl Report {
-    #[expect(clippy::unused_self, reason = "a report has two kinds of lines")]
+    #[expect(clippy::unused_self, reason = "a report has several kinds of lines")]
+    fn line(&self, what: impl Display) {
+        // Its exit code is heard even where its lines are not.
+        let _ = say(what);
+    }
+
     fn fine(&self, what: &str) {
-        println!("  ok    {what}");
+        self.line(format_args!("  ok    {what}"));
     }
 
     fn fault(&mut self, what: &str, mend: &str) {
         self.faults += 1;
-        println!("  FAULT {what}\n        {mend}");
+        self.line(format_args!("  FAULT {what}\n        {mend}"));
     }
 
     fn check(&mut self, fine: bool, what: &str, wrong: &str, mend: &str) {
@@ -59,10 +67,15 @@ impl Report {
 impl Doctor {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let mut report = Report::default();
-        println!("settings and files");
+        report.line("settings and files");
         if let Err(error) = settings.lifetimes.check() {
             report.fault(&error.to_string(), "change one of the two");
         }
+        let built_in: Vec<String> = db::bundled()?
+            .into_iter()
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        report.fine(&format!("built in: {}", built_in.join(", ")));
         let kids = files(settings, &mut report);
         database(settings, &mut report).await;
 
@@ -94,10 +107,10 @@ impl Doctor {
         }
         match report.faults {
             0 => {
-                println!("nothing to mend");
+                report.line("nothing to mend");
                 Ok(())
             }
-            n => Err(CommandError(format!("{n} to mend"))),
+            n => Err(CommandError::Failed(format!("{n} to mend"))),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! `auth-server keys …`: the key ring and the MAC keys, changed one whole file at a time.
 
 use std::fs::{self, File};
-use std::io::{Read, stdin};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,11 +8,12 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use shared::clock;
 use shared::key_file::{self, KeyFile, check_permissions, write_atomically};
-use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm};
+use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm, weakness};
 use shared::settings::parse_lifetime;
 use zeroize::Zeroizing;
 
-use super::{CommandError, time};
+use super::output::{complain, say};
+use super::{CommandError, input, time};
 use crate::db::AuditRecord;
 use crate::key_files::{self, Made, RING_MODE, SECRET_MODE};
 use crate::mac_keys::MacKeyFile;
@@ -68,58 +68,68 @@ pub(super) enum Form {
 
 impl Command {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
-        let now = clock::now();
         let keep = settings.lifetimes.refresh_idle_ttl;
         match self {
             Self::Init => {
-                for made in key_files::init(settings, now)? {
+                for made in key_files::init(settings, clock::now())? {
                     match made {
-                        Made::New(path) => println!("made {}", path.display()),
+                        Made::New(path) => say(format_args!("made {}", path.display()))?,
                         Made::Kept(path) => {
-                            println!("{} is there already, left as it is", path.display());
+                            say(format_args!(
+                                "{} is there already, left as it is",
+                                path.display()
+                            ))?;
                         }
                     }
                 }
                 Ok(())
             }
-            Self::Status => status(settings, now),
+            Self::Status => status(settings, clock::now()),
             Self::Rotate { lead } => {
+                let now = clock::now();
                 let changed = change_ring(settings, |ring| Ok(ring.rotate(now, lead, keep)))?;
                 let kid = changed.unwrap_or_default();
-                println!(
-                    "key {kid} signs from {}",
-                    time(now.saturating_add(seconds(lead)))
-                );
                 audit(settings, format!("rotate: {kid}")).await;
-                Ok(())
+                let from = time(now.saturating_add(seconds(lead)));
+                say(format_args!("key {kid} signs from {from}"))
             }
             Self::Revoke { kid } => {
+                let now = clock::now();
                 let changed = change_ring(settings, |ring| {
                     ring.revoke(&kid, now).map_err(CommandError::of)
                 })?;
-                println!(
-                    "key {kid} is revoked: every access token under it is refused from now on"
-                );
-                if let Some(new) = &changed {
-                    println!("key {new} signs at once");
-                }
                 audit(settings, format!("revoke: {kid}")).await;
-                Ok(())
+                say(format_args!(
+                    "key {kid} is revoked: every access token under it is refused from now on"
+                ))?;
+                match changed {
+                    Some(new) => say(format_args!("key {new} signs at once")),
+                    None => Ok(()),
+                }
             }
             Self::Import { form, kid } => {
-                let secret = read_secret(form)?;
+                let secret = form.decode(&input::secret()?)?;
+                // Read first: it may be typed, and that takes its time.
+                let now = clock::now();
                 let changed = change_ring(settings, |ring| {
                     ring.import(&secret, kid.as_deref(), now)
                         .map_err(CommandError::of)
                 })?;
                 let kid = changed.unwrap_or_default();
-                println!("key {kid} signs from now on");
                 audit(settings, format!("import: {kid}")).await;
-                Ok(())
+                if let Some(bits) = weakness(&secret) {
+                    complain(format_args!(
+                        "warning: the secret reads like text that somebody made up: about {bits} bits to guess, \
+                         where a random one has 256. Whoever has one token can try at leisure, and then make \
+                         tokens of any user. `auth-server keys rotate` as soon as the others can change"
+                    ));
+                }
+                say(format_args!("key {kid} signs from now on"))
             }
             Self::RotateRefresh { lead } => {
+                let now = clock::now();
                 let path = &settings.store.refresh_keys_file;
-                let _only_one = lock(path, "REFRESH_KEYS_FILE")?;
+                let only_one = lock(path, "REFRESH_KEYS_FILE")?;
                 let keys = open_mac_keys(path)?.ring();
                 let next = keys.rotate(
                     now,
@@ -132,14 +142,26 @@ impl Command {
                     SECRET_MODE,
                     "REFRESH_KEYS_FILE",
                 )?;
-                println!(
-                    "sessions begin with a new MAC key from {}",
-                    time(now.saturating_add(seconds(lead)))
-                );
+                drop(only_one);
                 audit(settings, "rotate-refresh".to_owned()).await;
-                Ok(())
+                let from = time(now.saturating_add(seconds(lead)));
+                say(format_args!(
+                    "sessions begin with a new MAC key from {from}"
+                ))
             }
         }
+    }
+}
+
+impl Form {
+    fn decode(self, text: &str) -> Result<Zeroizing<Vec<u8>>, CommandError> {
+        let form = match self {
+            Self::Utf8 => SecretForm::Utf8,
+            Self::Hex => SecretForm::Hex,
+            Self::Base64url => SecretForm::Base64Url,
+        };
+        form.decode(text)
+            .ok_or_else(|| CommandError::Failed("the secret is not written in this form".into()))
     }
 }
 
@@ -151,7 +173,7 @@ fn change_ring(
     let path = &settings.token.jwt_keys_file;
     let _only_one = lock(path, "JWT_KEYS_FILE")?;
     let ring = KeyFile::open(path)
-        .map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?
+        .map_err(|e| CommandError::Failed(e.naming("JWT_KEYS_FILE")))?
         .ring();
     let changed = change(&ring)?;
     replace(
@@ -165,15 +187,16 @@ fn change_ring(
 
 /// Keeps other commands from the file. Where others could replace it nothing is made, and nothing opened.
 fn lock(path: &Path, setting: &str) -> Result<File, CommandError> {
-    check_permissions(path).map_err(|e| CommandError(e.naming(setting)))?;
-    key_file::lock(path).map_err(|e| CommandError(format!("{setting}: {e}")))
+    check_permissions(path).map_err(|e| CommandError::Failed(e.naming(setting)))?;
+    key_file::lock(path).map_err(|e| CommandError::Failed(format!("{setting}: {e}")))
 }
 
 /// Replaces a file, keeping the rights it has: an operator may have given its group away.
 fn replace(path: &Path, content: &[u8], mode: u32, setting: &str) -> Result<(), CommandError> {
     let mode = kept_mode(path).unwrap_or(mode);
-    write_atomically(path, content, mode)
-        .map_err(|e| CommandError(format!("{setting}: cannot write {}: {e}", path.display())))
+    write_atomically(path, content, mode).map_err(|e| {
+        CommandError::Failed(format!("{setting}: cannot write {}: {e}", path.display()))
+    })
 }
 
 #[cfg(unix)]
@@ -187,56 +210,36 @@ fn kept_mode(_: &Path) -> Option<u32> {
     None
 }
 
-fn read_secret(form: Form) -> Result<Zeroizing<Vec<u8>>, CommandError> {
-    let mut text = Zeroizing::new(String::new());
-    stdin().take(64 * 1024).read_to_string(&mut text)?;
-    // The line's end belongs to the terminal, not to the secret.
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    let form = match form {
-        Form::Utf8 => SecretForm::Utf8,
-        Form::Hex => SecretForm::Hex,
-        Form::Base64url => SecretForm::Base64Url,
-    };
-    form.decode(line)
-        .ok_or_else(|| CommandError("the secret is not written in this form".into()))
-}
-
 fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
     let path = &settings.token.jwt_keys_file;
     let ring = KeyFile::open(path)
-        .map_err(|e| CommandError(e.naming("JWT_KEYS_FILE")))?
+        .map_err(|e| CommandError::Failed(e.naming("JWT_KEYS_FILE")))?
         .ring();
-    println!("{}", path.display());
+    say(path.display())?;
     for key in ring.status(now) {
-        println!(
-            "  {}  {:8}  {}  {}",
-            key.kid,
-            word(key.state),
-            key.fingerprint,
-            story(&key)
-        );
+        let (state, story) = (word(key.state), story(&key));
+        say(format_args!(
+            "  {}  {state:8}  {}  {story}",
+            key.kid, key.fingerprint
+        ))?;
     }
     let keys = open_mac_keys(&settings.store.refresh_keys_file)?.ring();
     let signing = keys.signing(now).map(crate::mac_keys::MacKey::id);
-    println!("{}", settings.store.refresh_keys_file.display());
+    say(settings.store.refresh_keys_file.display())?;
     for key in keys.iter() {
         let state = match key.id() {
             id if Some(id) == signing => "active",
             _ if key.sign_from() > now => "staged",
             _ => "retiring",
         };
-        println!(
-            "  {:08x}  {state:8}  since {}",
-            key.id(),
-            time(key.sign_from())
-        );
+        let since = time(key.sign_from());
+        say(format_args!("  {:08x}  {state:8}  since {since}", key.id()))?;
     }
     Ok(())
 }
 
 fn open_mac_keys(path: &Path) -> Result<Arc<MacKeyFile>, CommandError> {
-    MacKeyFile::open(path).map_err(|e| CommandError(e.naming("REFRESH_KEYS_FILE")))
+    MacKeyFile::open(path).map_err(|e| CommandError::Failed(e.naming("REFRESH_KEYS_FILE")))
 }
 
 fn word(state: KeyState) -> &'static str {
@@ -270,15 +273,15 @@ fn seconds(lifetime: Duration) -> i64 {
 /// written, and the operator hears of it.
 async fn audit(settings: &Settings, detail: String) {
     let record = AuditRecord::general(Event::KeysChanged).detail(detail);
-    let caller = Caller::cli();
     let written = async {
         let db = super::open(settings).await?;
+        let caller = Caller::cli();
         let deadline = crate::sessions::deadline(&caller);
         db.write(deadline, move |tx| tx.audit(&caller, &record))
             .await
             .map_err(CommandError::of)
     };
     if let Err(error) = written.await {
-        eprintln!("auth-server: done, but not in the audit trail: {error}");
+        complain(format_args!("done, but not in the audit trail: {error}"));
     }
 }

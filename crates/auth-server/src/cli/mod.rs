@@ -6,7 +6,9 @@
 mod backup;
 mod copy;
 mod doctor;
+mod input;
 mod keys;
+mod output;
 mod sessions;
 mod users;
 
@@ -16,6 +18,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use shared::clock;
 
+pub use self::output::complain;
+use self::output::say;
 use crate::clock_check;
 use crate::db::Db;
 use crate::server::Server;
@@ -55,19 +59,27 @@ enum Command {
     Healthcheck,
 }
 
-/// What an operator reads when a command fails: one line.
+/// Why a command did not end as usual.
 #[derive(Debug)]
-pub struct CommandError(String);
+pub enum CommandError {
+    /// It failed; one line for the operator.
+    Failed(String),
+    /// It did what it should, and whoever read its output has gone.
+    Unheard,
+}
 
 impl CommandError {
     pub(crate) fn of(error: impl std::error::Error) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
     }
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Failed(why) => f.write_str(why),
+            Self::Unheard => f.write_str("nobody reads the output"),
+        }
     }
 }
 
@@ -88,11 +100,8 @@ impl Cli {
             None => serve(settings).await,
             Some(Command::Migrate) => {
                 open(&settings).await?;
-                println!(
-                    "the tables of {:?} are up to date",
-                    settings.store.database_url
-                );
-                Ok(())
+                let url = &settings.store.database_url;
+                say(format_args!("the tables of {url:?} are up to date"))
             }
             Some(Command::Keys(command)) => command.run(&settings).await,
             Some(Command::User(command)) => command.run(&settings).await,
@@ -103,7 +112,7 @@ impl Cli {
             Some(Command::Healthcheck) => {
                 shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some())
                     .await
-                    .map_err(CommandError)
+                    .map_err(CommandError::Failed)
             }
         }
     }
@@ -121,7 +130,7 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
     let url = settings.store.database_url.clone();
     let opened = tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO)).await?;
-    let db = opened.map_err(|e| CommandError(format!("DATABASE_URL: {e}")))?;
+    let db = opened.map_err(|e| CommandError::Failed(format!("DATABASE_URL: {e}")))?;
     // What else a database that does not answer means, the command itself says.
     if let Ok(ahead) = clock_check::ahead(&db, clock::now).await
         && let Some(said) = clock_check::said(ahead)

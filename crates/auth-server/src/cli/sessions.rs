@@ -4,6 +4,7 @@ use clap::Subcommand;
 use shared::clock;
 use uuid::Uuid;
 
+use super::output::say;
 use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRow, Db, SessionWithAccount};
@@ -50,7 +51,7 @@ impl Command {
 async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
     let (user, now) = (find(db, user).await?.account.id, clock::now());
     for session in db.read(move |tx| tx.list_sessions(user, now)).await? {
-        println!(
+        say(format_args!(
             "{}\tsince {}\tlast used {}\t{} rotations\t{}\t{}{}",
             session.id,
             time(session.created_at),
@@ -62,7 +63,7 @@ async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
                 "\talso used from {}",
                 place(&seen)
             ))
-        );
+        ))?;
     }
     Ok(())
 }
@@ -76,10 +77,9 @@ async fn revoke(db: &Db, id: Uuid) -> Result<(), CommandError> {
         end_one(tx, &caller, user, id, EndReason::Admin)
     });
     if ended.await?.is_some() {
-        println!("ended");
-        Ok(())
+        say("ended")
     } else {
-        Err(CommandError(
+        Err(CommandError::Failed(
             "there is no such session, or it has ended already".into(),
         ))
     }
@@ -93,8 +93,7 @@ async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
             end_all(tx, &caller, user, EndReason::Admin)
         })
         .await?;
-    println!("{} sessions ended", ended.len());
-    Ok(())
+    say(format_args!("{} sessions ended", ended.len()))
 }
 
 async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
@@ -102,34 +101,34 @@ async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
         .read(move |tx| Ok((tx.find_session(id)?, tx.audit_of_session(id)?)))
         .await?;
     if found.is_none() && records.is_empty() {
-        return Err(CommandError(format!(
+        return Err(CommandError::Failed(format!(
             "nothing is known of a session {id} (any more)"
         )));
     }
-    println!("session {id}");
+    say(format_args!("session {id}"))?;
     if let Some(SessionWithAccount { session, account }) = &found {
         let whose = account
             .as_ref()
             .map_or("a deleted account", |account| account.email.as_str());
-        println!(
+        say(format_args!(
             "  of {whose}; began {}; {} rotations, the last {}",
             time(session.created_at),
             session.generation - 1,
             time(session.rotated_at)
-        );
-        println!("  {}", state(session, clock::now()));
+        ))?;
+        say(format_args!("  {}", state(session, clock::now())))?;
         if let Some(seen) = &session.sighting {
-            println!(
+            say(format_args!(
                 "  also used from {}, the last time {}",
                 place(seen),
                 time(seen.at)
-            );
+            ))?;
         }
     } else {
-        println!("  its row is gone; this is what the audit trail has:");
+        say("  its row is gone; this is what the audit trail has:")?;
     }
     for record in &records {
-        println!("  {}  {}", time(record.at), sentence(record));
+        say(format_args!("  {}  {}", time(record.at), sentence(record)))?;
     }
     Ok(())
 }

@@ -1,16 +1,15 @@
 //! `auth-server user …`
 
-use std::io::{BufRead, IsTerminal, stdin};
-
 use clap::Subcommand;
 use uuid::Uuid;
 
-use super::{CommandError, open};
+use super::output::say;
+use super::{CommandError, input, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
 use crate::endings::Endings;
 use crate::model::{Account, Caller, User};
-use crate::password::{Hasher, Password};
+use crate::password::Hasher;
 use crate::settings::Settings;
 
 /// Users in one page of `user list`: what is in memory at once.
@@ -67,22 +66,23 @@ impl Command {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let db = open(settings).await?;
         let accounts = accounts(&db)?;
-        let caller = Caller::cli();
         match self {
             Self::Add { email, name, roles } => {
                 let name =
                     name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
+                // Asked for before the caller comes: from then on the time runs.
+                let password = input::password()?;
                 let account = accounts
-                    .register(name, email, read_password()?, roles, &caller)
+                    .register(name, email, password, roles, &Caller::cli())
                     .await?;
-                println!("{}", account.id);
-                Ok(())
+                say(account.id)
             }
             Self::List => list(&db).await,
             Self::SetPassword { user } => {
                 let user = find(&db, &user).await?;
+                let password = input::password()?;
                 let done = accounts
-                    .set_password(user.account.id, read_password()?, &caller)
+                    .set_password(user.account.id, password, &Caller::cli())
                     .await?;
                 said(
                     done,
@@ -93,7 +93,7 @@ impl Command {
             Self::SetRoles { user, roles, now } => {
                 let user = find(&db, &user).await?;
                 let done = accounts
-                    .set_roles(user.account.id, roles, now, &caller)
+                    .set_roles(user.account.id, roles, now, &Caller::cli())
                     .await?;
                 let how = if now {
                     "the roles are set, every session has ended"
@@ -104,7 +104,7 @@ impl Command {
             }
             Self::Block { user } => {
                 let user = find(&db, &user).await?;
-                let done = accounts.block(user.account.id, &caller).await?;
+                let done = accounts.block(user.account.id, &Caller::cli()).await?;
                 said(
                     done,
                     "blocked, every session of the account has ended",
@@ -114,7 +114,7 @@ impl Command {
             Self::Unblock { user } => {
                 let user = find(&db, &user).await?;
                 said(
-                    accounts.unblock(user.account.id, &caller).await?,
+                    accounts.unblock(user.account.id, &Caller::cli()).await?,
                     "unblocked",
                     "the account is not blocked",
                 )
@@ -122,7 +122,7 @@ impl Command {
             Self::Delete { user } => {
                 let id = find(&db, &user).await?.account.id;
                 let done = accounts
-                    .remove(id, None, crate::model::EndReason::Admin, &caller)
+                    .remove(id, None, crate::model::EndReason::Admin, &Caller::cli())
                     .await?;
                 said(done, "deleted", "the account is gone already")
             }
@@ -142,10 +142,9 @@ fn accounts(db: &Db) -> Result<Accounts, CommandError> {
 
 fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
     if done {
-        println!("{yes}");
-        Ok(())
+        say(yes)
     } else {
-        Err(CommandError(no.to_owned()))
+        Err(CommandError::Failed(no.to_owned()))
     }
 }
 
@@ -157,7 +156,7 @@ pub(super) async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
             Err(_) => tx.find_user_by_email(&wanted),
         })
         .await?;
-    found.ok_or_else(|| CommandError(format!("there is no account {name:?}")))
+    found.ok_or_else(|| CommandError::Failed(format!("there is no account {name:?}")))
 }
 
 async fn list(db: &Db) -> Result<(), CommandError> {
@@ -181,24 +180,8 @@ async fn list(db: &Db) -> Result<(), CommandError> {
                 user_name,
                 roles,
             } = &user.account;
-            println!("{id}\t{email}\t{user_name}\t{}\t{state}", roles.join(","));
+            let roles = roles.join(",");
+            say(format_args!("{id}\t{email}\t{user_name}\t{roles}\t{state}"))?;
         }
-    }
-}
-
-/// A password from the terminal, unseen, or from standard input: never from an argument, which every
-/// user of the machine could read.
-fn read_password() -> Result<Password, CommandError> {
-    let line = if stdin().is_terminal() {
-        rpassword::prompt_password("Password: ")?
-    } else {
-        let mut line = String::new();
-        stdin().lock().read_line(&mut line)?;
-        line.trim_end_matches(['\r', '\n']).to_owned()
-    };
-    if line.is_empty() {
-        Err(CommandError("no password was given".into()))
-    } else {
-        Ok(Password::new(line))
     }
 }

@@ -9,6 +9,7 @@
 
 mod audit;
 mod backup;
+mod bundled;
 mod connection;
 mod copy;
 mod endings;
@@ -29,6 +30,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 pub use audit::{AuditRecord, AuditRow};
 pub use backup::backup;
+pub use bundled::bundled;
 pub use copy::{Copied, copy};
 pub use feed::Ending;
 pub use sessions::{NewSession, Rotated, Rotation, SessionWithAccount};

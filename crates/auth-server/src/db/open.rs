@@ -12,7 +12,7 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 /// What libpq and servers say when waiting is no cure. A server of another language is waited for in vain,
 /// and then says the same.
 const HOPELESS: [&str; 7] = [
-    "password authentication failed",
+    "authentication failed for user",
     "does not exist",
     "no pg_hba.conf entry",
     "SSL support is not compiled in",

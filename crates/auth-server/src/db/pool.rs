@@ -187,7 +187,7 @@ impl Pool {
 }
 
 /// r2d2 retries in the background and reports every try; ours is to say so quietly, since each request
-/// that suffers from it says so too. The text of libpq names host and user, never the password.
+/// that suffers from it says so too.
 #[derive(Debug)]
 struct LogQuietly;
 

@@ -70,20 +70,8 @@ impl FromRequest for CalledBy {
     }
 }
 
-/// Id and time of a request, as the outermost middleware noted them.
-pub(super) fn info(request: &HttpRequest) -> RequestInfo {
-    match RequestInfo::from_request(request, &mut Payload::None).into_inner() {
-        Ok(info) => info,
-        // It never is: the extractor makes an id where none was noted.
-        Err(_) => RequestInfo {
-            id: String::new(),
-            now: shared::clock::now(),
-        },
-    }
-}
-
 fn of(request: &HttpRequest) -> Caller {
-    let info = info(request);
+    let info = RequestInfo::of_request(request);
     let address = request
         .app_data::<Data<Addresses>>()
         .and_then(|addresses| addresses.client(request));
@@ -103,6 +91,6 @@ fn of(request: &HttpRequest) -> Caller {
             .filter(|c| !c.is_control())
             .take(LONGEST_AGENT)
             .collect(),
-        request_id: info.id,
+        request_id: info.trace,
     }
 }

@@ -6,10 +6,10 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
 use shared::bearer;
+use shared::http::RequestInfo;
 use shared::token::Validator;
 use uuid::Uuid;
 
-use super::caller;
 use crate::endings::{News, Revocation};
 use crate::error::Error;
 use crate::revocation_feed::RevocationFeed;
@@ -59,7 +59,7 @@ pub(super) async fn revocations(
 ) -> Result<HttpResponse, Error> {
     validator.check_service(
         bearer::credential(request.headers())?,
-        caller::info(&request).now,
+        RequestInfo::of_request(&request).now,
     )?;
     let Question { after, wait } = question.into_inner();
     let after = after.filter(|cursor| !cursor.is_empty());

@@ -9,10 +9,10 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError};
 use shared::bearer;
 use shared::claims::Claims;
+use shared::http::RequestInfo;
 use shared::token::{Cure, TokenError, Validator, Verdict};
 use uuid::Uuid;
 
-use super::caller;
 use crate::error::Error;
 use crate::sessions::Sessions;
 
@@ -41,7 +41,7 @@ pub(super) async fn gate(
 }
 
 async fn admit(request: &HttpRequest) -> Result<SignedIn, Error> {
-    let now = caller::info(request).now;
+    let now = RequestInfo::of_request(request).now;
     let missing = || Error::Internal("the gate has not what it needs".into());
     let validator: &Data<Validator> = request.app_data().ok_or_else(missing)?;
     let sessions: &Data<Sessions> = request.app_data().ok_or_else(missing)?;

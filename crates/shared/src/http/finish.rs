@@ -25,8 +25,11 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 /// What is known of a request from its arrival on; an extractor.
 #[derive(Clone, Debug)]
 pub struct RequestInfo {
-    /// The request's id: the client's, if it is a sane one.
+    /// The id that the answer carries: the client's, if it is a sane one, or else our own.
     pub id: String,
+    /// The id that logs and records carry. It begins with one of ours, which nobody chooses, and says what
+    /// the client called the request: `OURS`, or `OURS client=THEIRS`.
+    pub trace: String,
     /// When the request arrived, Unix seconds: the one `now` of everything it does.
     pub now: i64,
 }
@@ -37,14 +40,32 @@ impl RequestInfo {
             .headers()
             .get(REQUEST_ID)
             .and_then(|id| id.to_str().ok());
-        let id = match theirs {
-            Some(id) if is_sane(id) => id.to_owned(),
-            _ => fresh_id(),
-        };
-        Self {
-            id,
-            now: clock::now(),
+        let theirs = theirs.filter(|id| is_sane(id));
+        Self::named(theirs, clock::now())
+    }
+
+    /// A request that its client gave this name, or none.
+    fn named(theirs: Option<&str>, now: i64) -> Self {
+        let ours = fresh_id();
+        match theirs {
+            Some(theirs) => Self {
+                id: theirs.to_owned(),
+                trace: format!("{ours} client={theirs}"),
+                now,
+            },
+            None => Self {
+                id: ours.clone(),
+                trace: ours,
+                now,
+            },
         }
+    }
+
+    /// What is known of a request: what the outermost middleware noted, and without that an id and a time.
+    #[must_use]
+    pub fn of_request(req: &HttpRequest) -> Self {
+        let noted = req.extensions().get::<Self>().cloned();
+        noted.unwrap_or_else(|| Self::named(None, clock::now()))
     }
 }
 
@@ -53,12 +74,7 @@ impl FromRequest for RequestInfo {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        // Without `finish` around it a request still has an id and a time.
-        let info = req.extensions().get::<Self>().cloned();
-        ready(Ok(info.unwrap_or_else(|| Self {
-            id: fresh_id(),
-            now: clock::now(),
-        })))
+        ready(Ok(Self::of_request(req)))
     }
 }
 
@@ -90,6 +106,7 @@ pub async fn finish<B: MessageBody + 'static>(
     let info = RequestInfo::of(&req);
     let asked = Asked {
         id: info.id.clone(),
+        trace: info.trace.clone(),
         method: req.method().clone(),
         uri: req.uri().clone(),
     };
@@ -140,6 +157,7 @@ pub(super) async fn unwinding<B>(
 /// What the answer and the log say about the request.
 struct Asked {
     id: String,
+    trace: String,
     method: Method,
     uri: Uri,
 }
@@ -185,8 +203,15 @@ impl Asked {
             _ => log::Level::Debug,
         };
         if log::log_enabled!(level) {
-            let Self { id, method, uri } = self;
-            log::log!(level, "{method} {} [{id}]: {}", uri.path(), problem.story());
+            let Self {
+                trace, method, uri, ..
+            } = self;
+            log::log!(
+                level,
+                "{method} {} [{trace}]: {}",
+                uri.path(),
+                problem.story()
+            );
         }
     }
 }

@@ -48,6 +48,10 @@ async fn whoami(info: RequestInfo) -> String {
     info.id
 }
 
+async fn traced(info: RequestInfo) -> String {
+    info.trace
+}
+
 /// Starts an app with everything of this module; the server ends with the test's runtime.
 fn start(origins: &str) -> (SocketAddr, Metrics) {
     let origins: CorsOrigins = origins.parse().unwrap();
@@ -61,6 +65,7 @@ fn start(origins: &str) -> (SocketAddr, Metrics) {
             .route("/panics", web::get().to(panics))
             .route("/stall", web::get().to(stall))
             .route("/whoami", web::get().to(whoami))
+            .route("/traced", web::get().to(traced))
             .service(web::resource("/only-get").route(web::get().to(whoami)))
             .route(
                 "/number/{n}",

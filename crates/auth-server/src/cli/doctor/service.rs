@@ -32,7 +32,7 @@ pub(super) async fn service(
     kids: &[String],
     report: &mut Report,
 ) {
-    println!("{name} at {base}");
+    report.line(format_args!("{name} at {base}"));
     let Ok(url) = base.join("/readyz") else {
         return;
     };

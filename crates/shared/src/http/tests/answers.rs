@@ -81,6 +81,29 @@ async fn a_sane_request_id_is_taken_and_any_other_replaced() {
 }
 
 #[actix_web::test]
+async fn a_client_s_request_id_is_marked_as_such_where_it_is_recorded() {
+    let (address, _) = start("*");
+    let own = get(address, "/api/traced", &[]).await;
+    assert_eq!(own.header("x-request-id"), Some(own.body.as_str()));
+    // Whatever a client calls his request, also what another one was called by us: the record begins with
+    // an id that nobody had before.
+    for theirs in ["abc_DEF-1.2", own.body.as_str(), "client-x"] {
+        let header = format!("X-Request-Id: {theirs}");
+        let answer = get(address, "/api/traced", &[&header]).await;
+        assert_eq!(answer.header("x-request-id"), Some(theirs));
+        let (ours, named) = answer.body.split_once(" client=").unwrap();
+        assert_eq!(named, theirs);
+        assert_eq!(ours.len(), 32);
+        assert!(ours != theirs && ours != own.body);
+    }
+    for bad in ["a client=b", "a\tb", "a,b"] {
+        let header = format!("X-Request-Id: {bad}");
+        let answer = get(address, "/api/traced", &[&header]).await;
+        assert_eq!(answer.body.len(), 32, "{bad}");
+    }
+}
+
+#[actix_web::test]
 async fn bodies_that_a_service_chose_stay() {
     let (address, _) = start("*");
     let answer = get(address, "/readyz", &[]).await;
