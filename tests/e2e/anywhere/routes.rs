@@ -159,3 +159,32 @@ async fn request_ids_are_taken_if_they_are_sane() {
     }
     assert_ne!(ask("").await, ask("").await);
 }
+
+/// A cache on the way would answer one user with what another one asked.
+#[tokio::test]
+async fn no_cache_keeps_what_is_meant_for_one_client() {
+    let app = App::any().await;
+    let (_, pair) = app.newcomer().await;
+    for (base, method, path, status) in [
+        (&app.auth_url, Method::GET, "/api/account/sessions", 200),
+        (&app.auth_url, Method::GET, "/%61pi/account/sessions", 200),
+        (&app.auth_url, Method::PATCH, "/api/account", 415),
+        (&app.auth_url, Method::POST, "/api/account/login", 415),
+        (&app.auth_url, Method::GET, "/api/account/login", 405),
+        (&app.auth_url, Method::GET, "/api/nothing", 404),
+        (&app.auth_url, Method::GET, "/internal/revocations", 401),
+        (&app.auth_url, Method::POST, "/internal/revocations", 405),
+        (&app.resource_url, Method::GET, "/api/home", 200),
+        (&app.resource_url, Method::GET, "/api/me", 200),
+        (&app.resource_url, Method::GET, "/api/admin", 403),
+        (&app.resource_url, Method::PUT, "/api/home", 405),
+        (&app.resource_url, Method::GET, "/api/nothing", 404),
+        (&app.auth_url, Method::DELETE, "/api/account/sessions", 204),
+    ] {
+        let request = app.client.request(method, format!("{base}{path}"));
+        let request = request.bearer_auth(&pair.access_token);
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        let answer = answer.is(status);
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+    }
+}

@@ -77,7 +77,8 @@ fn fresh_id() -> String {
 }
 
 /// Middleware for the outside of an app: notes id and time of each request, turns every error into
-/// a problem body with that id, survives panics, counts and logs.
+/// a problem body with that id, survives panics, counts and logs. Every answer gets
+/// `X-Content-Type-Options: nosniff`, and `Cache-Control: no-store` unless its handler said otherwise.
 ///
 /// # Errors
 /// Errors of the services within whose request is gone, a time-out for example. They come with
@@ -99,7 +100,7 @@ pub async fn finish<B: MessageBody + 'static>(
     let outcome = match unwinding(next, req).await {
         Ok(response) if response.status().as_u16() < 400 => {
             let mut response = response.map_into_left_body();
-            sign(response.headers_mut(), &asked.id);
+            asked.sign(response.headers_mut());
             Ok(response)
         }
         Ok(response) => {
@@ -149,7 +150,7 @@ impl Asked {
     fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         let status = response.status();
         complete(response.headers_mut(), status);
-        sign(response.headers_mut(), &self.id);
+        self.sign(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
         let problem = match noted {
             Some(problem) => problem,
@@ -167,6 +168,21 @@ impl Asked {
         let body = BoxBody::new(problem.body(Some(&self.id)));
         response.extensions_mut().insert(problem);
         response.map_body(|_, _| EitherBody::right(body))
+    }
+
+    /// Adds the headers that every answer has.
+    fn sign(&self, headers: &mut header::HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        // Most of it is meant for one client alone. A handler may know better.
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
     }
 
     /// Makes the answer to a request that is gone.
@@ -210,10 +226,4 @@ fn is_json<B>(response: &HttpResponse<B>) -> bool {
 
 fn code<B>(response: &HttpResponse<B>) -> Option<&'static str> {
     response.extensions().get::<Problem>().map(Problem::code)
-}
-
-fn sign(headers: &mut header::HeaderMap, id: &str) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
 }
