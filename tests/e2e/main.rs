@@ -37,6 +37,8 @@ mod anywhere {
 mod inside {
     mod alerts;
     mod commands;
+    mod connection_limits;
+    mod connection_states;
     mod crash;
     mod doctor;
     mod dotnet;
