@@ -74,7 +74,9 @@ impl Server {
     /// [`StartError`] names the setting that is wrong and says what to do.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         settings.lifetimes.check().map_err(StartError::of)?;
-        let listener = service::listen("AUTH_LISTEN", settings.listen).map_err(StartError)?;
+        let listener = service::listen("AUTH_LISTEN", settings.listen)
+            .await
+            .map_err(StartError)?;
         let addr = listener.local_addr().map_err(StartError::of)?;
         let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;

@@ -53,7 +53,6 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`] names the setting that is wrong and says what to do.
-    #[expect(clippy::unused_async, reason = "both services start by the same call")]
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         // For the feed over HTTPS. Err means that a program around us has chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -89,8 +88,9 @@ impl Server {
         let connections =
             Connections::new(&settings.http, tls, metrics.common()).map_err(StartError::of)?;
 
-        let listener =
-            service::listen("RESOURCE_LISTEN", settings.listen).map_err(StartError::of)?;
+        let listener = service::listen("RESOURCE_LISTEN", settings.listen)
+            .await
+            .map_err(StartError::of)?;
         let address = listener.local_addr().map_err(StartError::of)?;
         service::warn_of_one_address(&settings.http, settings.listen);
         let parts = Parts {

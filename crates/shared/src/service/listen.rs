@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, TcpKeepalive, Type};
+use tokio::time::{Instant, sleep};
 
 use crate::connection_limits::ConnectionLimits;
 
@@ -22,17 +23,29 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_mins(1))
     .with_interval(Duration::from_secs(15));
 
-/// Takes a port; 0 takes a free one.
+/// How long a port may be taken before the start is given up, and how often it is tried meanwhile: a
+/// process that was told to stop, or killed, may hold it for a moment longer.
+const TAKEN: Duration = Duration::from_secs(2);
+const TRY_EVERY: Duration = Duration::from_millis(100);
+
+/// Takes a port; 0 takes a free one. One that is taken is tried for two seconds.
 ///
 /// # Errors
 /// A line for the operator that begins with the setting's name.
-pub fn listen(setting: &str, addr: SocketAddr) -> Result<TcpListener, String> {
-    bind(addr, ConnectionLimits::default().unread).map_err(|error| {
-        format!(
-            "{setting}: cannot listen on {addr}: {}",
-            reason(addr.port(), &error)
-        )
-    })
+pub async fn listen(setting: &str, addr: SocketAddr) -> Result<TcpListener, String> {
+    let began = Instant::now();
+    loop {
+        match bind(addr, ConnectionLimits::default().unread) {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && began.elapsed() < TAKEN => {
+                sleep(TRY_EVERY).await;
+            }
+            Err(error) => {
+                let reason = reason(addr.port(), &error);
+                return Err(format!("{setting}: cannot listen on {addr}: {reason}"));
+            }
+        }
+    }
 }
 
 fn bind(addr: SocketAddr, unread: Duration) -> io::Result<TcpListener> {
@@ -74,15 +87,54 @@ const fn airplay(on_macos: bool, port: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_taken_port_is_one_line_with_the_setting_and_the_address() {
-        let taken = listen("AUTH_LISTEN", SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    #[tokio::test]
+    async fn a_taken_port_is_one_line_with_the_setting_and_the_address() {
+        let taken = listen("AUTH_LISTEN", ANY).await.unwrap();
         let addr = taken.local_addr().unwrap();
-        let line = listen("AUTH_LISTEN", addr).unwrap_err();
+        let line = listen("AUTH_LISTEN", addr).await.unwrap_err();
         assert!(line.starts_with(&format!(
             "AUTH_LISTEN: cannot listen on {addr}: the port is taken"
         )));
         assert!(!line.contains('\n'));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_for_a_moment_does_not_end_the_start() {
+        let taken = listen("AUTH_LISTEN", ANY).await.unwrap();
+        let addr = taken.local_addr().unwrap();
+        let held = async {
+            sleep(TAKEN / 4).await;
+            drop(taken);
+        };
+        let (got, ()) = tokio::join!(listen("AUTH_LISTEN", addr), held);
+        assert_eq!(got.unwrap().local_addr().unwrap(), addr);
+    }
+
+    #[test]
+    fn the_system_asks_whether_a_silent_client_is_still_there() {
+        let listener = bind(ANY, TAKEN).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (ours, _) = listener.accept().unwrap();
+        let ours = socket2::SockRef::from(&ours);
+        assert!(ours.keepalive().unwrap());
+        #[cfg(target_os = "linux")]
+        assert_eq!(ours.tcp_keepalive_time().unwrap(), Duration::from_mins(1));
+    }
+
+    /// Without room in the queue the system drops the greeting, and the client tries again a second later.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_burst_of_connections_waits_to_be_accepted() {
+        let listener = bind(ANY, TAKEN).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let most: usize = std::fs::read_to_string("/proc/sys/net/core/somaxconn")
+            .map_or(1024, |text| text.trim().parse().unwrap());
+        let burst: Vec<_> = (0..most.min(1024))
+            .map(|_| std::net::TcpStream::connect_timeout(&addr, Duration::from_secs(3)).unwrap())
+            .collect();
+        drop(burst);
     }
 
     #[cfg(target_os = "linux")]
