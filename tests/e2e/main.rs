@@ -53,6 +53,7 @@ mod inside {
     mod key_turns;
     mod keys;
     mod lifetimes;
+    mod neighbours;
     mod old_access_token;
     mod policy;
     mod postgres_tls;

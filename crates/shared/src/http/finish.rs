@@ -79,12 +79,13 @@ fn fresh_id() -> String {
 /// Middleware for the outside of an app: notes id and time of each request, turns every error into
 /// a problem body with that id, survives panics, counts and logs. Every answer gets
 /// `X-Content-Type-Options: nosniff`, and `Cache-Control: no-store` unless its handler said otherwise.
+/// `HEAD` is answered wherever `GET` is.
 ///
 /// # Errors
 /// Errors of the services within whose request is gone, a time-out for example. They come with
 /// their complete answer.
 pub async fn finish<B: MessageBody + 'static>(
-    req: ServiceRequest,
+    mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let started = Instant::now();
@@ -96,6 +97,10 @@ pub async fn finish<B: MessageBody + 'static>(
     };
     let metrics = req.app_data::<web::Data<Metrics>>().cloned();
     req.extensions_mut().insert(info);
+    if asked.method == Method::HEAD {
+        // RFC 9110 §9.3.2: GET without the content, which the library leaves out by itself.
+        req.head_mut().method = Method::GET;
+    }
 
     let outcome = match unwinding(next, req).await {
         Ok(response) if response.status().as_u16() < 400 => {
@@ -150,6 +155,9 @@ impl Asked {
     fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         let status = response.status();
         complete(response.headers_mut(), status);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            allow_head(response.headers_mut());
+        }
         self.sign(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
         let problem = match noted {
@@ -204,6 +212,20 @@ impl Asked {
             let Self { id, method, uri } = self;
             log::log!(level, "{method} {} [{id}]: {}", uri.path(), problem.story());
         }
+    }
+}
+
+/// Names HEAD among the methods that are allowed where GET is.
+fn allow_head(headers: &mut header::HeaderMap) {
+    let Some(allowed) = headers.get(header::ALLOW).and_then(|it| it.to_str().ok()) else {
+        return;
+    };
+    let methods = || allowed.split(',').map(str::trim);
+    if methods().any(|it| it == "GET")
+        && !methods().any(|it| it == "HEAD")
+        && let Ok(both) = HeaderValue::try_from(format!("{allowed}, HEAD"))
+    {
+        headers.insert(header::ALLOW, both);
     }
 }
 
