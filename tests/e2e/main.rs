@@ -37,6 +37,8 @@ mod anywhere {
 mod inside {
     mod alerts;
     mod commands;
+    mod connection_limits;
+    mod connection_states;
     mod crash;
     mod doctor;
     mod dotnet;
@@ -53,6 +55,7 @@ mod inside {
     mod key_turns;
     mod keys;
     mod lifetimes;
+    mod neighbours;
     mod old_access_token;
     mod pipes;
     mod policy;

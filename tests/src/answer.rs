@@ -128,6 +128,11 @@ impl Answer {
             .header("x-request-id")
             .unwrap_or_else(|| panic!("no request id: {self:?}"));
         assert!(self.header("set-cookie").is_none(), "cookies: {self:?}");
+        assert_eq!(
+            self.header("x-content-type-options"),
+            Some("nosniff"),
+            "{self:?}"
+        );
         if self.status < 400 {
             assert!(self.header("act").is_none(), "act on a success: {self:?}");
             return;

@@ -33,5 +33,5 @@ pub use database::Database;
 pub use forge::{Draft, Forge};
 pub use options::Options;
 pub use process::{Cli, Ran, Running, program};
-pub use raw::{RawAnswer, exchange, open};
+pub use raw::{RawAnswer, exchange, open, open_from};
 pub use verbs::{Pair, User, random};

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use clap::{Args, CommandFactory, Parser};
+use shared::connection_limits::ConnectionLimits;
 
 /// Flags by name, on top of the harness's own.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,7 @@ pub struct Options {
     auth: BTreeMap<String, String>,
     resource: BTreeMap<String, String>,
     feed: bool,
+    connections: Option<ConnectionLimits>,
 }
 
 impl Options {
@@ -47,6 +49,13 @@ impl Options {
     #[must_use]
     pub fn with_feed(mut self) -> Self {
         self.feed = true;
+        self
+    }
+
+    /// Lets states of connections end sooner, so that a test need not wait for minutes.
+    #[must_use]
+    pub fn connections(mut self, limits: ConnectionLimits) -> Self {
+        self.connections = Some(limits);
         self
     }
 
@@ -97,6 +106,7 @@ impl Options {
         if !given("tls-cert-file") {
             (settings.http.tls_cert_file, settings.http.tls_key_file) = (None, None);
         }
+        settings.http.connection_limits = self.connections.unwrap_or_default();
         Ok(settings)
     }
 
@@ -133,6 +143,7 @@ impl Options {
         if !flags.contains_key("tls-cert-file") {
             (settings.http.tls_cert_file, settings.http.tls_key_file) = (None, None);
         }
+        settings.http.connection_limits = self.connections.unwrap_or_default();
         Ok(settings)
     }
 }
@@ -154,6 +165,7 @@ fn shared(folder: &Path) -> BTreeMap<String, String> {
             ),
             ("jwt-clock-skew", "5m".into()),
             ("cors-allowed-origins", "*".into()),
+            ("trusted-proxies", String::new()),
             ("log-format", "text".into()),
         ],
     );

@@ -1,10 +1,11 @@
 //! HTTP by hand, for what no client library would send.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::Answer;
@@ -18,8 +19,19 @@ pub struct RawAnswer(pub String);
 
 /// Connects to the host of a URL.
 pub async fn open(url: &str) -> TcpStream {
-    let host = url.trim_start_matches("http://");
-    TcpStream::connect(host).await.expect("a connection")
+    TcpStream::connect(host(url)).await.expect("a connection")
+}
+
+/// Connects from another address of this machine: on Linux, all of 127.0.0.0/8.
+pub async fn open_from(source: Ipv4Addr, url: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind((source, 0).into()).expect("an address");
+    let to = host(url).parse().expect("an address with a port");
+    socket.connect(to).await.expect("a connection")
+}
+
+fn host(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, host)| host)
 }
 
 /// Sends bytes on a new connection, and reads until the other side closes or has answered and falls silent.

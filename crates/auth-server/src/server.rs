@@ -11,7 +11,7 @@ use actix_web::{App, web};
 use shared::clock;
 use shared::key_file::KeyFile;
 use shared::metrics::Metrics;
-use shared::service;
+use shared::service::{self, Connections};
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
@@ -46,7 +46,7 @@ impl StartError {
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
-    tls: Option<rustls::ServerConfig>,
+    connections: Connections,
     parts: Parts,
 }
 
@@ -74,14 +74,18 @@ impl Server {
     /// [`StartError`] names the setting that is wrong and says what to do.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         settings.lifetimes.check().map_err(StartError::of)?;
-        let listener = service::listen("AUTH_LISTEN", settings.listen).map_err(StartError)?;
+        let listener = service::listen("AUTH_LISTEN", settings.listen)
+            .await
+            .map_err(StartError)?;
         let addr = listener.local_addr().map_err(StartError::of)?;
         let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;
+        let connections =
+            Connections::new(&parts.settings.http, tls, &parts.metrics).map_err(StartError::of)?;
         Ok(Self {
             listener,
             addr,
-            tls,
+            connections,
             parts,
         })
     }
@@ -99,7 +103,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self {
             listener,
-            tls,
+            connections,
             parts,
             ..
         } = self;
@@ -115,7 +119,7 @@ impl Server {
             // Waiting questions would hold the end up.
             feed.close();
         };
-        let done = service::serve(move || app(&parts), listener, tls, stop).await;
+        let done = service::serve(move || app(&parts), listener, connections, stop).await;
         background.iter().for_each(tokio::task::JoinHandle::abort);
         done
     }
@@ -209,7 +213,10 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         &settings.limits,
         settings.http.trusted_proxies.clone(),
     ));
-    warn_of_one_proxy(&settings);
+    if settings.limits.login_limits == Switch::Off {
+        log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
+    }
+    service::warn_of_one_address(&settings.http, settings.listen);
     if let Some(demo) = settings.page.demo_user.clone() {
         add_demo_user(&accounts, demo).await?;
     }
@@ -257,13 +264,5 @@ async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartE
             Ok(())
         }
         Err(error) => Err(StartError(format!("DEMO_USER: {error}"))),
-    }
-}
-
-fn warn_of_one_proxy(settings: &Settings) {
-    if settings.limits.login_limits == Switch::Off {
-        log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
-    } else if settings.http.trusted_proxies.is_empty() && !settings.listen.ip().is_loopback() {
-        log::warn!("TRUSTED_PROXIES is not set: behind a proxy, all clients count as one address");
     }
 }

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse,
-    http::{StatusCode, header},
+    http::StatusCode,
     middleware::from_fn,
     web::{Data, ServiceConfig, get, resource, scope, to},
 };
@@ -50,7 +50,6 @@ async fn home(info: RequestInfo) -> Result<HttpResponse, Problem> {
 /// The claims as they stand in the token, unknown ones included.
 async fn me(bearer: Bearer) -> HttpResponse {
     HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("application/json")
         .body(String::from(bearer.payload.clone()))
 }

@@ -13,7 +13,7 @@ use shared::{
     clock, http,
     http::CorsOrigins,
     key_file::KeyFile,
-    service,
+    service::{self, Connections},
     settings::JWT_KEYS_FILE,
     token::{Signer, Validator},
 };
@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
-    tls: Option<rustls::ServerConfig>,
+    connections: Connections,
     parts: Parts,
     follower: Option<Follower>,
 }
@@ -53,7 +53,6 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`] names the setting that is wrong and says what to do.
-    #[expect(clippy::unused_async, reason = "both services start by the same call")]
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         // For the feed over HTTPS. Err means that a program around us has chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -86,10 +85,14 @@ impl Server {
             .map_err(|error| StartError::setting("REVOCATION_FEED_URL", error))?;
         let metrics = ApiMetrics::new(Arc::clone(&revoked)).map_err(StartError::of)?;
         let validator = Validator::new(keys, policy);
+        let connections =
+            Connections::new(&settings.http, tls, metrics.common()).map_err(StartError::of)?;
 
-        let listener =
-            service::listen("RESOURCE_LISTEN", settings.listen).map_err(StartError::of)?;
+        let listener = service::listen("RESOURCE_LISTEN", settings.listen)
+            .await
+            .map_err(StartError::of)?;
         let address = listener.local_addr().map_err(StartError::of)?;
+        service::warn_of_one_address(&settings.http, settings.listen);
         let parts = Parts {
             gate: web::Data::new(Gate::new(validator, Arc::clone(&revoked) as _)),
             revoked,
@@ -99,7 +102,7 @@ impl Server {
         Ok(Self {
             listener,
             address,
-            tls,
+            connections,
             parts,
             follower,
         })
@@ -118,7 +121,7 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> io::Result<()> {
         let Self {
             listener,
-            tls,
+            connections,
             parts,
             follower,
             ..
@@ -137,7 +140,7 @@ impl Server {
         .flatten()
         .collect();
 
-        let done = service::serve(move || app(&parts), listener, tls, stop).await;
+        let done = service::serve(move || app(&parts), listener, connections, stop).await;
         background.iter().for_each(JoinHandle::abort);
         done
     }

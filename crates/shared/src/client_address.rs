@@ -48,6 +48,9 @@ impl TrustedProxies {
         let mut client = peer.to_canonical();
         for hop in forwarded
             .flat_map(|header| header.split(','))
+            .map(str::trim)
+            // An element of a list may be empty (RFC 9110 §5.6.1), and is none.
+            .filter(|hop| !hop.is_empty())
             .collect::<Vec<_>>()
             .into_iter()
             .rev()
@@ -55,7 +58,7 @@ impl TrustedProxies {
             if !self.trusts(client) {
                 return client;
             }
-            match address(hop.trim()) {
+            match address(hop) {
                 Some(address) => client = address.to_canonical(),
                 // A proxy that we trust wrote no address: its own is the last that is known.
                 None => return client,
@@ -64,15 +67,21 @@ impl TrustedProxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Is this one of them?
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(&address))
     }
 }
 
-/// An address as proxies write it: some add the port.
+/// An address as proxies write it: some add the port, some put IPv6 into brackets, and some do both.
 fn address(hop: &str) -> Option<IpAddr> {
     let with_port = || hop.parse().ok().map(|at: SocketAddr| at.ip());
-    hop.parse().ok().or_else(with_port)
+    let in_brackets = || {
+        let inside = hop.strip_prefix('[')?.strip_suffix(']')?;
+        inside.parse().ok().map(IpAddr::V6)
+    };
+    hop.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 /// The part of an address that stands for one client: all of IPv4, the /64 of IPv6, since a household has
@@ -119,6 +128,27 @@ mod tests {
                 "{peer}"
             );
         }
+        for (header, client) in [
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("6.6.6.6, [2001:db8::1]", "2001:db8::1"),
+            ("[::ffff:1.2.3.4]", "1.2.3.4"),
+            ("203.0.113.7,", "203.0.113.7"),
+            ("203.0.113.7 , ,\t, 10.0.0.1,,", "203.0.113.7"),
+            (",203.0.113.7", "203.0.113.7"),
+            (",", "10.0.0.1"),
+            ("", "10.0.0.1"),
+            // No addresses: what the proxy itself is remains.
+            ("6.6.6.6, [1.2.3.4]", "10.0.0.1"),
+            ("6.6.6.6, [2001:db8::1", "10.0.0.1"),
+            ("6.6.6.6, 2001:db8::1]", "10.0.0.1"),
+            ("6.6.6.6, []", "10.0.0.1"),
+            ("6.6.6.6, unknown", "10.0.0.1"),
+        ] {
+            let found = proxies.client(ip("10.0.0.1"), [header].into_iter());
+            assert_eq!(found, ip(client), "{header:?}");
+        }
+        let lines = ["203.0.113.7", ""].into_iter();
+        assert_eq!(proxies.client(ip("10.0.0.1"), lines), ip("203.0.113.7"));
         let none = TrustedProxies::default();
         assert_eq!(
             none.client(ip("127.0.0.1"), ["1.2.3.4"].into_iter()),

@@ -104,6 +104,8 @@ pub mod claims;
 #[cfg(feature = "settings")]
 pub mod client_address;
 pub mod clock;
+#[cfg(feature = "settings")]
+pub mod connection_limits;
 mod files;
 #[cfg(feature = "actix")]
 pub mod http;

@@ -11,6 +11,7 @@ use clap::Args;
 use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
 
 use crate::client_address::TrustedProxies;
+use crate::connection_limits::ConnectionLimits;
 pub use crate::log_lines::{LogFormat, LogSettings, init_log};
 pub use crate::origins::CorsOrigins;
 use crate::token::Policy;
@@ -88,6 +89,10 @@ pub struct HttpSettings {
         global = true
     )]
     pub trusted_proxies: TrustedProxies,
+
+    /// How long each state of a connection may last; no flag.
+    #[arg(skip)]
+    pub connection_limits: ConnectionLimits,
 }
 
 /// A setting that may be missing, where an empty variable is as good as none: compose files and unit files

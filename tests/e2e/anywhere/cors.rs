@@ -158,6 +158,38 @@ async fn preflights_are_answered_everywhere_and_kept() {
     }
 }
 
+/// Scripts that trace add headers to every request of a page, and one that is not allowed fails them all.
+#[tokio::test]
+async fn headers_that_tracing_scripts_add_fail_no_preflight() {
+    let app = App::any().await;
+    for url in [
+        format!("{}/api/account/login", app.auth_url),
+        format!("{}/api/account/refresh-token", app.auth_url),
+        format!("{}/api/home", app.resource_url),
+    ] {
+        for asked in [
+            "traceparent,tracestate,baggage,sentry-trace",
+            "authorization,content-type,traceparent",
+            "x-datadog-trace-id,x-b3-traceid,newrelic,x-request-id,idempotency-key",
+        ] {
+            let request = app
+                .client
+                .request(Method::OPTIONS, &url)
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", asked);
+            let answer = from_page(request).await;
+            let allowed = answer.header("access-control-allow-headers").unwrap();
+            let allowed = allowed.to_lowercase();
+            let allowed: Vec<&str> = allowed.split(',').map(str::trim).collect();
+            // As the Fetch standard judges it: `*` means every header but one.
+            let passes = |name: &str| {
+                allowed.contains(&name) || (allowed.contains(&"*") && name != "authorization")
+            };
+            assert!(asked.split(',').all(passes), "{url}: {asked}: {allowed:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn feed_and_metrics_are_no_business_of_pages() {
     let app = App::any().await;

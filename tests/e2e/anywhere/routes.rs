@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use e2e::{Answer, App};
+use e2e::{Answer, App, exchange};
 use reqwest::Method;
 use serde_json::json;
 
@@ -158,4 +158,90 @@ async fn request_ids_are_taken_if_they_are_sane() {
         assert!(!id.is_empty() && id.len() <= 64, "{id}");
     }
     assert_ne!(ask("").await, ask("").await);
+}
+
+/// A cache on the way would answer one user with what another one asked.
+#[tokio::test]
+async fn no_cache_keeps_what_is_meant_for_one_client() {
+    let app = App::any().await;
+    let (_, pair) = app.newcomer().await;
+    for (base, method, path, status) in [
+        (&app.auth_url, Method::GET, "/api/account/sessions", 200),
+        (&app.auth_url, Method::GET, "/%61pi/account/sessions", 200),
+        (&app.auth_url, Method::PATCH, "/api/account", 415),
+        (&app.auth_url, Method::POST, "/api/account/login", 415),
+        (&app.auth_url, Method::GET, "/api/account/login", 405),
+        (&app.auth_url, Method::GET, "/api/nothing", 404),
+        (&app.auth_url, Method::GET, "/internal/revocations", 401),
+        (&app.auth_url, Method::POST, "/internal/revocations", 405),
+        (&app.resource_url, Method::GET, "/api/home", 200),
+        (&app.resource_url, Method::GET, "/api/me", 200),
+        (&app.resource_url, Method::GET, "/api/admin", 403),
+        (&app.resource_url, Method::PUT, "/api/home", 405),
+        (&app.resource_url, Method::GET, "/api/nothing", 404),
+        (&app.auth_url, Method::DELETE, "/api/account/sessions", 204),
+    ] {
+        let request = app.client.request(method, format!("{base}{path}"));
+        let request = request.bearer_auth(&pair.access_token);
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        let answer = answer.is(status);
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+    }
+}
+
+/// What monitors and link checkers ask: the same head, and nothing behind it.
+#[tokio::test]
+async fn head_works_wherever_get_does() {
+    let app = App::any().await;
+    let (_, pair) = app.newcomer().await;
+    let common = [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/nothing",
+    ];
+    let auth = [
+        "/api/account/sessions",
+        "/internal/revocations",
+        "/api/account/login",
+    ];
+    let resource = ["/api/home", "/api/me", "/api/admin", "/api/nothing"];
+    for (base, paths) in [
+        (&app.auth_url, &auth[..]),
+        (&app.resource_url, &resource[..]),
+    ] {
+        for path in paths.iter().chain(&common) {
+            let ask = async |method: Method, bearer: bool| {
+                let mut request = app.client.request(method, format!("{base}{path}"));
+                if bearer {
+                    request = request.bearer_auth(&pair.access_token);
+                }
+                request.send().await.unwrap()
+            };
+            for bearer in [true, false] {
+                let get = ask(Method::GET, bearer).await;
+                let head = ask(Method::HEAD, bearer).await;
+                assert_eq!(head.status(), get.status(), "{path}");
+                for name in [
+                    "content-type",
+                    "www-authenticate",
+                    "cache-control",
+                    "allow",
+                    "act",
+                ] {
+                    let (head, get) = (head.headers().get(name), get.headers().get(name));
+                    assert_eq!(head, get, "{path}: {name}");
+                }
+                assert!(head.headers().contains_key("content-length"), "{path}");
+                assert_eq!(head.text().await.unwrap(), "", "{path}");
+            }
+        }
+        // Not one byte of a body: what follows on the connection is the next answer.
+        let two = "HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+        let answers = exchange(base, two.as_bytes()).await;
+        let (head, next) = answers.0.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200"), "{answers:?}");
+        assert!(next.starts_with("HTTP/1.1 200"), "{answers:?}");
+    }
 }

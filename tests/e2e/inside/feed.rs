@@ -6,7 +6,7 @@ use e2e::{Answer, App, Cli, Draft, Options};
 use serde_json::{Value, json};
 
 /// A service's bearer, ready to be spoilt.
-fn bearer(app: &App) -> Draft {
+pub(super) fn bearer(app: &App) -> Draft {
     let now = shared::clock::now();
     let claims = json!({
         "iss": "http://localhost:5000", "aud": "http://localhost:5000/internal", "sub": "e2e", "iat": now, "exp": now + 60,
@@ -27,8 +27,8 @@ async fn ask_with(app: &App, bearer: &str, query: &str) -> Answer {
     .await
 }
 
-async fn ask(app: &App, query: &str) -> Value {
-    ask_with(app, &bearer(app).sign(), query)
+pub(super) async fn ask(app: &App, query: impl AsRef<str>) -> Value {
+    ask_with(app, &bearer(app).sign(), query.as_ref())
         .await
         .is(200)
         .json()

@@ -1,20 +1,28 @@
 //! HTTPS on both services: which versions are spoken, and the health check of a service that speaks it.
 
+use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use e2e::{App, Options, RawAnswer, open, program};
+use e2e::{Answer, App, Options, RawAnswer, open, program};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::tls::Version;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
-struct Certificate {
+pub(super) struct Certificate {
     folder: tempfile::TempDir,
     root: reqwest::Certificate,
+    der: CertificateDer<'static>,
 }
 
 impl Certificate {
-    fn make() -> Self {
+    pub(super) fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names).unwrap();
@@ -25,7 +33,11 @@ impl Certificate {
         write("cert.pem", cert.pem());
         write("key.pem", signing_key.serialize_pem());
         let root = reqwest::Certificate::from_pem(cert.pem().as_bytes()).unwrap();
-        Self { folder, root }
+        Self {
+            folder,
+            root,
+            der: cert.der().clone(),
+        }
     }
 
     fn path(&self, name: &str) -> String {
@@ -34,7 +46,12 @@ impl Certificate {
     }
 
     async fn app(&self) -> App {
-        let options = Options::new()
+        self.app_with(Options::new()).await
+    }
+
+    /// Services that speak HTTPS.
+    pub(super) async fn app_with(&self, options: Options) -> App {
+        let options = options
             .both("tls-cert-file", &self.path("cert.pem"))
             .both("tls-key-file", &self.path("key.pem"));
         let mut app = App::with(options).await;
@@ -42,6 +59,20 @@ impl Certificate {
         app.resource_url = app.resource_url.replace("http:", "https:");
         app.client = self.client(Version::TLS_1_2, Version::TLS_1_3);
         app
+    }
+
+    /// Greets over a connection.
+    pub(super) async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.der.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("localhost").unwrap();
+        let connector = TlsConnector::from(Arc::new(config));
+        connector.connect(name, stream).await
     }
 
     fn client(&self, least: Version, most: Version) -> reqwest::Client {
@@ -65,6 +96,24 @@ async fn both_services_speak_tls_1_2_and_1_3() {
         let next = app.refresh(&pair).await;
         app.call_home(&next.access_token).await.is(200);
         app.is_alive().await;
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_come_over_tls_only_by_services_that_speak_it() {
+    let certificate = Certificate::make();
+    let tls = certificate.app().await;
+    let plain = App::start().await;
+    let paths = ["/healthz", "/nothing", "/api/home", "/api/account/login"];
+    for (app, expected) in [(&tls, Some("max-age=31536000")), (&plain, None)] {
+        for base in [&app.auth_url, &app.resource_url] {
+            for path in paths {
+                let answer = app.client.get(format!("{base}{path}")).send().await;
+                let answer = Answer::read(answer.unwrap()).await;
+                let told = answer.header("strict-transport-security");
+                assert_eq!(told, expected, "{base}{path}");
+            }
+        }
     }
 }
 

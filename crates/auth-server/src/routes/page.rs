@@ -5,9 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use actix_files::NamedFile;
-use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
@@ -171,7 +169,6 @@ pub(super) async fn file(request: HttpRequest, page: Data<Page>) -> Result<HttpR
     let mut answer = file.respond_to(&request);
     let headers = answer.headers_mut();
     headers.insert(CONTENT_SECURITY_POLICY, page.policy.clone());
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     // Asked for again each time, answered 304 while unchanged: an update is seen at the next load.
     headers.insert(

@@ -21,7 +21,9 @@ use super::CorsOrigins;
 use crate::problem::Problem;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type");
+/// Any header may come, those that tracing scripts add to every request included: no cookie is read, so what
+/// a page can send, anybody can. `*` does not cover `Authorization`, and some browsers do not know `*`.
+const HEADERS: HeaderValue = HeaderValue::from_static("Authorization, Content-Type, *");
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("act, retry-after, www-authenticate, x-request-id");
 const SECONDS: HeaderValue = HeaderValue::from_static("7200");

@@ -93,13 +93,15 @@ fn fresh_id() -> String {
 }
 
 /// Middleware for the outside of an app: notes id and time of each request, turns every error into
-/// a problem body with that id, survives panics, counts and logs.
+/// a problem body with that id, survives panics, counts and logs. Every answer gets
+/// `X-Content-Type-Options: nosniff`, and `Cache-Control: no-store` unless its handler said otherwise.
+/// `HEAD` is answered wherever `GET` is.
 ///
 /// # Errors
 /// Errors of the services within whose request is gone, a time-out for example. They come with
 /// their complete answer.
 pub async fn finish<B: MessageBody + 'static>(
-    req: ServiceRequest,
+    mut req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let started = Instant::now();
@@ -112,11 +114,15 @@ pub async fn finish<B: MessageBody + 'static>(
     };
     let metrics = req.app_data::<web::Data<Metrics>>().cloned();
     req.extensions_mut().insert(info);
+    if asked.method == Method::HEAD {
+        // RFC 9110 §9.3.2: GET without the content, which the library leaves out by itself.
+        req.head_mut().method = Method::GET;
+    }
 
     let outcome = match unwinding(next, req).await {
         Ok(response) if response.status().as_u16() < 400 => {
             let mut response = response.map_into_left_body();
-            sign(response.headers_mut(), &asked.id);
+            asked.sign(response.headers_mut());
             Ok(response)
         }
         Ok(response) => {
@@ -167,7 +173,10 @@ impl Asked {
     fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         let status = response.status();
         complete(response.headers_mut(), status);
-        sign(response.headers_mut(), &self.id);
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            allow_head(response.headers_mut());
+        }
+        self.sign(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
         let problem = match noted {
             Some(problem) => problem,
@@ -185,6 +194,21 @@ impl Asked {
         let body = BoxBody::new(problem.body(Some(&self.id)));
         response.extensions_mut().insert(problem);
         response.map_body(|_, _| EitherBody::right(body))
+    }
+
+    /// Adds the headers that every answer has.
+    fn sign(&self, headers: &mut header::HeaderMap) {
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            headers.insert(REQUEST_ID, id);
+        }
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+        // Most of it is meant for one client alone. A handler may know better.
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
     }
 
     /// Makes the answer to a request that is gone.
@@ -216,6 +240,20 @@ impl Asked {
     }
 }
 
+/// Names HEAD among the methods that are allowed where GET is.
+fn allow_head(headers: &mut header::HeaderMap) {
+    let Some(allowed) = headers.get(header::ALLOW).and_then(|it| it.to_str().ok()) else {
+        return;
+    };
+    let methods = || allowed.split(',').map(str::trim);
+    if methods().any(|it| it == "GET")
+        && !methods().any(|it| it == "HEAD")
+        && let Ok(both) = HeaderValue::try_from(format!("{allowed}, HEAD"))
+    {
+        headers.insert(header::ALLOW, both);
+    }
+}
+
 /// The problem of a response that the framework made.
 fn bare<B>(response: &HttpResponse<B>) -> Problem {
     let problem = Problem::of_status(response.status());
@@ -235,10 +273,4 @@ fn is_json<B>(response: &HttpResponse<B>) -> bool {
 
 fn code<B>(response: &HttpResponse<B>) -> Option<&'static str> {
     response.extensions().get::<Problem>().map(Problem::code)
-}
-
-fn sign(headers: &mut header::HeaderMap, id: &str) {
-    if let Ok(id) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, id);
-    }
 }

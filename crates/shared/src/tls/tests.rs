@@ -26,6 +26,7 @@ fn judge(cert: Option<PathBuf>, key: Option<PathBuf>) -> Result<bool, String> {
         tls_cert_file: cert,
         tls_key_file: key,
         trusted_proxies: crate::client_address::TrustedProxies::default(),
+        connection_limits: crate::connection_limits::ConnectionLimits::default(),
     };
     server_config(&settings)
         .map(|config| config.is_some())

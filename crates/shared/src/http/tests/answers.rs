@@ -38,7 +38,7 @@ async fn errors_of_the_framework_are_problems_too() {
         (wrong.status, wrong.code().as_str()),
         (405, "method_not_allowed")
     );
-    assert_eq!(wrong.header("allow"), Some("GET"));
+    assert_eq!(wrong.header("allow"), Some("GET, HEAD"));
 }
 
 #[actix_web::test]

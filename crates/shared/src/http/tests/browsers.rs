@@ -26,7 +26,7 @@ async fn every_origin_may_call_unless_there_is_a_list() {
         ),
         (
             "access-control-allow-headers",
-            Some("Authorization, Content-Type"),
+            Some("Authorization, Content-Type, *"),
         ),
         ("access-control-max-age", Some("7200")),
         ("access-control-allow-credentials", None),
