@@ -9,8 +9,9 @@ use super::{CommandError, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
 use crate::endings::Endings;
+use crate::log_in::{Hasher, Paid};
 use crate::model::{Account, Caller, User};
-use crate::password::{Hasher, Password};
+use crate::password::Password;
 use crate::settings::Settings;
 
 /// Users in one page of `user list`: what is in memory at once.
@@ -73,7 +74,14 @@ impl Command {
                 let name =
                     name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
                 let account = accounts
-                    .register(name, email, read_password()?, roles, &caller)
+                    .register(
+                        name,
+                        email,
+                        read_password()?,
+                        roles,
+                        Paid::by_operator(),
+                        &caller,
+                    )
                     .await?;
                 println!("{}", account.id);
                 Ok(())
@@ -136,7 +144,6 @@ fn accounts(db: &Db) -> Result<Accounts, CommandError> {
         db.clone(),
         Hasher::start(1)?,
         Endings::new(0),
-        None,
     ))
 }
 

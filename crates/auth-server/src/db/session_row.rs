@@ -25,6 +25,8 @@ pub(super) struct SessionRow {
     end_reason: Option<String>,
     device: String,
     address: String,
+    #[expect(dead_code, reason = "counted and judged by statements of their own")]
+    wrong_passwords: i64,
 }
 
 impl TryFrom<SessionRow> for Session {
