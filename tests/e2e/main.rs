@@ -49,6 +49,9 @@ mod inside {
     mod fleet;
     mod growth;
     mod guessing;
+    mod guessing_elsewhere;
+    mod guessing_signed_in;
+    mod hashing_pays;
     mod hostile;
     mod key_commands;
     mod key_places;

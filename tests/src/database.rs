@@ -133,6 +133,13 @@ impl Database {
         assert_eq!(self.execute(&sql), 1, "the session's row");
     }
 
+    /// Lets failed log-ins lie this many seconds later. One in the near future counts as now, so that its delay
+    /// does not run out while a test runs.
+    pub fn move_failures(&self, seconds: i64) {
+        let sql = format!("UPDATE login_failures SET failed_at = failed_at + ({seconds})");
+        assert_ne!(self.execute(&sql), 0, "there are failures");
+    }
+
     /// Sets columns of a session's row.
     pub fn set(&self, sid: &str, assignments: &str) {
         assert_eq!(

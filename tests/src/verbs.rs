@@ -36,6 +36,9 @@ pub struct Pair {
     pub expires_in: i64,
     /// Seconds.
     pub refresh_expires_in: i64,
+    /// By what the account knows the device again; a log-in's answer alone has it.
+    #[serde(default)]
+    pub device_token: Option<String>,
 }
 
 impl Pair {
@@ -139,6 +142,26 @@ impl App {
     pub async fn try_log_in(&self, email: &str, password: &str) -> Answer {
         self.post("/login", json!({"email": email, "password": password}))
             .await
+    }
+
+    /// Logs in as a proxy forwards it for this address, with a device's token if there is one.
+    pub async fn try_log_in_from(
+        &self,
+        address: &str,
+        email: &str,
+        password: &str,
+        device_token: Option<&str>,
+    ) -> Answer {
+        let mut body = json!({"email": email, "password": password});
+        if let (Some(token), Some(members)) = (device_token, body.as_object_mut()) {
+            members.insert("deviceToken".into(), token.into());
+        }
+        let request = self
+            .client
+            .post(format!("{}/api/account/login", self.auth_url))
+            .header("x-forwarded-for", address)
+            .json(&body);
+        Answer::read(request.send().await.expect("auth-server answers")).await
     }
 
     /// Logs a user in.

@@ -1,22 +1,19 @@
 //! The rules of accounts: registration, log-in, changes, deletion. No HTTP, no SQL.
 
 mod changes;
-mod check;
 mod forms;
-
-use std::sync::Arc;
 
 use uuid::Uuid;
 
 pub use changes::ProfileChange;
-pub use check::Authenticated;
+pub use forms::check_password;
 
 use crate::db::{AuditRecord, Db, DbError, NewUser};
 use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_keys::MacKeyFile;
+use crate::log_in::{Hasher, Paid};
 use crate::model::{Account, Caller, Event};
-use crate::password::{Hasher, Password};
+use crate::password::Password;
 use crate::sessions::deadline;
 
 /// The rules, with what they need. Shared by all workers.
@@ -24,31 +21,17 @@ pub struct Accounts {
     db: Db,
     hasher: Hasher,
     endings: Endings,
-    /// Keys for counting failures; `None` where they are not counted.
-    failure_keys: Option<Arc<MacKeyFile>>,
 }
 
 impl Accounts {
     /// Puts the rules together.
     #[must_use]
-    pub fn new(
-        db: Db,
-        hasher: Hasher,
-        endings: Endings,
-        failure_keys: Option<Arc<MacKeyFile>>,
-    ) -> Self {
+    pub fn new(db: Db, hasher: Hasher, endings: Endings) -> Self {
         Self {
             db,
             hasher,
             endings,
-            failure_keys,
         }
-    }
-
-    /// Passwords that wait for a thread.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.hasher.waiting()
     }
 
     /// Makes an account.
@@ -61,13 +44,14 @@ impl Accounts {
         email: String,
         password: Password,
         roles: Vec<String>,
+        paid: Paid,
         caller: &Caller,
     ) -> Result<Account, Error> {
         forms::check_user_name(&user_name)?;
         forms::check_email(&email)?;
-        forms::check_password(&password)?;
+        check_password(&password)?;
         forms::check_roles(&roles)?;
-        let password_hash = self.hasher.hash(password).await?;
+        let password_hash = self.hasher.hash(password, paid).await?;
         let account = Account {
             id: Uuid::new_v4(),
             user_name,

@@ -128,6 +128,7 @@ fn refusal(error: &Error) -> &'static str {
             EndReason::Reuse => "revoked_reuse",
             EndReason::Limit => "revoked_limit",
             EndReason::Admin => "revoked_admin",
+            EndReason::Guessing => "revoked_guessing",
         },
         Error::Superseded => "superseded",
         Error::Reused => "reused",

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use shared::problem::Problem;
-use shared::token::{SignError, TokenError};
+use shared::token::{Cure, SignError, TokenError};
 
 use crate::db::DbError;
 use crate::password::PasswordError;
@@ -55,6 +55,9 @@ pub enum Error {
     /// A used-up refresh token came back; its session has ended.
     #[error("a used refresh token came back; the session was ended")]
     Reused,
+    /// The session whose access token came along ended while the request was at work.
+    #[error("the session has ended")]
+    SessionEnded,
     /// Not a live session of the caller.
     #[error("no such session of yours")]
     SessionNotFound,
@@ -85,6 +88,8 @@ impl From<PasswordError> for Error {
     fn from(error: PasswordError) -> Self {
         match error {
             PasswordError::Busy => Self::Busy,
+            // A place is free in a moment.
+            PasswordError::Crowded => Self::TooManyAttempts(1),
             PasswordError::Failed(why) => Self::Internal(format!("password hash: {why}")),
         }
     }
@@ -113,6 +118,7 @@ impl From<&Error> for Problem {
         use StatusCode as S;
         let (status, code) = match error {
             Error::Token(refused) => return Self::from(refused),
+            Error::SessionEnded => return Self::from(&TokenError::Revoked(Cure::Refresh)),
             Error::InvalidRequest(_) => (S::BAD_REQUEST, "invalid_request"),
             Error::InvalidUserName => (S::UNPROCESSABLE_ENTITY, "invalid_user_name"),
             Error::InvalidEmail => (S::UNPROCESSABLE_ENTITY, "invalid_email"),

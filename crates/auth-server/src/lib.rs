@@ -8,14 +8,13 @@
 
 pub mod accounts;
 pub mod cli;
-pub mod client_address;
 pub mod clock_check;
 pub mod counters;
 pub mod db;
 pub mod endings;
 pub mod error;
 pub mod key_files;
-pub mod login_delay;
+pub mod log_in;
 pub mod mac_keys;
 pub mod model;
 pub mod password;

@@ -58,10 +58,12 @@ pub enum EndReason {
     Limit,
     /// An operator ended it.
     Admin,
+    /// Too many wrong current passwords came with its access tokens.
+    Guessing,
 }
 
 impl EndReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Logout,
         Self::Ended,
         Self::Password,
@@ -69,6 +71,7 @@ impl EndReason {
         Self::Reuse,
         Self::Limit,
         Self::Admin,
+        Self::Guessing,
     ];
 
     /// The word in answers, rows and metrics.
@@ -82,6 +85,7 @@ impl EndReason {
             Self::Reuse => "reuse",
             Self::Limit => "limit",
             Self::Admin => "admin",
+            Self::Guessing => "guessing",
         }
     }
 

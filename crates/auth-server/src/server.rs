@@ -20,11 +20,12 @@ use crate::counters::Counters;
 use crate::db::Db;
 use crate::endings::Endings;
 use crate::error::Error;
+use crate::log_in::{FrontDoor, Hasher, Paid};
 use crate::mac_keys::MacKeyFile;
 use crate::model::Caller;
-use crate::password::{Hasher, Password};
+use crate::password::Password;
 use crate::revocation_feed::RevocationFeed;
-use crate::routes::{self, Addresses, Page};
+use crate::routes::{self, Page};
 use crate::sessions::Sessions;
 use crate::settings::{DemoUser, Settings, Switch};
 
@@ -64,7 +65,7 @@ struct Parts {
     metrics: Arc<Metrics>,
     counters: Counters,
     clock: ClockCheck,
-    addresses: Arc<Addresses>,
+    door: Arc<FrontDoor>,
 }
 
 impl Server {
@@ -141,13 +142,14 @@ fn app(
         .app_data(web::Data::new(parts.db.clone()))
         .app_data(web::Data::new(parts.feed.clone()))
         .app_data(web::Data::new(parts.settings.registration))
+        .app_data(web::Data::new(parts.settings.http.trusted_proxies.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.validator)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
         .app_data(web::Data::from(Arc::clone(&parts.metrics)))
         .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
-        .app_data(web::Data::from(Arc::clone(&parts.addresses)))
+        .app_data(web::Data::from(Arc::clone(&parts.door)))
         .app_data(shared::http::json_config())
         .configure(routes::table)
         .configure(|config| {
@@ -207,12 +209,15 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     ));
     let threads = available_parallelism().map_or(1, std::num::NonZero::get);
     let hasher = Hasher::start(threads).map_err(StartError::of)?;
-    let failure_keys = (settings.limits.login_limits == Switch::On).then(|| Arc::clone(&mac_keys));
-    let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings, failure_keys));
-    let addresses = Arc::new(Addresses::new(
-        &settings.limits,
-        settings.http.trusted_proxies.clone(),
+    let door = Arc::new(FrontDoor::new(
+        db.clone(),
+        hasher.clone(),
+        Arc::clone(&mac_keys),
+        Arc::clone(&sessions),
+        settings.limits.login_limits,
+        settings.http.trusted_proxies.is_empty(),
     ));
+    let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings));
     if settings.limits.login_limits == Switch::Off {
         log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
     }
@@ -232,7 +237,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         metrics,
         counters,
         clock,
-        addresses,
+        door,
     })
 }
 
@@ -252,6 +257,7 @@ async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartE
             demo.email.clone(),
             Password::new(demo.password),
             Vec::new(),
+            Paid::by_operator(),
             &Caller::cli(),
         )
         .await;

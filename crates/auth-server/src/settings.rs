@@ -116,7 +116,7 @@ pub enum Switch {
 /// Limits against guessing.
 #[derive(Args, Clone, Debug)]
 pub struct LimitSettings {
-    /// Delays after failed log-ins, and a bucket of attempts per address; `off` for load tests only.
+    /// Delays after failed log-ins, and buckets of attempts per address and account; `off` for load tests only.
     #[arg(long, env = "LOGIN_LIMITS", default_value = "on", global = true)]
     pub login_limits: Switch,
 }

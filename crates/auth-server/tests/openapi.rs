@@ -219,7 +219,7 @@ async fn answers_are_as_described() {
     let (email, password) = ("bo@example.com", "correct horse");
     let bo = json!({"userName": "Bo", "email": email, "password": password});
     let confirm = json!({"currentPassword": password});
-    let wrong = json!({"currentPassword": "wrong"});
+    let wrong = json!({"userName": "Eve", "currentPassword": "wrong"});
     let bad = |name: &str, value: &str| {
         let mut body = bo.clone();
         body[name] = json!(value);

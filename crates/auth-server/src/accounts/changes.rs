@@ -5,47 +5,65 @@ use uuid::Uuid;
 use super::{Accounts, forms, taken};
 use crate::db::{AuditRecord, DbError, Tx};
 use crate::error::Error;
+use crate::log_in::{Confirmed, Paid};
 use crate::model::{Account, Caller, EndReason, Event};
 use crate::password::Password;
 use crate::sessions::{deadline, end_all};
 
 /// What a change of the account asks for.
+#[derive(Clone)]
 pub struct ProfileChange {
-    /// A new name, if any.
-    pub user_name: Option<String>,
-    /// A new e-mail, if any.
-    pub email: Option<String>,
+    user_name: Option<String>,
+    email: Option<String>,
+}
+
+impl ProfileChange {
+    /// A new name, a new e-mail or both.
+    ///
+    /// # Errors
+    /// [`Error::InvalidUserName`], [`Error::InvalidEmail`]; [`Error::InvalidRequest`] if there is neither.
+    pub fn new(user_name: Option<String>, email: Option<String>) -> Result<Self, Error> {
+        user_name
+            .as_deref()
+            .map_or(Ok(()), forms::check_user_name)?;
+        email.as_deref().map_or(Ok(()), forms::check_email)?;
+        if user_name.is_none() && email.is_none() {
+            return Err(Error::InvalidRequest(
+                "neither userName nor email is there to be changed",
+            ));
+        }
+        Ok(Self { user_name, email })
+    }
+
+    /// What of it is new to this account.
+    fn from(self, account: &Account) -> Self {
+        Self {
+            user_name: self.user_name.filter(|name| *name != account.user_name),
+            email: self.email.filter(|email| *email != account.email),
+        }
+    }
 }
 
 impl Accounts {
-    /// Changes name or e-mail.
+    /// Changes name or e-mail. What is so already is not written again.
     ///
     /// # Errors
-    /// As registration, and [`Error::InvalidCredentials`] for a wrong current password.
+    /// [`Error::AccountExists`]; [`Error::InvalidCredentials`] if the password was changed meanwhile.
     pub async fn change_profile(
         &self,
-        user: Uuid,
-        current: Password,
+        confirmed: &Confirmed,
         change: ProfileChange,
         caller: &Caller,
     ) -> Result<Account, Error> {
-        change
-            .user_name
-            .as_deref()
-            .map_or(Ok(()), forms::check_user_name)?;
-        change.email.as_deref().map_or(Ok(()), forms::check_email)?;
-        let user = self.confirmed(user, current, caller).await?;
+        let user = confirmed.user();
+        let (id, version) = (user.account.id, user.password_version);
+        let change = change.from(&user.account);
         let detail = match (&change.user_name, &change.email) {
             (Some(_), Some(_)) => "name and e-mail",
             (Some(_), None) => "name",
             (None, Some(_)) => "e-mail",
-            (None, None) => {
-                return Err(Error::InvalidRequest(
-                    "neither userName nor email is there to be changed",
-                ));
-            }
+            (None, None) => return Ok(user.account.clone()),
         };
-        let (id, version) = (user.account.id, user.password_version);
         let unit_caller = caller.clone();
         let changed = self.db.write(deadline(caller), move |tx| {
             let (name, email) = (change.user_name.as_deref(), change.email.as_deref());
@@ -66,14 +84,9 @@ impl Accounts {
     /// Deletes the account: its sessions end, and of the user only ids stay, in the audit trail.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`] for a wrong current password.
-    pub async fn delete(
-        &self,
-        user: Uuid,
-        current: Password,
-        caller: &Caller,
-    ) -> Result<(), Error> {
-        let user = self.confirmed(user, current, caller).await?;
+    /// [`Error::InvalidCredentials`] if the password was changed meanwhile.
+    pub async fn delete(&self, confirmed: &Confirmed, caller: &Caller) -> Result<(), Error> {
+        let user = confirmed.user();
         let (id, version) = (user.account.id, Some(user.password_version));
         if self.remove(id, version, EndReason::Ended, caller).await? {
             Ok(())
@@ -127,7 +140,7 @@ impl Accounts {
         caller: &Caller,
     ) -> Result<bool, Error> {
         forms::check_password(&new)?;
-        let hash = self.hasher.hash(new).await?;
+        let hash = self.hasher.hash(new, Paid::by_operator()).await?;
         self.change_and_end(id, EndReason::Password, caller, move |tx, caller| {
             let hit = tx.set_password(id, None, &hash)?;
             if hit {
@@ -237,12 +250,8 @@ mod tests {
     use super::*;
     use crate::db::Db;
     use crate::endings::Endings;
-    use crate::password::Hasher;
+    use crate::log_in::Hasher;
     use crate::settings::DatabaseUrl;
-
-    fn password() -> Password {
-        Password::new("correct horse".into())
-    }
 
     #[tokio::test]
     async fn a_new_name_and_a_new_e_mail_at_once_do_not_undo_each_other() {
@@ -250,25 +259,21 @@ mod tests {
         let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
         let db = Db::open(&url, Duration::ZERO).unwrap();
         let hasher = Hasher::start(1).unwrap();
-        let accounts = Accounts::new(db.clone(), hasher, Endings::new(0), None);
+        let accounts = Accounts::new(db.clone(), hasher, Endings::new(0));
         let caller = Caller::cli();
+        let (name, email) = ("old".to_owned(), "old@x".to_owned());
+        let (password, paid) = (Password::new("correct horse".into()), Paid::by_operator());
         let made = accounts
-            .register("old".into(), "old@x".into(), password(), vec![], &caller)
+            .register(name, email, password, vec![], paid, &caller)
             .await
             .unwrap();
-        let name = ProfileChange {
-            user_name: Some("new".into()),
-            email: None,
-        };
-        let email = ProfileChange {
-            user_name: None,
-            email: Some("New@x".into()),
-        };
-        // Both look at the row before either writes: a password takes longer to check than a row to read.
-        let (named, moved) = tokio::join!(
-            accounts.change_profile(made.id, password(), name, &caller),
-            accounts.change_profile(made.id, password(), email, &caller),
-        );
+        // Both looked at the row before either writes.
+        let looked = db.read(move |tx| tx.find_user(made.id)).await.unwrap();
+        let confirmed = Confirmed::of(looked.unwrap());
+        let name = ProfileChange::new(Some("new".into()), None).unwrap();
+        let email = ProfileChange::new(None, Some("New@x".into())).unwrap();
+        let named = accounts.change_profile(&confirmed, name, &caller).await;
+        let moved = accounts.change_profile(&confirmed, email, &caller).await;
         assert_eq!(named.unwrap().user_name, "new");
         assert_eq!(moved.unwrap().email, "New@x");
         let found = db.read(|tx| tx.find_user_by_email("nEW@X")).await.unwrap();

@@ -27,7 +27,11 @@ pub(super) fn check_email(email: &str) -> Result<(), Error> {
     }
 }
 
-pub(super) fn check_password(password: &Password) -> Result<(), Error> {
+/// Whether a password may be set.
+///
+/// # Errors
+/// [`Error::WeakPassword`].
+pub fn check_password(password: &Password) -> Result<(), Error> {
     if password.is_acceptable() {
         Ok(())
     } else {

@@ -172,6 +172,9 @@ fn why(reason: &str) -> &str {
         }
         "limit" => "the account had too many sessions, and this one was used least recently",
         "admin" => "an operator ended it",
+        "guessing" => {
+            "ten wrong current passwords came with its access tokens: somebody who had them was guessing"
+        }
         other => other,
     }
 }

@@ -8,8 +8,8 @@ use super::{CommandError, input, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
 use crate::endings::Endings;
+use crate::log_in::{Hasher, Paid};
 use crate::model::{Account, Caller, User};
-use crate::password::Hasher;
 use crate::settings::Settings;
 
 /// Users in one page of `user list`: what is in memory at once.
@@ -73,7 +73,14 @@ impl Command {
                 // Asked for before the caller comes: from then on the time runs.
                 let password = input::password()?;
                 let account = accounts
-                    .register(name, email, password, roles, &Caller::cli())
+                    .register(
+                        name,
+                        email,
+                        password,
+                        roles,
+                        Paid::by_operator(),
+                        &Caller::cli(),
+                    )
                     .await?;
                 say(account.id)
             }
@@ -136,7 +143,6 @@ fn accounts(db: &Db) -> Result<Accounts, CommandError> {
         db.clone(),
         Hasher::start(1)?,
         Endings::new(0),
-        None,
     ))
 }
 

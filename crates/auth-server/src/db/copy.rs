@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::backup::existing;
 use super::connection::AnyConnection;
-use super::schema::{audit, login_failures, sessions, users};
+use super::schema::{audit, login_budgets, login_failures, sessions, users};
 use super::{DbError, open};
 use crate::settings::DatabaseUrl;
 
@@ -21,7 +21,7 @@ pub struct Copied {
     pub users: usize,
     /// Sessions, those included that are over but still remembered.
     pub sessions: usize,
-    /// Counters of failed log-ins.
+    /// Counters of failed log-ins, and what accounts have left of verdicts.
     pub login_failures: usize,
     /// Audit records.
     pub audit: usize,
@@ -60,6 +60,7 @@ struct Session {
     end_reason: Option<String>,
     device: String,
     address: String,
+    wrong_passwords: i64,
     agent: Option<String>,
     seen_at: i64,
     seen_address: String,
@@ -77,6 +78,15 @@ struct LoginFailures {
     user_id: Option<String>,
     failures: i64,
     failed_at: i64,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = login_budgets)]
+struct LoginBudget {
+    slot: String,
+    tag: String,
+    user_id: Option<String>,
+    full_at: i64,
 }
 
 #[derive(Queryable, Insertable)]
@@ -171,6 +181,17 @@ fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result
                     .values(row)
                     .execute(target)?)
             },
+        )? + in_batches(
+            |after| {
+                let next = login_budgets::table.filter(login_budgets::slot.gt(after));
+                Ok(next.order(login_budgets::slot).limit(BATCH).load(source)?)
+            },
+            |row: &LoginBudget| row.slot.clone(),
+            |row| {
+                Ok(diesel::insert_into(login_budgets::table)
+                    .values(row)
+                    .execute(target)?)
+            },
         )?,
         audit: in_batches(
             |after| {
@@ -194,6 +215,7 @@ fn refuse_rows(target: &mut AnyConnection) -> Result<(), DbError> {
     let rows = users::table.count().get_result::<i64>(target)?
         + sessions::table.count().get_result::<i64>(target)?
         + login_failures::table.count().get_result::<i64>(target)?
+        + login_budgets::table.count().get_result::<i64>(target)?
         + audit::table.count().get_result::<i64>(target)?;
     if rows == 0 {
         return Ok(());

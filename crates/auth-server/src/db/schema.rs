@@ -31,6 +31,7 @@ diesel::table! {
         end_reason -> Nullable<Text>,
         device -> Text,
         address -> Text,
+        wrong_passwords -> BigInt,
         agent -> Nullable<Text>,
         seen_at -> BigInt,
         seen_address -> Text,
@@ -66,5 +67,14 @@ diesel::table! {
         user_id -> Nullable<Text>,
         failures -> BigInt,
         failed_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    login_budgets (slot) {
+        slot -> Text,
+        tag -> Text,
+        user_id -> Nullable<Text>,
+        full_at -> BigInt,
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct SessionRow {
     end_reason: Option<String>,
     device: String,
     address: String,
+    #[expect(dead_code, reason = "counted and judged by statements of their own")]
+    wrong_passwords: i64,
     agent: Option<String>,
     seen_at: i64,
     seen_address: String,

@@ -3,52 +3,61 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
+use serde::Serialize;
 use shared::http::Json;
 
 use super::bodies::{
-    Confirmation, Credentials, NewPassword, NewProfile, OldPair, PairBody, Registration, UserBody,
+    Confirmation, Credentials, LoggedInBody, NewPassword, NewProfile, OldPair, PairBody,
+    Registration, UserBody,
 };
-use super::caller::{Addresses, CalledBy};
+use super::caller::CalledBy;
 use super::gate::SignedIn;
-use crate::accounts::{Accounts, ProfileChange};
+use crate::accounts::{self, Accounts, ProfileChange};
 use crate::counters::Counters;
 use crate::error::Error;
+use crate::log_in::FrontDoor;
 use crate::password::Password;
-use crate::sessions::{Pair, Sessions};
+use crate::sessions::Sessions;
 use crate::settings;
 
 pub(super) async fn register(
     CalledBy(caller): CalledBy,
     accounts: Data<Accounts>,
     registration: Data<settings::Registration>,
-    addresses: Data<Addresses>,
+    door: Data<FrontDoor>,
     Json(body): Json<Registration>,
 ) -> Result<HttpResponse, Error> {
     if **registration == settings::Registration::Closed {
         return Err(Error::RegistrationClosed);
     }
-    addresses.take(&caller)?;
+    let paid = door.pay_for_registration(&body.email, &caller)?;
     let password = Password::new(body.password);
     let account = accounts
-        .register(body.user_name, body.email, password, Vec::new(), &caller)
+        .register(
+            body.user_name,
+            body.email,
+            password,
+            Vec::new(),
+            paid,
+            &caller,
+        )
         .await?;
     Ok(HttpResponse::Created().json(UserBody::from(account)))
 }
 
 pub(super) async fn log_in(
     CalledBy(caller): CalledBy,
-    accounts: Data<Accounts>,
+    door: Data<FrontDoor>,
     sessions: Data<Sessions>,
-    addresses: Data<Addresses>,
     counters: Data<Counters>,
     Json(body): Json<Credentials>,
 ) -> Result<HttpResponse, Error> {
     let logged_in = async {
-        addresses.take(&caller)?;
-        let known = accounts
-            .authenticate(body.email, Password::new(body.password), &caller)
-            .await?;
-        sessions.start(&known.user, known.counter, &caller).await
+        let (password, device) = (Password::new(body.password), body.device_token.as_deref());
+        let known = door.log_in(body.email, password, device, &caller).await?;
+        let device = door.device_token(&known.user.account, known.device, caller.now)?;
+        let pair = sessions.start(&known.user, known.counter, &caller).await?;
+        Ok(LoggedInBody::new(pair, device))
     }
     .await;
     counters.login(logged_in.as_ref().map(|_| ()));
@@ -63,7 +72,7 @@ pub(super) async fn refresh(
     let pair = sessions
         .refresh(&body.access_token, &body.refresh_token, &caller)
         .await?;
-    Ok(token_answer(pair))
+    Ok(token_answer(PairBody::from(pair)))
 }
 
 pub(super) async fn log_out(
@@ -80,7 +89,7 @@ pub(super) async fn log_out(
 pub(super) async fn change_password(
     CalledBy(caller): CalledBy,
     signed_in: SignedIn,
-    accounts: Data<Accounts>,
+    door: Data<FrontDoor>,
     sessions: Data<Sessions>,
     Json(body): Json<NewPassword>,
 ) -> Result<HttpResponse, Error> {
@@ -88,50 +97,51 @@ pub(super) async fn change_password(
         Password::new(body.current_password),
         Password::new(body.new_password),
     );
-    let (user, hash) = accounts
-        .check_new_password(signed_in.user, current, new, &caller)
+    accounts::check_password(&new)?;
+    let confirmed = door
+        .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
-    Ok(token_answer(
-        sessions.change_password(&user, hash, &caller).await?,
-    ))
+    let hash = door.hash_new(signed_in.user, new, &caller).await?;
+    let pair = sessions
+        .change_password(confirmed.user(), hash, &caller)
+        .await?;
+    Ok(token_answer(PairBody::from(pair)))
 }
 
 pub(super) async fn change_profile(
     CalledBy(caller): CalledBy,
     signed_in: SignedIn,
+    door: Data<FrontDoor>,
     accounts: Data<Accounts>,
     Json(body): Json<NewProfile>,
 ) -> Result<HttpResponse, Error> {
-    let change = ProfileChange {
-        user_name: body.user_name,
-        email: body.email,
-    };
+    let change = ProfileChange::new(body.user_name, body.email)?;
     let current = Password::new(body.current_password);
-    let account = accounts
-        .change_profile(signed_in.user, current, change, &caller)
+    let confirmed = door
+        .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
+    let account = accounts.change_profile(&confirmed, change, &caller).await?;
     Ok(HttpResponse::Ok().json(UserBody::from(account)))
 }
 
 pub(super) async fn remove(
     CalledBy(caller): CalledBy,
     signed_in: SignedIn,
+    door: Data<FrontDoor>,
     accounts: Data<Accounts>,
     Json(body): Json<Confirmation>,
 ) -> Result<HttpResponse, Error> {
-    accounts
-        .delete(
-            signed_in.user,
-            Password::new(body.current_password),
-            &caller,
-        )
+    let current = Password::new(body.current_password);
+    let confirmed = door
+        .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
+    accounts.delete(&confirmed, &caller).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// RFC 6749 §5.1: nobody on the way may keep an answer that has tokens in it.
-fn token_answer(pair: Pair) -> HttpResponse {
+fn token_answer(body: impl Serialize) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .json(PairBody::from(pair))
+        .json(body)
 }

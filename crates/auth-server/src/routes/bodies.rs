@@ -17,9 +17,11 @@ pub(super) struct Registration {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Credentials {
     pub(super) email: String,
     pub(super) password: String,
+    pub(super) device_token: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +70,24 @@ impl From<Pair> for PairBody {
             token_type: "Bearer",
             expires_in: pair.expires_in,
             refresh_expires_in: pair.refresh_expires_in,
+        }
+    }
+}
+
+/// The answer to a log-in: the pair, and by what the account will know the device again.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LoggedInBody {
+    #[serde(flatten)]
+    pair: PairBody,
+    device_token: String,
+}
+
+impl LoggedInBody {
+    pub(super) fn new(pair: Pair, device_token: String) -> Self {
+        Self {
+            pair: pair.into(),
+            device_token,
         }
     }
 }

@@ -11,51 +11,21 @@ use actix_web::{FromRequest, HttpRequest};
 use shared::client_address::TrustedProxies;
 use shared::http::RequestInfo;
 
-use crate::client_address::AddressBuckets;
-use crate::error::Error;
 use crate::model::Caller;
-use crate::settings::{LimitSettings, Switch};
 
 /// Characters of a user agent that are kept: enough for every browser's.
 const LONGEST_AGENT: usize = 200;
 
-/// How clients are told apart, and how much each may try.
-pub(crate) struct Addresses {
-    proxies: TrustedProxies,
-    buckets: Option<AddressBuckets>,
-}
-
-impl Addresses {
-    /// By the settings.
-    pub(crate) fn new(limits: &LimitSettings, proxies: TrustedProxies) -> Self {
-        let on = limits.login_limits == Switch::On;
-        Self {
-            buckets: on.then(|| AddressBuckets::new(proxies.is_empty())),
-            proxies,
-        }
-    }
-
-    /// Counts an attempt of the caller's address.
-    pub(super) fn take(&self, caller: &Caller) -> Result<(), Error> {
-        match (&self.buckets, caller.address.parse()) {
-            (Some(buckets), Ok(address)) => buckets.take(address).map_err(Error::TooManyAttempts),
-            _ => Ok(()),
-        }
-    }
-
-    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        // Lossy: what a client puts before the address that the proxy adds must not hide that.
-        let forwarded: Vec<_> = request
-            .headers()
-            .get_all(X_FORWARDED_FOR)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()))
-            .collect();
-        let peer = request.peer_addr()?.ip();
-        Some(
-            self.proxies
-                .client(peer, forwarded.iter().map(AsRef::as_ref)),
-        )
-    }
+/// The client's address, by the proxies that are believed.
+fn client(proxies: &TrustedProxies, request: &HttpRequest) -> Option<IpAddr> {
+    // Lossy: what a client puts before the address that the proxy adds must not hide that.
+    let forwarded: Vec<_> = request
+        .headers()
+        .get_all(X_FORWARDED_FOR)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect();
+    let peer = request.peer_addr()?.ip();
+    Some(proxies.client(peer, forwarded.iter().map(AsRef::as_ref)))
 }
 
 /// Extracts the [`Caller`].
@@ -73,8 +43,8 @@ impl FromRequest for CalledBy {
 fn of(request: &HttpRequest) -> Caller {
     let info = RequestInfo::of_request(request);
     let address = request
-        .app_data::<Data<Addresses>>()
-        .and_then(|addresses| addresses.client(request));
+        .app_data::<Data<TrustedProxies>>()
+        .and_then(|proxies| client(proxies, request));
     let agent = request
         .headers()
         .get(USER_AGENT)

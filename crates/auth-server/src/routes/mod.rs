@@ -12,7 +12,6 @@ mod sessions;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, post, resource};
 
-pub(crate) use caller::Addresses;
 pub(crate) use page::Page;
 
 /// The whole route table. What is in no line here is 404, and a method that is not in its line is 405.

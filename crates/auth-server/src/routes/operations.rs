@@ -9,10 +9,10 @@ use shared::metrics::{Metrics, TEXT_FORMAT};
 use shared::problem::PROBLEM_JSON;
 use shared::token::Validator;
 
-use crate::accounts::Accounts;
 use crate::clock_check::ClockCheck;
 use crate::counters::Counters;
 use crate::db::Db;
+use crate::log_in::FrontDoor;
 use crate::revocation_feed::RevocationFeed;
 
 const OPENAPI: &str = include_str!("../../openapi.json");
@@ -82,11 +82,11 @@ pub(super) async fn readyz(
 pub(super) async fn metrics(
     metrics: Data<Metrics>,
     counters: Data<Counters>,
-    accounts: Data<Accounts>,
+    door: Data<FrontDoor>,
     db: Data<Db>,
     feed: Data<RevocationFeed>,
 ) -> HttpResponse {
-    counters.hash_queue.set(gauge(accounts.waiting()));
+    counters.hash_queue.set(gauge(door.waiting()));
     counters.write_queue.set(gauge(db.waiting()));
     counters.revocations.set(gauge(feed.len()));
     HttpResponse::Ok()

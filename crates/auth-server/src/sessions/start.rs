@@ -7,7 +7,7 @@ use super::listing::expires_in;
 use super::{Pair, Sessions, deadline, seconds};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
 use crate::error::Error;
-use crate::login_delay::Counter;
+use crate::log_in::Counter;
 use crate::model::{Account, Caller, EndReason, Event, User};
 use crate::refresh_token::RefreshToken;
 
@@ -19,6 +19,9 @@ const KEEP_SESSION: i64 = 2 * 3600;
 
 /// Seconds for which an ended row outstays its revocation, since the clocks of replicas differ.
 const CLOCKS: i64 = 60;
+
+/// Seconds after the last failure that a counter of failed log-ins stays.
+const KEEP_FAILURES: i64 = 24 * 3600;
 
 impl Sessions {
     /// Begins a session for a user whose password was just checked.
@@ -43,7 +46,7 @@ impl Sessions {
             .write(deadline(caller), move |tx| {
                 if let Some(counter) = &counter {
                     // A guess that turned out right while others began a delay is not let in by it.
-                    let wait = tx.login_failures(counter)?.wait(unit_caller.now);
+                    let wait = tx.tally(counter)?.wait(counter.origin, unit_caller.now);
                     if wait > 0 {
                         return Ok(Begun::Delayed(wait));
                     }
@@ -157,6 +160,7 @@ impl Sessions {
         let deadline = deadline(caller);
         let ended_for = self.endings.in_force().saturating_add(CLOCKS);
         let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
+        let failures_before = caller.now.saturating_sub(KEEP_FAILURES);
         let audit_before = caller
             .now
             .saturating_sub(seconds(self.lifetimes.audit_retention));
@@ -166,11 +170,14 @@ impl Sessions {
                     tx.delete_ended_sessions(ended_for, SWEEP)?
                         + tx.delete_old_sessions(sessions_before, SWEEP)?,
                     tx.delete_old_audit(audit_before, SWEEP)?,
+                    tx.delete_old_login_failures(failures_before, SWEEP)?,
                 ))
             });
             match swept.await {
-                Ok((sessions, records)) => {
-                    log::debug!("swept {sessions} sessions, {records} audit records");
+                Ok((sessions, records, counters)) => {
+                    log::debug!(
+                        "swept {sessions} sessions, {records} audit records, {counters} counters of failures"
+                    );
                 }
                 Err(error) => log::debug!("not swept, the next log-in will: {error}"),
             }

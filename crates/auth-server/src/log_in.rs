@@ -1,0 +1,144 @@
+//! The front door: the one place where a password is judged, and where it is paid for.
+//!
+//! Whoever makes us hash pays first, from the bucket of the address and from that of the account. Wrong passwords
+//! are counted where they come from, and slow their origin down; the owner's devices are known by a token and
+//! stand apart. No HTTP, no SQL.
+
+pub(crate) mod bucket;
+mod check;
+pub(crate) mod counter;
+pub(crate) mod delay;
+mod device_token;
+mod hash_queue;
+#[cfg(test)]
+mod simulation;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+pub use bucket::Paid;
+pub use check::{Authenticated, Confirmed};
+pub use counter::Counter;
+pub use hash_queue::Hasher;
+
+use bucket::{Buckets, Payer, Whose};
+use device_token::DeviceToken;
+
+use crate::db::Db;
+use crate::error::Error;
+use crate::mac_keys::MacKeyFile;
+use crate::model::{Account, Caller};
+use crate::password::Password;
+use crate::sessions::Sessions;
+use crate::settings::Switch;
+
+/// The rules, with what they need. Shared by all workers.
+pub struct FrontDoor {
+    db: Db,
+    hasher: Hasher,
+    keys: Arc<MacKeyFile>,
+    sessions: Arc<Sessions>,
+    /// `None` where nothing is limited.
+    buckets: Option<Buckets>,
+}
+
+impl FrontDoor {
+    /// Puts the rules together. With `spare_private`, private and loopback addresses have no bucket, since
+    /// they may be a proxy's.
+    #[must_use]
+    pub fn new(
+        db: Db,
+        hasher: Hasher,
+        keys: Arc<MacKeyFile>,
+        sessions: Arc<Sessions>,
+        limits: Switch,
+        spare_private: bool,
+    ) -> Self {
+        Self {
+            db,
+            hasher,
+            keys,
+            sessions,
+            buckets: (limits == Switch::On).then(|| Buckets::new(spare_private)),
+        }
+    }
+
+    /// Passwords that wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.hasher.waiting()
+    }
+
+    /// Lets a registration pay for its hash: the address, and the e-mail that is to be registered.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`].
+    pub fn pay_for_registration(&self, email: &str, caller: &Caller) -> Result<Paid, Error> {
+        let paid = self.address_pays(false, caller)?;
+        let whose = |buckets: &Buckets| buckets.whose(None, email);
+        self.pays(paid, |buckets| [Payer::Registration(whose(buckets))])
+    }
+
+    /// The hash of a new password of somebody who is signed in.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`]; [`Error::Busy`].
+    pub async fn hash_new(
+        &self,
+        user: Uuid,
+        password: Password,
+        caller: &Caller,
+    ) -> Result<String, Error> {
+        let paid = self.signed_in_pays(user, caller)?;
+        Ok(self.hasher.hash(password, paid).await?)
+    }
+
+    /// The token by which an account will know a device again; the same device goes on.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no key.
+    pub fn device_token(
+        &self,
+        account: &Account,
+        device: Option<Uuid>,
+        now: i64,
+    ) -> Result<String, Error> {
+        let token = DeviceToken {
+            user: account.id,
+            device: device.unwrap_or_else(Uuid::new_v4),
+            issued_at: now,
+        };
+        token
+            .encode(&self.keys.ring(), now)
+            .ok_or_else(|| Error::Internal("no MAC key".into()))
+    }
+
+    fn address_pays(&self, known_device: bool, caller: &Caller) -> Result<Paid, Error> {
+        match &self.buckets {
+            Some(buckets) => buckets
+                .address_pays(&caller.address, known_device)
+                .map_err(Error::TooManyAttempts),
+            None => Ok(Paid::by_operator()),
+        }
+    }
+
+    fn signed_in_pays(&self, user: Uuid, caller: &Caller) -> Result<Paid, Error> {
+        let paid = self.address_pays(false, caller)?;
+        self.pays(paid, |_| [Payer::SignedIn(Whose::User(user))])
+    }
+
+    fn pays<const N: usize>(
+        &self,
+        paid: Paid,
+        payers: impl FnOnce(&Buckets) -> [Payer; N],
+    ) -> Result<Paid, Error> {
+        let Some(buckets) = &self.buckets else {
+            return Ok(paid);
+        };
+        payers(buckets)
+            .into_iter()
+            .try_fold(paid, |paid, payer| buckets.pays(paid, payer))
+            .map_err(Error::TooManyAttempts)
+    }
+}

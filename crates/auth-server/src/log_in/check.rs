@@ -1,0 +1,345 @@
+//! Judging a password: the same work for nobody as for somebody, and slower for who guesses.
+
+use uuid::Uuid;
+
+use super::bucket::{Paid, Payer, network_of};
+use super::delay::{Origin, who_counts};
+use super::device_token::DeviceToken;
+use super::{Counter, FrontDoor};
+use crate::db::AuditRecord;
+use crate::error::Error;
+use crate::model::{Caller, EndReason, Event, User};
+use crate::password::Password;
+use crate::sessions::deadline;
+
+/// Wrong current passwords after which the session that they came with ends.
+const MOST_WRONG: i64 = 10;
+
+/// A user whose password was just checked at log-in.
+pub struct Authenticated {
+    /// The user.
+    pub user: User,
+    /// Where failures are counted: to be cleared by the log-in.
+    pub counter: Option<Counter>,
+    /// The device, if the account knew it.
+    pub device: Option<Uuid>,
+}
+
+/// A signed-in user whose current password was just checked. Nobody else makes one.
+pub struct Confirmed(User);
+
+impl Confirmed {
+    /// The user.
+    #[must_use]
+    pub fn user(&self) -> &User {
+        &self.0
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(user: User) -> Self {
+        Self(user)
+    }
+}
+
+/// A verdict that may be told.
+struct Judged {
+    user: User,
+    counter: Option<Counter>,
+    device: Option<Uuid>,
+}
+
+impl FrontDoor {
+    /// The user with this e-mail and password. A `device_token` that is none of this account counts as none.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`], the same and after the same work for an unknown user;
+    /// [`Error::AccountBlocked`] only with the right password; [`Error::TooManyAttempts`] unchecked.
+    pub async fn log_in(
+        &self,
+        email: String,
+        password: Password,
+        device_token: Option<&str>,
+        caller: &Caller,
+    ) -> Result<Authenticated, Error> {
+        let device = device_token.and_then(|text| DeviceToken::read(text, &self.keys, caller.now));
+        let paid = self.address_pays(device.is_some(), caller)?;
+        let who = Who::Email { email, device };
+        let judged = self.judge(who, password, paid, caller).await?;
+        if judged.user.blocked_at.is_none() {
+            // The log-in's own unit looks at the failures once more, and forgets them.
+            return Ok(Authenticated {
+                user: judged.user,
+                counter: judged.counter,
+                device: judged.device,
+            });
+        }
+        self.may_be_told(judged.counter, None, caller).await?;
+        Err(Error::AccountBlocked)
+    }
+
+    /// The signed-in user, whose current password was given with an access token of `session`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCredentials`] for a wrong password; at the tenth the session ends.
+    /// [`Error::TooManyAttempts`] unchecked.
+    pub async fn confirm(
+        &self,
+        user: Uuid,
+        session: Uuid,
+        current: Password,
+        caller: &Caller,
+    ) -> Result<Confirmed, Error> {
+        let paid = self.signed_in_pays(user, caller)?;
+        let who = Who::SignedIn { user, session };
+        let judged = self.judge(who, current, paid, caller).await?;
+        self.may_be_told(judged.counter, Some(session), caller)
+            .await?;
+        if judged.user.blocked_at.is_some() {
+            Err(Error::AccountBlocked)
+        } else {
+            Ok(Confirmed(judged.user))
+        }
+    }
+
+    /// Refuses a guess that turned out right while others began a delay, or ended the session: that it was
+    /// right stays unsaid. Forgives the failures before it, except a blocked account's.
+    async fn may_be_told(
+        &self,
+        counter: Option<Counter>,
+        session: Option<Uuid>,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let Some(counter) = counter else {
+            return Ok(());
+        };
+        let now = caller.now;
+        let looked = self.db.write(deadline(caller), move |tx| {
+            let Some(session) = session else {
+                return Ok(Some(tx.tally(&counter)?.wait(counter.origin, now)));
+            };
+            match tx.wrong_passwords(session)? {
+                Some(..MOST_WRONG) => tx.forgive_login_failures(&counter, now).map(Some),
+                _ => Ok(None),
+            }
+        });
+        match looked.await? {
+            Some(wait) => refuse_within_delay(wait),
+            None => Err(Error::SessionEnded),
+        }
+    }
+
+    /// The user if the password fits, blocked or not: the same work for nobody as for somebody.
+    async fn judge(
+        &self,
+        who: Who,
+        password: Password,
+        paid: Paid,
+        caller: &Caller,
+    ) -> Result<Judged, Error> {
+        let (user, place) = self.look(&who, caller).await?;
+        let paid = match &place {
+            Some(place) => {
+                refuse_within_delay(place.wait)?;
+                self.account_pays(&who, user.as_ref(), place, paid, caller)?
+            }
+            None => paid,
+        };
+        let (counter, device) = (
+            place.map(|place| place.counter),
+            who.device_of(user.as_ref()),
+        );
+        let stored = user.as_ref().map(|user| user.password_hash.clone());
+        let fits = self.hasher.verify(password, stored, paid).await?;
+        let Some(user) = user.filter(|_| fits) else {
+            if let Some(counter) = counter {
+                self.count_failure(counter, who.session(), caller).await?;
+            }
+            return Err(Error::InvalidCredentials);
+        };
+        Ok(Judged {
+            user,
+            counter,
+            device,
+        })
+    }
+
+    /// Who it is, and where a failure would be counted.
+    async fn look(
+        &self,
+        who: &Who,
+        caller: &Caller,
+    ) -> Result<(Option<User>, Option<Place>), Error> {
+        let keys = self.buckets.as_ref().map(|_| self.keys.ring());
+        let (who, from, now) = (who.clone(), caller.address.clone(), caller.now);
+        let looked = self.db.read(move |tx| {
+            let user = match &who {
+                Who::Email { email, .. } => tx.find_user_by_email(email)?,
+                Who::SignedIn { user, .. } => tx.find_user(*user)?,
+            };
+            let Some(keys) = &keys else {
+                return Ok((user, None));
+            };
+            let id = user.as_ref().map(|user| user.account.id);
+            let device = who.device_of(user.as_ref());
+            let device = id
+                .zip(device)
+                .map(|(id, device)| Counter::of_device(id, device, keys));
+            let network = Counter::of_network(who.email(), id, &from, keys);
+            let (origin, wait) =
+                who_counts(device.as_ref(), &network, now, |counter| tx.tally(counter))?;
+            let counter = match origin {
+                Origin::Device => device.unwrap_or(network),
+                Origin::Network => network,
+            };
+            Ok((user, Some(Place { counter, wait })))
+        });
+        Ok(looked.await?)
+    }
+
+    /// The account pays as the one that is asked: for its known devices, or for strangers. Who came with a
+    /// device's token of another account pays as the stranger that he is.
+    fn account_pays(
+        &self,
+        who: &Who,
+        user: Option<&User>,
+        place: &Place,
+        paid: Paid,
+        caller: &Caller,
+    ) -> Result<Paid, Error> {
+        let Who::Email { email, device } = who else {
+            return Ok(paid);
+        };
+        let id = user.map(|user| user.account.id);
+        match place.counter.origin {
+            Origin::Device => self.pays(paid, |buckets| [Payer::Devices(buckets.whose(id, email))]),
+            Origin::Network => {
+                let paid = match device {
+                    Some(_) => self.address_pays(false, caller)?,
+                    None => paid,
+                };
+                let from = network_of(&caller.address);
+                self.pays(paid, |buckets| {
+                    let whose = buckets.whose(id, email);
+                    [Payer::Strangers(whose), Payer::StrangersFrom(whose, from)]
+                })
+            }
+        }
+    }
+
+    /// Counts a failure. Of many guesses at once only the first few are answered as such: once they have
+    /// begun a delay, the others are told of it, and not whether they were right.
+    async fn count_failure(
+        &self,
+        counter: Counter,
+        session: Option<(Uuid, Uuid)>,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let unit_caller = caller.clone();
+        let outcome = self.db.write(deadline(caller), move |tx| {
+            let now = unit_caller.now;
+            let Some(failures) = tx.count_login_failure(&counter, now)? else {
+                let wait = match counter.origin {
+                    Origin::Network => tx.tally(&counter)?.wait(Origin::Network, now).max(1),
+                    // The next attempt counts as its network's.
+                    Origin::Device => 1,
+                };
+                return Ok(Counted::Delayed(wait));
+            };
+            if let Some(user) = counter.user.filter(|_| failures.is_first_delay()) {
+                tx.audit(&unit_caller, &AuditRecord::of(Event::LoginDelayed, user))?;
+            }
+            let Some((_, session)) = session else {
+                return Ok(Counted::Wrong(0));
+            };
+            Ok(match tx.count_wrong_password(session)? {
+                Some(count) => Counted::Wrong(count),
+                None => Counted::SessionEnded,
+            })
+        });
+        match (outcome.await?, session) {
+            (Counted::Delayed(wait), _) => refuse_within_delay(wait),
+            (Counted::SessionEnded, _) => Err(Error::SessionEnded),
+            (Counted::Wrong(count @ MOST_WRONG..), Some((user, session))) => {
+                let reason = EndReason::Guessing;
+                self.sessions.end(user, session, reason, caller).await?;
+                // Of several at once only the tenth is told that it was wrong.
+                if count == MOST_WRONG {
+                    Ok(())
+                } else {
+                    Err(Error::SessionEnded)
+                }
+            }
+            (Counted::Wrong(_), _) => Ok(()),
+        }
+    }
+}
+
+/// What became of a failure.
+enum Counted {
+    /// It may be told; so many came with the session.
+    Wrong(i64),
+    /// A delay of so many seconds is on.
+    Delayed(i64),
+    /// The session that it came with is over.
+    SessionEnded,
+}
+
+/// Where a failure of an attempt would be counted.
+struct Place {
+    counter: Counter,
+    /// Seconds until the attempt is looked at.
+    wait: i64,
+}
+
+/// Whose password is checked.
+#[derive(Clone)]
+enum Who {
+    Email {
+        email: String,
+        /// Genuine, of whatever account.
+        device: Option<DeviceToken>,
+    },
+    SignedIn {
+        user: Uuid,
+        session: Uuid,
+    },
+}
+
+impl Who {
+    fn email(&self) -> &str {
+        match self {
+            Self::Email { email, .. } => email,
+            Self::SignedIn { .. } => "",
+        }
+    }
+
+    /// The device, if it is one that this user's account knows.
+    fn device_of(&self, user: Option<&User>) -> Option<Uuid> {
+        match (self, user) {
+            (
+                Self::Email {
+                    device: Some(token),
+                    ..
+                },
+                Some(user),
+            ) => (token.user == user.account.id).then_some(token.device),
+            _ => None,
+        }
+    }
+
+    /// User and session of who is signed in.
+    fn session(&self) -> Option<(Uuid, Uuid)> {
+        match self {
+            Self::Email { .. } => None,
+            Self::SignedIn { user, session } => Some((*user, *session)),
+        }
+    }
+}
+
+/// Answers an attempt within a delay.
+fn refuse_within_delay(wait: i64) -> Result<(), Error> {
+    match u64::try_from(wait) {
+        Ok(seconds @ 1..) => Err(Error::TooManyAttempts(seconds)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,174 @@
+//! Where failures are counted: which rows belong to an attempt.
+//!
+//! The rows of an account are few whoever knocks: networks and devices share a fixed number of them, by a keyed
+//! hash that nobody outside can compute, and a tag says whose failures a row holds now. E-mails that are nobody's
+//! are counted alike, in a fixed number of slots, so that nothing tells them apart and nothing grows.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use uuid::Uuid;
+
+use super::bucket::network_of;
+use super::delay::Origin;
+use crate::mac_keys::MacKeys;
+use crate::model::email_key;
+
+/// Slots for e-mails that are nobody's.
+const SLOTS: u16 = 4096;
+/// Rows of an account for all networks together, and as many for all devices.
+const ROWS: u8 = 16;
+
+/// A row, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its name.
+    pub slot: String,
+    /// Who is counted in it: somebody else in the same row begins anew.
+    pub tag: String,
+}
+
+/// Where the failures of an attempt are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// What fails: a network or a device.
+    pub origin: Origin,
+    /// The failures of this network or device.
+    pub own: Row,
+    /// The account's budget for all of them.
+    pub budget: Row,
+    /// The account, if there is one.
+    pub user: Option<Uuid>,
+}
+
+impl Counter {
+    /// The counter of a network for attempts on `email`, which is `user`'s if it is anybody's. An `address`
+    /// that is none has a counter as well.
+    #[must_use]
+    pub fn of_network(email: &str, user: Option<Uuid>, address: &str, keys: &MacKeys) -> Self {
+        let network = network_of(address).map_or_else(String::new, |net| net.to_string());
+        Self::new(
+            Origin::Network,
+            &whose(email, user),
+            user,
+            network.as_bytes(),
+            keys,
+        )
+    }
+
+    /// The counter of a device that the account knows.
+    #[must_use]
+    pub fn of_device(user: Uuid, device: Uuid, keys: &MacKeys) -> Self {
+        let whose = whose("", Some(user));
+        Self::new(Origin::Device, &whose, Some(user), device.as_bytes(), keys)
+    }
+
+    fn new(origin: Origin, whose: &str, user: Option<Uuid>, who: &[u8], keys: &MacKeys) -> Self {
+        let account = keyed_hash(&[whose.as_bytes()], keys);
+        let own = keyed_hash(&[whose.as_bytes(), who], keys);
+        let name = user.map_or_else(
+            || format!("nobody-{}", first(&account) % SLOTS),
+            |user| user.to_string(),
+        );
+        let (kind, number) = (kind(origin), first(&own) % u16::from(ROWS));
+        let row = |slot, tag: &[u8]| Row {
+            slot,
+            tag: URL_SAFE_NO_PAD.encode(tag),
+        };
+        Self {
+            origin,
+            own: row(format!("{name}/{kind}-{number}"), &own),
+            budget: row(format!("{name}/{kind}s"), &account),
+            user,
+        }
+    }
+}
+
+/// The account by its id, since e-mails change; an e-mail that is nobody's by what log-in compares.
+fn whose(email: &str, user: Option<Uuid>) -> String {
+    user.map_or_else(|| email_key(email), |user| user.to_string())
+}
+
+fn kind(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Network => "network",
+        Origin::Device => "device",
+    }
+}
+
+fn first(hash: &[u8]) -> u16 {
+    hash.first_chunk().copied().map_or(0, u16::from_be_bytes)
+}
+
+/// With the oldest key, which changes least.
+fn keyed_hash(parts: &[&[u8]], keys: &MacKeys) -> Vec<u8> {
+    let secret = keys
+        .iter()
+        .next()
+        .map(crate::mac_keys::MacKey::secret)
+        .unwrap_or_default();
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+        return Vec::new();
+    };
+    mac.update(b"keyturn login failures v2\0");
+    for part in parts {
+        mac.update(&(part.len() as u64).to_be_bytes());
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_network_counts_for_itself() {
+        let keys = MacKeys::generate(0);
+        let user = Some(Uuid::from_u128(1));
+        let tag = |from: &str| Counter::of_network("a@b", user, from, &keys).own.tag;
+        assert_ne!(tag("198.51.100.1"), tag("198.51.100.2"));
+        assert_eq!(tag("2001:db8::99"), tag("2001:db8::5"));
+        assert_ne!(tag("2001:db8:0:1::1"), tag("2001:db8::5"));
+        let budget = |from: &str| Counter::of_network("a@b", user, from, &keys).budget;
+        assert_eq!(budget("198.51.100.1"), budget("2001:db8::5"));
+    }
+
+    #[test]
+    fn an_account_keeps_its_counters_under_a_new_e_mail() {
+        let keys = MacKeys::generate(0);
+        let user = Some(Uuid::from_u128(1));
+        let of = |email, user| Counter::of_network(email, user, "198.51.100.1", &keys);
+        assert_eq!(of("a@b", user), of("c@d", user));
+        assert_ne!(of("a@b", None), of("c@d", None));
+        assert_eq!(of("a@b", None), of("A@B", None));
+        assert_ne!(of("a@b", user).budget, of("a@b", None).budget);
+    }
+
+    #[test]
+    fn the_rows_of_an_account_and_of_nobodys_e_mails_are_a_fixed_number() {
+        let keys = MacKeys::generate(0);
+        let user = Uuid::from_u128(1);
+        let (mut of_user, mut of_nobody) = (HashSet::new(), HashSet::new());
+        for n in 0..20_000_u32 {
+            let address = std::net::Ipv4Addr::from(n).to_string();
+            let network = Counter::of_network("a@b", Some(user), &address, &keys);
+            let device = Counter::of_device(user, Uuid::from_u128(n.into()), &keys);
+            of_user.extend([network.own.slot, network.budget.slot]);
+            of_user.extend([device.own.slot, device.budget.slot]);
+            let nobody = Counter::of_network(&format!("{n}@x"), None, &address, &keys);
+            of_nobody.insert(nobody.budget.slot.clone());
+            assert!(
+                nobody
+                    .own
+                    .slot
+                    .starts_with(nobody.budget.slot.trim_end_matches("networks"))
+            );
+        }
+        assert_eq!(of_user.len(), usize::from(ROWS) * 2 + 2);
+        assert!(of_nobody.len() <= usize::from(SLOTS) && of_nobody.len() > 3000);
+    }
+}

@@ -1,0 +1,334 @@
+//! The threads that hash passwords, behind a queue that nobody can take whole.
+//!
+//! A storm of log-ins slows nothing else. Each thread reuses one memory buffer (a fresh 19 MiB per hash costs
+//! almost as much as the hash, and stays with the allocator). The queue is bounded, and full is
+//! [`PasswordError::Busy`]; who has paid says whose places it takes, and a payer has only so many.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use tokio::sync::oneshot;
+
+use super::bucket::{Paid, Payer};
+use crate::password::{Password, PasswordError, hash, verify};
+
+/// Log-ins that may wait for a thread; at about 17 ms a hash this is the most anyone waits for: a second or two.
+const QUEUE: usize = 128;
+
+enum Work {
+    Hash(Password, oneshot::Sender<Result<String, PasswordError>>),
+    Verify(
+        Password,
+        String,
+        oneshot::Sender<Result<bool, PasswordError>>,
+    ),
+}
+
+struct Job {
+    work: Work,
+    place: Place,
+}
+
+/// Who waits in the queue.
+#[derive(Default)]
+struct Queue {
+    waiting: AtomicUsize,
+    taken: Mutex<HashMap<Payer, usize>>,
+}
+
+/// Places in the queue; given back when dropped.
+struct Place {
+    queue: Arc<Queue>,
+    paid: Paid,
+}
+
+impl Place {
+    /// Takes a place of each payer, or none at all.
+    fn take(queue: &Arc<Queue>, paid: Paid) -> Result<Self, PasswordError> {
+        let mut taken = queue.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = |payer: &Payer| taken.get(payer).is_some_and(|n| *n >= payer.places());
+        if paid.payers().iter().any(full) {
+            return Err(PasswordError::Crowded);
+        }
+        for payer in paid.payers() {
+            *taken.entry(*payer).or_default() += 1;
+        }
+        drop(taken);
+        queue.waiting.fetch_add(1, Ordering::Relaxed);
+        Ok(Self {
+            queue: Arc::clone(queue),
+            paid,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.queue.waiting.fetch_sub(1, Ordering::Relaxed);
+        let mut taken = self
+            .queue
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for payer in self.paid.payers() {
+            if let Some(n) = taken.get_mut(payer) {
+                *n = n.saturating_sub(1);
+                if *n == 0 {
+                    taken.remove(payer);
+                }
+            }
+        }
+    }
+}
+
+/// The threads that hash, behind their queue. Clones share them.
+#[derive(Clone)]
+pub struct Hasher {
+    jobs: SyncSender<Job>,
+    queue: Arc<Queue>,
+    /// What the password of an unknown user is compared with: the same work, and never a match.
+    nobody: Arc<str>,
+}
+
+impl Hasher {
+    /// Starts `threads` threads; they end when the last clone is dropped.
+    ///
+    /// # Errors
+    /// [`PasswordError::Failed`] if a thread cannot be started.
+    pub fn start(threads: usize) -> Result<Self, PasswordError> {
+        let (jobs, waiting) = sync_channel(QUEUE);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for n in 0..threads.max(1) {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new()
+                .name(format!("argon2-{n}"))
+                .spawn(move || work(&waiting))
+                .map_err(|_| PasswordError::Failed("no thread"))?;
+        }
+        let unguessable: [u8; 32] = rand::random();
+        let nobody = Password::new(STANDARD_NO_PAD.encode(unguessable));
+        let nobody = hash(&nobody, &mut Vec::new())?.into();
+        Ok(Self {
+            jobs,
+            queue: Arc::default(),
+            nobody,
+        })
+    }
+
+    /// The hash to store for a new password, in PHC form.
+    ///
+    /// # Errors
+    /// [`PasswordError::Busy`] when the queue is full, [`PasswordError::Crowded`] when it is for these payers.
+    pub async fn hash(&self, password: Password, paid: Paid) -> Result<String, PasswordError> {
+        let (answer, hash) = oneshot::channel();
+        self.submit(Work::Hash(password, answer), paid)?;
+        hash.await.map_err(|_| PasswordError::Failed("no answer"))?
+    }
+
+    /// Does the password fit the stored hash? `None`, for an unknown user, costs the same and is `false`.
+    ///
+    /// # Errors
+    /// As [`Self::hash`].
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<String>,
+        paid: Paid,
+    ) -> Result<bool, PasswordError> {
+        let known = stored.is_some();
+        let stored = stored.unwrap_or_else(|| self.nobody.to_string());
+        let (answer, verdict) = oneshot::channel();
+        self.submit(Work::Verify(password, stored, answer), paid)?;
+        let fits = verdict
+            .await
+            .map_err(|_| PasswordError::Failed("no answer"))??;
+        Ok(fits && known)
+    }
+
+    /// Passwords that wait for a thread.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting.load(Ordering::Relaxed)
+    }
+
+    fn submit(&self, work: Work, paid: Paid) -> Result<(), PasswordError> {
+        let place = Place::take(&self.queue, paid)?;
+        self.jobs
+            .try_send(Job { work, place })
+            .map_err(|error| match error {
+                TrySendError::Full(_) => PasswordError::Busy,
+                TrySendError::Disconnected(_) => PasswordError::Failed("threads are gone"),
+            })
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Job>>) {
+    let mut memory = Vec::new();
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { work, place }) = job else { return };
+        // It waits no longer.
+        drop(place);
+        // A closed answer is a client that has gone: its job is not worth 17 ms. A send that fails is one too.
+        match work {
+            Work::Hash(password, answer) if !answer.is_closed() => {
+                let _ = answer.send(hash(&password, &mut memory));
+            }
+            Work::Verify(password, stored, answer) if !answer.is_closed() => {
+                let _ = answer.send(verify(&password, &stored, &mut memory));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::Argon2;
+
+    use super::*;
+    use crate::log_in::bucket::Whose;
+
+    fn password(text: &str) -> Password {
+        Password::new(text.into())
+    }
+
+    fn free() -> Paid {
+        Paid::by_operator()
+    }
+
+    #[tokio::test]
+    async fn a_hash_fits_its_password_and_no_other() {
+        let hasher = Hasher::start(1).unwrap();
+        let stored = hasher
+            .hash(password("pässwörd 王小明"), free())
+            .await
+            .unwrap();
+        assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(
+            hasher
+                .verify(password("pässwörd 王小明"), Some(stored.clone()), free())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(password("pässwörd 王小明 "), Some(stored.clone()), free())
+                .await
+                .unwrap()
+        );
+        assert!(
+            !hasher
+                .verify(password("pässwörd 王小明"), None, free())
+                .await
+                .unwrap()
+        );
+        assert_ne!(
+            stored,
+            hasher
+                .hash(password("pässwörd 王小明"), free())
+                .await
+                .unwrap(),
+            "salted"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_hash_made_by_the_library_itself_is_understood() {
+        use argon2::password_hash::PasswordHasher;
+        let stored = Argon2::default()
+            .hash_password(b"correct horse")
+            .unwrap()
+            .to_string();
+        let hasher = Hasher::start(1).unwrap();
+        assert!(
+            hasher
+                .verify(password("correct horse"), Some(stored), free())
+                .await
+                .unwrap()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_broken_stored_hash_is_an_error_not_a_refusal() {
+        let hasher = Hasher::start(1).unwrap();
+        for stored in [
+            "",
+            "secret",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ",
+            "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA",
+        ] {
+            assert!(
+                hasher
+                    .verify(password("x"), Some(stored.into()), free())
+                    .await
+                    .is_err(),
+                "{stored}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_says_busy_and_recovers() {
+        let hasher = Hasher::start(1).unwrap();
+        let many = (0..2 * QUEUE).map(|_| hasher.verify(password("x"), None, free()));
+        let answers = futures_util::future::join_all(many).await;
+        assert!(
+            answers
+                .iter()
+                .any(|a| matches!(a, Err(PasswordError::Busy)))
+        );
+        assert!(answers.iter().any(Result::is_ok));
+        assert!(!hasher.verify(password("x"), None, free()).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn nobody_takes_the_whole_queue() {
+        let hasher = Hasher::start(1).unwrap();
+        let flooded = Payer::StrangersFrom(Whose::Nobody(1), None);
+        let flood = (0..160).map(|_| hasher.verify(password("x"), None, Paid::of([flooded])));
+        let others = (2..90).map(|n| {
+            let other = Paid::of([Payer::StrangersFrom(Whose::Nobody(n), None)]);
+            hasher.verify(password("x"), None, other)
+        });
+        let (flood, others) = tokio::join!(
+            futures_util::future::join_all(flood),
+            futures_util::future::join_all(others)
+        );
+        let served = flood.iter().filter(|answer| answer.is_ok()).count();
+        assert!(
+            (flooded.places()..=flooded.places() + 2).contains(&served),
+            "{served}"
+        );
+        let crowded = |answer: &&Result<_, _>| matches!(answer, Err(PasswordError::Crowded));
+        assert_eq!(flood.iter().filter(crowded).count(), 160 - served);
+        assert!(others.iter().all(Result::is_ok));
+        assert!(
+            hasher.queue.taken.lock().unwrap().is_empty(),
+            "places are given back"
+        );
+        assert_eq!(hasher.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn whoever_pays_with_others_waits_for_all_of_them() {
+        let hasher = Hasher::start(1).unwrap();
+        let strangers = Payer::Strangers(Whose::Nobody(1));
+        let of = |n: u8| {
+            let network = std::net::IpAddr::from([203, 0, 113, n]).into();
+            Paid::of([strangers, Payer::Network(network)])
+        };
+        let flood = (0..200).map(|n| hasher.verify(password("x"), None, of(n)));
+        let answers = futures_util::future::join_all(flood).await;
+        let served = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert!(
+            (strangers.places()..=strangers.places() + 2).contains(&served),
+            "{served}"
+        );
+    }
+}

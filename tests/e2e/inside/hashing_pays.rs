@@ -1,0 +1,274 @@
+//! Whoever makes us hash pays, and nobody takes the whole queue.
+
+use std::sync::Arc;
+
+use e2e::{Answer, App, Options};
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde_json::{Value, json};
+
+fn limited() -> Options {
+    Options::new().auth("login-limits", "on")
+}
+
+fn behind_a_proxy() -> Options {
+    limited().auth("trusted-proxies", "127.0.0.1")
+}
+
+fn retry_after(answer: &Answer) -> i64 {
+    answer.refused(429, "too_many_attempts");
+    answer.header("retry-after").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn an_address_has_a_bucket_and_other_addresses_have_their_own() {
+    let app = App::with(behind_a_proxy()).await;
+    let try_register = async |from: &[u8]| {
+        let request = app
+            .client
+            .post(format!("{}/api/account/register", app.auth_url))
+            .header("x-forwarded-for", HeaderValue::from_bytes(from).unwrap())
+            .json(&json!({"userName": "x", "email": format!("no e-mail {}", e2e::random()), "password": "long enough"}));
+        Answer::read(request.send().await.unwrap()).await
+    };
+    let mut refused = 0;
+    for n in 0..60 {
+        let answer = try_register(b"2001:db8::1").await;
+        if answer.status == 429 {
+            assert!(retry_after(&answer) >= 1);
+            refused += 1;
+        } else {
+            answer.refused(422, "invalid_email");
+            assert!(refused > 0 || n < 40, "{n}");
+        }
+    }
+    assert!(refused >= 20, "{refused}");
+    let answer = app
+        .try_log_in_from("2001:db8::77", "a@example.com", "a guess", None)
+        .await;
+    assert!(retry_after(&answer) >= 1, "the same household");
+    try_register(b"2001:db8:0:1::1")
+        .await
+        .refused(422, "invalid_email");
+    // What the client itself wrote before the address that the proxy adds does not count.
+    let answer = try_register(b"192.0.2.1, 2001:db8::2").await;
+    assert!(retry_after(&answer) >= 1);
+    // Nor does it hide that address with what is no text.
+    let answer = try_register(b"\xff\xfe, 2001:db8::3").await;
+    assert!(retry_after(&answer) >= 1);
+}
+
+/// Every route that hashes: method, path, whether it wants a bearer, and a body whose password is right.
+fn routes(email: &str, password: &str) -> Vec<(Method, &'static str, bool, Value)> {
+    let new = format!("new-{}@example.com", e2e::random());
+    vec![
+        (
+            Method::POST,
+            "/register",
+            false,
+            json!({"userName": "x", "email": new, "password": password}),
+        ),
+        (
+            Method::POST,
+            "/login",
+            false,
+            json!({"email": email, "password": password}),
+        ),
+        (
+            Method::PATCH,
+            "",
+            true,
+            json!({"userName": "y", "currentPassword": password}),
+        ),
+        (
+            Method::PATCH,
+            "",
+            true,
+            json!({"email": email, "currentPassword": password}),
+        ),
+        (
+            Method::POST,
+            "/password",
+            true,
+            json!({"currentPassword": password, "newPassword": password}),
+        ),
+        (
+            Method::DELETE,
+            "",
+            true,
+            json!({"currentPassword": password}),
+        ),
+    ]
+}
+
+async fn send(app: &App, route: &(Method, &str, bool, Value), from: &str, access: &str) -> Answer {
+    let (method, path, bearer, body) = route;
+    let mut request = app
+        .client
+        .request(
+            method.clone(),
+            format!("{}/api/account{path}", app.auth_url),
+        )
+        .header("x-forwarded-for", from)
+        .json(body);
+    if *bearer {
+        request = request.bearer_auth(access);
+    }
+    Answer::read(request.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn the_address_pays_on_every_route_that_hashes() {
+    let app = App::with(behind_a_proxy()).await;
+    let (user, pair) = app.newcomer().await;
+    let (poor, rich) = ("198.51.100.1", "198.51.100.2");
+    let rubbish = json!({"userName": "x", "email": "none", "password": "long enough"});
+    for _ in 0..60 {
+        send(
+            &app,
+            &(Method::POST, "/register", false, rubbish.clone()),
+            poor,
+            "",
+        )
+        .await;
+    }
+    for route in routes(&user.email, &user.password) {
+        let answer = send(&app, &route, poor, &pair.access_token).await;
+        assert!(retry_after(&answer) >= 1, "{route:?}");
+    }
+    // In another order: what ends the session comes last.
+    let mut pair = pair;
+    for route in routes(&user.email, &user.password) {
+        let answer = send(&app, &route, rich, &pair.access_token).await;
+        assert!(answer.status < 300, "{route:?}: {answer:?}");
+        if route.1 == "/password" {
+            pair = answer.json();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_account_pays_on_every_route_that_hashes() {
+    let app = Arc::new(App::with(behind_a_proxy()).await);
+    for (n, route) in routes("", "").into_iter().enumerate() {
+        if route.0 == Method::DELETE || route.1 == "/password" {
+            // They end what they are asked with: tried below with wrong passwords by `guessing_signed_in`.
+            continue;
+        }
+        let (user, pair) = app.newcomer().await;
+        let route = routes(&user.email, &user.password).remove(n);
+        // From everywhere, so that no address is poor, with passwords that are right.
+        let began = std::time::Instant::now();
+        let mut answers = Vec::new();
+        for wave in 0..20 {
+            let wave = (0..10).map(|m| {
+                let (app, route, access) =
+                    (Arc::clone(&app), route.clone(), pair.access_token.clone());
+                tokio::spawn(async move {
+                    let from = format!("2001:db8:{n:x}:{:x}::1", wave * 10 + m);
+                    send(&app, &route, &from, &access).await
+                })
+            });
+            for answer in futures_util::future::join_all(wave).await {
+                answers.push(answer.unwrap().status);
+            }
+        }
+        let served = answers
+            .iter()
+            .filter(|status| **status != 429)
+            .inspect(|status| assert!([200, 201, 409].contains(*status), "{status}"))
+            .count();
+        let (most, per_second) = if route.1 == "/login" {
+            (120, 4)
+        } else {
+            (30, 1)
+        };
+        let seconds = usize::try_from(began.elapsed().as_secs() + 1).unwrap();
+        assert!(served <= most + per_second * seconds, "{route:?}: {served}");
+        assert!(served >= 20, "{route:?}: {served}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_account_with_160_connections_keeps_nobody_else_out() {
+    let app = Arc::new(App::with(limited()).await);
+    let (user, pair) = app.newcomer().await;
+    let mut others = Vec::new();
+    for _ in 0..12 {
+        others.push(app.register().await);
+    }
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let flood: Vec<_> = (0..160)
+        .map(|n| {
+            let (app, stop) = (Arc::clone(&app), Arc::clone(&stop));
+            let access = pair.access_token.clone();
+            let body = json!({"userName": format!("n{n}"), "currentPassword": user.password});
+            tokio::spawn(async move {
+                let mut statuses = Vec::new();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    statuses.push(app.try_change_account(&access, body.clone()).await.status);
+                    tokio::task::yield_now().await;
+                }
+                statuses
+            })
+        })
+        .collect();
+    let logged_in = others
+        .iter()
+        .map(|other| app.try_log_in(&other.email, &other.password));
+    let answers = futures_util::future::join_all(logged_in).await;
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    let refused: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status != 200)
+        .collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let mut flooded = Vec::new();
+    for statuses in flood {
+        flooded.extend(statuses.await.unwrap());
+    }
+    assert!(flooded.contains(&429), "it was a flood");
+    assert!(
+        flooded.iter().all(|status| [200, 429].contains(status)),
+        "never 503"
+    );
+    let changes = "SELECT COUNT(*) AS value FROM audit WHERE event = 'account_changed'";
+    assert!(app.database().number(changes).unwrap() < 60);
+}
+
+#[tokio::test]
+async fn a_change_that_changes_nothing_writes_nothing() {
+    let app = App::start().await;
+    let (user, pair) = app.newcomer().await;
+    let row = || {
+        let sql = format!(
+            "SELECT user_name || ' ' || email || ' ' || password_hash AS value FROM users WHERE id = '{}'",
+            user.id
+        );
+        app.database().words(&sql)
+    };
+    let records = || app.database().number("SELECT COUNT(*) AS value FROM audit");
+    let before = (row(), records());
+    for body in [
+        json!({"userName": user.name}),
+        json!({"email": user.email}),
+        json!({"userName": user.name, "email": user.email}),
+    ] {
+        let mut body = body;
+        body["currentPassword"] = json!(user.password);
+        let answer = app
+            .try_change_account(&pair.access_token, body.clone())
+            .await;
+        let account: Value = answer.is(200).json();
+        assert_eq!(account["userName"], user.name.as_str());
+        assert_eq!(account["email"], user.email.as_str());
+        assert_eq!((row(), records()), before, "{body}");
+    }
+    // What changes beside what does not is written, and said as what it is.
+    let body = json!({"userName": "new", "email": user.email, "currentPassword": user.password});
+    app.try_change_account(&pair.access_token, body)
+        .await
+        .is(200);
+    let said = "SELECT detail AS value FROM audit WHERE event = 'account_changed'";
+    assert_eq!(app.database().words(said), [Some("name".to_owned())]);
+}
