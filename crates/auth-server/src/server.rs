@@ -56,6 +56,7 @@ struct Parts {
     settings: Settings,
     db: Db,
     validator: Arc<Validator>,
+    signer: Arc<Signer>,
     mac_keys: Arc<MacKeyFile>,
     sessions: Arc<Sessions>,
     accounts: Arc<Accounts>,
@@ -138,6 +139,7 @@ fn app(
         .app_data(web::Data::new(parts.feed.clone()))
         .app_data(web::Data::new(parts.settings.registration))
         .app_data(web::Data::from(Arc::clone(&parts.validator)))
+        .app_data(web::Data::from(Arc::clone(&parts.signer)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
         .app_data(web::Data::from(Arc::clone(&parts.metrics)))
@@ -192,6 +194,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         .await
         .map_err(StartError::of)?;
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));
+    let signer = Arc::new(Signer::new(Arc::clone(&keys), policy.clone()));
     let sessions = Arc::new(Sessions::new(
         db.clone(),
         Signer::new(keys, policy),
@@ -217,6 +220,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         settings,
         db,
         validator,
+        signer,
         mac_keys,
         sessions,
         accounts,

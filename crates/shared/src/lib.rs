@@ -104,6 +104,7 @@ pub mod claims;
 #[cfg(feature = "settings")]
 pub mod client_address;
 pub mod clock;
+pub mod feed;
 mod files;
 #[cfg(feature = "actix")]
 pub mod http;
