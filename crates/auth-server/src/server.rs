@@ -146,7 +146,6 @@ fn app(
         .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.addresses)))
-        .app_data(shared::http::json_config())
         .configure(routes::table)
         .configure(|config| {
             if let Some(page) = page {
