@@ -5,19 +5,17 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{USER_AGENT, X_FORWARDED_FOR};
+use actix_web::http::header::X_FORWARDED_FOR;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use shared::client_address::TrustedProxies;
 use shared::http::RequestInfo;
 
+use super::user_agent;
 use crate::client_address::AddressBuckets;
 use crate::error::Error;
 use crate::model::Caller;
 use crate::settings::{LimitSettings, Switch};
-
-/// Characters of a user agent that are kept: enough for every browser's.
-const LONGEST_AGENT: usize = 200;
 
 /// How clients are told apart, and how much each may try.
 pub(crate) struct Addresses {
@@ -87,22 +85,13 @@ fn of(request: &HttpRequest) -> Caller {
     let address = request
         .app_data::<Data<Addresses>>()
         .and_then(|addresses| addresses.client(request));
-    let agent = request
-        .headers()
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
     Caller {
         now: info.now,
         arrived: Instant::now(),
         address: address
             .map(|address| address.to_string())
             .unwrap_or_default(),
-        user_agent: agent
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(LONGEST_AGENT)
-            .collect(),
+        user_agent: user_agent::of(request.headers()),
         request_id: info.id,
     }
 }
