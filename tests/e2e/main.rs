@@ -53,6 +53,7 @@ mod inside {
     mod keys;
     mod lifetimes;
     mod old_access_token;
+    mod old_database;
     mod policy;
     mod postgres_tls;
     mod postgres_trouble;
