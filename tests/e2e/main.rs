@@ -60,6 +60,7 @@ mod inside {
     mod lifetimes;
     mod neighbours;
     mod old_access_token;
+    mod old_database;
     mod pipes;
     mod policy;
     mod postgres_tls;

@@ -70,8 +70,14 @@ impl App {
 
     /// Services of our own with these settings.
     pub async fn with(options: Options) -> Self {
+        Self::upon(options, |_, _| ()).await
+    }
+
+    /// Services of our own with these settings, on files and a database that this puts there first.
+    pub async fn upon(options: Options, put: impl FnOnce(&Path, &Database)) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let database = Database::create(folder.path());
+        put(folder.path(), &database);
         let settings = options
             .auth_settings(folder.path(), database.url())
             .expect("settings of auth-server");

@@ -77,6 +77,14 @@ impl Database {
         })
     }
 
+    /// Runs a file of statements.
+    pub fn script(&self, sql: &str) {
+        self.with(|conn| match conn {
+            Either::Sqlite(c) => c.batch_execute(sql),
+            Either::Postgres(c) => c.batch_execute(sql),
+        });
+    }
+
     /// The column `value` of the one row of a query, a number.
     pub fn number(&self, sql: &str) -> Option<i64> {
         let row: Number = self.with(|conn| match conn {

@@ -57,6 +57,7 @@ struct Parts {
     settings: Settings,
     db: Db,
     validator: Arc<Validator>,
+    signer: Arc<Signer>,
     mac_keys: Arc<MacKeyFile>,
     sessions: Arc<Sessions>,
     accounts: Arc<Accounts>,
@@ -144,13 +145,13 @@ fn app(
         .app_data(web::Data::new(parts.settings.registration))
         .app_data(web::Data::new(parts.settings.http.trusted_proxies.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.validator)))
+        .app_data(web::Data::from(Arc::clone(&parts.signer)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
         .app_data(web::Data::from(Arc::clone(&parts.metrics)))
         .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.door)))
-        .app_data(shared::http::json_config())
         .configure(routes::table)
         .configure(|config| {
             if let Some(page) = page {
@@ -198,6 +199,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         .await
         .map_err(StartError::of)?;
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));
+    let signer = Arc::new(Signer::new(Arc::clone(&keys), policy.clone()));
     let sessions = Arc::new(Sessions::new(
         db.clone(),
         Signer::new(keys, policy),
@@ -229,6 +231,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         settings,
         db,
         validator,
+        signer,
         mac_keys,
         sessions,
         accounts,

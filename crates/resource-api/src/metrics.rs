@@ -29,6 +29,7 @@ struct FeedMetrics {
     entries: IntGauge,
     answers: IntCounter,
     failures: IntCounter,
+    unproved: IntCounter,
 }
 
 /// Exist only where there is a deny file.
@@ -78,6 +79,10 @@ impl ApiMetrics {
                     "keyturn_revocation_feed_failures_total",
                     "Questions to the revocation feed that had no answer",
                 )?,
+                unproved: counter(
+                    "keyturn_revocation_feed_unproved_total",
+                    "Answers of the revocation feed that did not prove to be auth-server's",
+                )?,
             }),
         };
         let deny = match revoked.deny() {
@@ -119,6 +124,9 @@ impl ApiMetrics {
                 .inc_by(answers.saturating_sub(feed.answers.get()));
             feed.failures
                 .inc_by(failures.saturating_sub(feed.failures.get()));
+            let unproved = self.revoked.feed_unproved();
+            feed.unproved
+                .inc_by(unproved.saturating_sub(feed.unproved.get()));
         }
         if let Some(deny) = &self.deny {
             deny.rules

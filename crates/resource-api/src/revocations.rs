@@ -66,6 +66,7 @@ struct Feed {
     answered: AtomicI64,
     answers: AtomicU64,
     failures: AtomicU64,
+    unproved: AtomicU64,
 }
 
 const NEVER: i64 = i64::MIN;
@@ -98,6 +99,7 @@ impl Revoked {
             answered: AtomicI64::new(NEVER),
             answers: AtomicU64::new(0),
             failures: AtomicU64::new(0),
+            unproved: AtomicU64::new(0),
         });
         self
     }
@@ -146,6 +148,14 @@ impl Revoked {
         ))
     }
 
+    /// How many of the failures were answers that did not prove to be auth-server's; 0 without a feed.
+    #[must_use]
+    pub fn feed_unproved(&self) -> u64 {
+        self.feed
+            .as_ref()
+            .map_or(0, |feed| feed.unproved.load(Ordering::Relaxed))
+    }
+
     /// Says whether requests should be sent here: with `closed` while the view is fresh, with `open` from the first
     /// answer on, or `REVOCATION_MAX_AGE` after the start if there is none.
     #[must_use]
@@ -170,6 +180,13 @@ impl Revoked {
     fn feed_failed(&self) {
         if let Some(feed) = &self.feed {
             feed.failures.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes that an answer did not prove to be auth-server's, which is a failure, too.
+    fn feed_unproved_once(&self) {
+        if let Some(feed) = &self.feed {
+            feed.unproved.fetch_add(1, Ordering::Relaxed);
         }
     }
 

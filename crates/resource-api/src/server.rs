@@ -79,7 +79,8 @@ impl Server {
         let follower = following
             .map(|following| {
                 let Following { url, max_age, .. } = following;
-                Follower::new(url, max_age, signer, Arc::clone(&revoked))
+                let validator = Validator::new(Arc::clone(&keys), policy.clone());
+                Follower::new(url, max_age, signer, validator, Arc::clone(&revoked))
             })
             .transpose()
             .map_err(|error| StartError::setting("REVOCATION_FEED_URL", error))?;

@@ -181,7 +181,9 @@ impl<'a> RawClaims<'a> {
         let exp = self.exp.ok_or(ClaimFault("the claim exp is missing"))?;
         self.build(
             aud,
-            json::seconds(exp).ok_or(ClaimFault("the claim exp is not a number"))?,
+            json::seconds(exp).ok_or(ClaimFault(
+                "the claim exp is no date, a number of seconds since 1970",
+            ))?,
         )
     }
 
@@ -195,7 +197,11 @@ impl<'a> RawClaims<'a> {
         };
         self.build(
             aud,
-            time(self.exp, "the claim exp is not a number")?.unwrap_or_default(),
+            time(
+                self.exp,
+                "the claim exp is no date, a number of seconds since 1970",
+            )?
+            .unwrap_or_default(),
         )
     }
 
@@ -220,8 +226,14 @@ impl<'a> RawClaims<'a> {
             sub,
             sid: text(self.sid, "the claim sid is not a string")?,
             jti: text(self.jti, "the claim jti is not a string")?,
-            iat: time(self.iat, "the claim iat is not a number")?,
-            nbf: time(self.nbf, "the claim nbf is not a number")?,
+            iat: time(
+                self.iat,
+                "the claim iat is no date, a number of seconds since 1970",
+            )?,
+            nbf: time(
+                self.nbf,
+                "the claim nbf is no date, a number of seconds since 1970",
+            )?,
             exp,
             name: name.or(unique_name).or(dotnet_name),
             email: text(self.email, "the claim email is not a string")?,

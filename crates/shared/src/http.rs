@@ -8,7 +8,6 @@
 //! use shared::http;
 //!
 //! let app = App::new()
-//!     .app_data(http::json_config())
 //!     .service(web::scope("/api").wrap(from_fn(http::deadline)))
 //!     .default_service(web::to(http::not_found))
 //!     .wrap(from_fn(http::bounds))
@@ -26,7 +25,7 @@ mod cors;
 mod deadline;
 mod finish;
 
-pub use body::{Json, LARGEST_BODY, bounds, json_config};
+pub use body::{Json, LARGEST_BODY, bounds};
 pub use cors::{Cors, cors};
 pub use deadline::{Deadline, deadline};
 pub use finish::{RequestInfo, finish};

@@ -40,25 +40,33 @@ pub(crate) fn strings(raw: &RawValue) -> Option<Vec<String>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-/// A point in time (RFC 7519 §2, `NumericDate`): any JSON number, rounded up to the whole second
-/// and held at the ends of `i64`; `None` for any other type.
+/// The last second that a date can be: the end of the year 9999, as in RFC 3339.
+const LAST_SECOND: i64 = 253_402_300_799;
+
+/// Characters that a number of seconds has at most, a fraction included. None that means a date has more.
+const LONGEST_NUMBER: usize = 32;
+
+/// A point in time (RFC 7519 §2, `NumericDate`): a JSON number that is a date after 1970, rounded up to the whole
+/// second; `None` for any other type, and for a number that is no date, which would be "for ever" or "never".
 ///
 /// Rounding up changes no judgement, because `now` is a whole second.
 pub(crate) fn seconds(raw: &RawValue) -> Option<i64> {
     let text = raw.get();
-    if !text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+    if text.len() > LONGEST_NUMBER || !text.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
-    if let Ok(whole) = text.parse() {
-        return Some(whole);
-    }
-    let number: f64 = text.parse().ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the cast saturates, as promised"
-    )]
-    let whole = number.ceil() as i64;
-    Some(whole)
+    let whole = if let Ok(whole) = text.parse() {
+        whole
+    } else {
+        let number: f64 = text.parse().ok()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the cast saturates, and the ends of i64 are no dates"
+        )]
+        let whole = number.ceil() as i64;
+        whole
+    };
+    (0..=LAST_SECOND).contains(&whole).then_some(whole)
 }
 
 /// A whole number of seconds, written as an integer; `None` for anything else.

@@ -59,7 +59,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    fn of(key: &Key) -> Self {
+    pub(crate) fn of(key: &Key) -> Self {
         match key.former() {
             None => Self::Verifies(key.verify_until()),
             Some(former) if former.revoked => Self::Revoked,

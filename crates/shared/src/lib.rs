@@ -106,6 +106,7 @@ pub mod client_address;
 pub mod clock;
 #[cfg(feature = "settings")]
 pub mod connection_limits;
+pub mod feed;
 mod files;
 #[cfg(feature = "actix")]
 pub mod http;

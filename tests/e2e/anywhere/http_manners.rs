@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use e2e::{App, RawAnswer, exchange, open};
+use e2e::{Answer, App, RawAnswer, exchange, open};
 use tokio::io::AsyncWriteExt;
 
 const LOGIN: &str =
@@ -257,5 +257,34 @@ async fn no_answer_names_the_software() {
         "hyper",
     ] {
         assert!(!all.contains(word), "{word}: {all}");
+    }
+}
+
+#[tokio::test]
+async fn bodies_are_application_json_and_a_byte_order_mark_before_them_means_nothing() {
+    let app = App::any().await;
+    let user = app.register().await;
+    let body = serde_json::json!({"email": user.email, "password": user.password}).to_string();
+    let send = async |kind: &str, body: String| {
+        let url = format!("{}/api/account/login", app.auth_url);
+        let request = app.client.post(url).header("content-type", kind).body(body);
+        Answer::read(request.send().await.unwrap()).await
+    };
+    for kind in ["application/json", "application/json; charset=utf-8"] {
+        send(kind, body.clone()).await.is(200);
+        send(kind, format!("\u{feff}{body}")).await.is(200);
+        send(kind, format!("\u{feff}\u{feff}{body}"))
+            .await
+            .refused(400, "invalid_request");
+    }
+    for kind in [
+        "text/json",
+        "application/vnd.api+json",
+        "text/plain",
+        "json",
+    ] {
+        send(kind, body.clone())
+            .await
+            .refused(415, "unsupported_media_type");
     }
 }

@@ -195,3 +195,29 @@ async fn follows_the_feed(app: &App) -> bool {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn a_device_whose_name_is_not_ascii_is_shown_by_it() {
+    let app = App::any().await;
+    let user = app.register().await;
+    for (sent, shown) in [
+        ("Jürgens Telefon/2".as_bytes(), "Jürgens Telefon/2"),
+        (b"J\xfcrgens Telefon/3", "Jürgens Telefon/3"),
+        ("Анна/4".as_bytes(), "Анна/4"),
+    ] {
+        let body = serde_json::json!({"email": user.email, "password": user.password});
+        let request = app
+            .client
+            .post(format!("{}/api/account/login", app.auth_url))
+            .header(
+                "user-agent",
+                reqwest::header::HeaderValue::from_bytes(sent).unwrap(),
+            )
+            .json(&body);
+        let answer = e2e::Answer::read(request.send().await.unwrap()).await;
+        let pair: Pair = answer.is(200).json();
+        let sessions = app.sessions(&pair.access_token).await;
+        let mine = sessions.iter().find(|one| one["current"] == true).unwrap();
+        assert_eq!(mine["device"], shown);
+    }
+}

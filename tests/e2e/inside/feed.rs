@@ -61,7 +61,9 @@ async fn the_feed_is_for_services_alone() {
         ("the users' audience", bearer(&app).claim("aud", json!("http://localhost:5001")).sign(), "token_wrong_audience"),
         ("no audience", bearer(&app).no_claim("aud").sign(), "token_wrong_audience"),
         ("no sub", bearer(&app).no_claim("sub").sign(), "token_malformed"),
-        ("expired", bearer(&app).claim("exp", json!(now - 301)).sign(), "token_expired"),
+        ("expired", bearer(&app).claim("exp", json!(now)).sign(), "token_expired"),
+        ("expired within the skew", bearer(&app).claim("exp", json!(now - 100)).sign(), "token_expired"),
+        ("more than a minute ahead", bearer(&app).claim("exp", json!(now + 100)).sign(), "token_malformed"),
         ("an hour long", bearer(&app).claim("exp", json!(now + 3_600)).sign(), "token_malformed"),
         ("without an end", bearer(&app).no_claim("exp").sign(), "token_malformed"),
         ("not valid yet", bearer(&app).claim("nbf", json!(now + 3_600)).sign(), "token_not_yet_valid"),
@@ -204,4 +206,40 @@ async fn a_restarted_server_tells_everything_in_force() {
         (&news["full"], sids(&news)),
         (&json!(true), vec![pair.sid()])
     );
+}
+
+#[tokio::test]
+async fn an_answer_is_signed_over_its_body_the_question_s_nonce_and_the_time() {
+    let app = App::start().await;
+    let (_, pair) = app.newcomer().await;
+    app.log_out(&pair).await;
+    let bearer = bearer(&app).sign();
+    let longest = "n".repeat(128);
+    for (query, nonce) in [
+        ("?wait=0", ""),
+        ("?wait=0&nonce=", ""),
+        ("?wait=0&nonce=Nonce_1-x", "Nonce_1-x"),
+        (&format!("?wait=0&nonce={longest}"), longest.as_str()),
+    ] {
+        let answer = ask_with(&app, &bearer, query).await.is(200);
+        let signature = answer.header("keyturn-signature").expect("a signature");
+        // As docs/ARCHITECTURE.md tells whoever writes a follower.
+        let rest = signature.strip_prefix("v1 t=").unwrap();
+        let (time, rest) = rest.split_once(",mac=").unwrap();
+        let (mac, kid) = rest.split_once(",kid=").unwrap();
+        let expected = format!("keyturn feed v1\n{nonce}\n{time}\n{}", answer.body);
+        let draft = app.forge().draft(&json!({}));
+        let signed = draft.sign_text(&expected);
+        assert_eq!(signed.rsplit_once('.').unwrap().1, mac, "{query}");
+        let ring = std::fs::read_to_string(app.folder().join("jwt-keys.json")).unwrap();
+        assert!(ring.contains(kid), "{kid}");
+        let apart = shared::clock::now() - time.parse::<i64>().unwrap();
+        assert!((0..30).contains(&apart), "{apart} s");
+    }
+    for nonce in ["a%20b", "a%0ab", "%C3%A9", "a%3D", &"n".repeat(129)] {
+        let query = format!("?wait=0&nonce={nonce}");
+        ask_with(&app, &bearer, &query)
+            .await
+            .refused(400, "invalid_request");
+    }
 }

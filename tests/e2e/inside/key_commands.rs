@@ -304,3 +304,97 @@ async fn a_replica_that_has_not_read_the_new_mac_key_yet_signs_nobody_out() {
         replica.refresh(&pair).await;
     }
 }
+
+#[tokio::test]
+async fn a_command_with_other_lifetimes_than_the_service_s_drops_no_key_that_a_session_needs() {
+    let app = App::start().await;
+    let (_, pair) = app.newcomer().await;
+    let cli = cli(&app);
+    // A day passed: the ring has turned over, and its first key is over.
+    cli.done(&["keys", "rotate", "--in", "0s"]);
+    let mut ring = file(&app, "jwt-keys.json");
+    let now = shared::clock::now();
+    let keys = ring["keys"].as_array_mut().unwrap();
+    let old = keys.iter_mut().find(|key| key["verify_until"].is_number());
+    let old = old.unwrap();
+    (old["sign_from"], old["verify_until"]) = (json!(now - 90_000), json!(now - 80_000));
+    let kid = old["kid"].clone();
+    fs::write(app.folder().join("jwt-keys.json"), ring.to_string()).unwrap();
+    app.database()
+        .execute("UPDATE sessions SET created_at = created_at - 80000");
+    let short = [
+        "--access-token-ttl=30s",
+        "--refresh-idle-ttl=1m",
+        "--refresh-absolute-ttl=1m",
+    ];
+    for _ in 0..2 {
+        for command in ["rotate", "rotate-refresh"] {
+            cli.done(&[&["keys", command, "--in", "0s"][..], &short].concat());
+        }
+        // The MAC key that sessions began with was followed long ago, as well.
+        let mut macs = file(&app, "refresh-keys.json");
+        for (at, key) in macs["keys"].as_array_mut().unwrap().iter_mut().enumerate() {
+            key["sign_from"] = json!(now - 90_000 + i64::try_from(at).unwrap());
+        }
+        fs::write(app.folder().join("refresh-keys.json"), macs.to_string()).unwrap();
+    }
+    let former = file(&app, "jwt-keys.json")["former"].clone();
+    assert!(
+        former
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|key| key["kid"] == kid),
+        "{former}"
+    );
+    sleep(LOOK).await;
+    app.refresh(&pair).await;
+
+    // Nobody needs them when the last session has ended; then the settings decide.
+    app.log_out(&pair).await;
+    let short = [
+        "keys",
+        "rotate",
+        "--in",
+        "0s",
+        "--access-token-ttl=30s",
+        "--refresh-idle-ttl=1m",
+    ];
+    cli.done(&short);
+    let former = file(&app, "jwt-keys.json")["former"].clone();
+    assert!(
+        !former.to_string().contains(kid.as_str().unwrap()),
+        "{former}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_database_to_ask_no_key_is_dropped() {
+    let app = App::start().await;
+    let ring = file(&app, "jwt-keys.json");
+    let mut old = ring["keys"][0].clone();
+    for (name, value) in [
+        ("kid", json!("old")),
+        ("state", json!("retired")),
+        ("since", json!(1000)),
+    ] {
+        old[name] = value;
+    }
+    old["k"] = json!(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+    let with_old = json!({"keys": ring["keys"], "former": [old]});
+    fs::write(app.folder().join("jwt-keys.json"), with_old.to_string()).unwrap();
+    let nowhere = Cli::new(app.folder(), "postgres://nobody@127.0.0.1:1/none");
+    let ran = nowhere.run(&["keys", "rotate"]);
+    assert!(
+        ran.ok && ran.err.contains("no old key is dropped"),
+        "{ran:?}"
+    );
+    assert_eq!(file(&app, "jwt-keys.json")["former"][0]["kid"], "old");
+    cli(&app).done(&["keys", "rotate"]);
+    assert_eq!(
+        file(&app, "jwt-keys.json")["former"]
+            .as_array()
+            .map_or(0, Vec::len),
+        0
+    );
+}

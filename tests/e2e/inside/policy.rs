@@ -1,7 +1,7 @@
 //! What an installation decides for itself: registration, origins, the demo page.
 
 use e2e::{Answer, App, Options};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn registration_can_be_closed() {
@@ -163,4 +163,43 @@ async fn operators_and_their_machines_get_answers() {
         let answer = Answer::read(answer).await.is(200);
         assert!(answer.body.contains("# TYPE "), "{answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_token_for_one_api_of_several_does_not_manage_the_account() {
+    let audiences = "http://one.example,http://two.example";
+    let app = App::with(Options::new().both("jwt-audience", audiences)).await;
+    let (_, pair) = app.newcomer().await;
+    let draft = app.forge().draft(&pair.claims());
+    for (aud, api, account) in [
+        (
+            json!(["http://one.example", "http://two.example"]),
+            "ok",
+            "ok",
+        ),
+        (
+            json!(["http://two.example", "x", "http://one.example"]),
+            "ok",
+            "ok",
+        ),
+        (json!("http://one.example"), "ok", "token_wrong_audience"),
+        (json!(["http://two.example"]), "ok", "token_wrong_audience"),
+        (
+            json!(["http://two.example", "x"]),
+            "ok",
+            "token_wrong_audience",
+        ),
+        (json!("x"), "token_wrong_audience", "token_wrong_audience"),
+    ] {
+        let token = draft.clone().claim("aud", aud.clone()).sign();
+        assert_eq!(app.call_home(&token).await.code(), api, "{aud}");
+        let listed = app.get("/api/account/sessions", &token).await;
+        assert_eq!(listed.code(), account, "{aud}");
+    }
+    assert_eq!(
+        app.sessions(&app.refresh(&pair).await.access_token)
+            .await
+            .len(),
+        1
+    );
 }

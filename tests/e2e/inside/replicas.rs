@@ -201,6 +201,15 @@ async fn a_replica_whose_clock_is_wrong_is_not_ready() {
         let (status, ahead) = ready(&late).await;
         assert_eq!(status, if fine { 200 } else { 503 });
         assert!((ahead.unwrap() - wrong).abs() <= 1, "{ahead:?}");
-        assert!(late.kill().contains("ahead of this machine's"));
+        let log = late.kill();
+        let direction = if wrong > 0 { "behind" } else { "ahead of" };
+        let said = format!(
+            "this machine's clock is {} s {direction} the database's",
+            ahead.unwrap().abs()
+        );
+        assert!(log.contains(&said), "{said}");
+        // Nor does it tell APIs that it knows what ended.
+        let silent = log.contains("revocation feed: the database's clock is");
+        assert_eq!(silent, !fine, "{wrong}");
     }
 }

@@ -68,7 +68,6 @@ pub(super) enum Form {
 
 impl Command {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
-        let keep = settings.lifetimes.refresh_idle_ttl;
         match self {
             Self::Init => {
                 for made in key_files::init(settings, clock::now())? {
@@ -86,6 +85,7 @@ impl Command {
             }
             Self::Status => status(settings, clock::now()),
             Self::Rotate { lead } => {
+                let keep = lives(settings).await.idle;
                 let now = clock::now();
                 let changed = change_ring(settings, |ring| Ok(ring.rotate(now, lead, keep)))?;
                 let kid = changed.unwrap_or_default();
@@ -127,15 +127,12 @@ impl Command {
                 say(format_args!("key {kid} signs from now on"))
             }
             Self::RotateRefresh { lead } => {
+                let keep = lives(settings).await.absolute;
                 let now = clock::now();
                 let path = &settings.store.refresh_keys_file;
                 let only_one = lock(path, "REFRESH_KEYS_FILE")?;
                 let keys = open_mac_keys(path)?.ring();
-                let next = keys.rotate(
-                    now,
-                    seconds(lead),
-                    seconds(settings.lifetimes.refresh_absolute_ttl),
-                );
+                let next = keys.rotate(now, seconds(lead), seconds(keep));
                 replace(
                     path,
                     next.to_json()?.as_bytes(),
@@ -162,6 +159,45 @@ impl Form {
         };
         form.decode(text)
             .ok_or_else(|| CommandError::Failed("the secret is not written in this form".into()))
+    }
+}
+
+/// How long sessions live, and with them the need for keys that are not used any more.
+struct Lives {
+    idle: Duration,
+    absolute: Duration,
+}
+
+/// By the settings here and by the sessions there are: the service may run with other settings than this command
+/// was given. Where no database can be asked, no key is old enough to go.
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method itself is not general enough over the lifetime of a Tx"
+)]
+async fn lives(settings: &Settings) -> Lives {
+    let asked = async {
+        let db = super::open(settings).await?;
+        db.read(|tx| tx.longest_lives())
+            .await
+            .map_err(CommandError::of)
+    };
+    let lifetimes = &settings.lifetimes;
+    let longer =
+        |set: Duration, lived: i64| set.max(Duration::from_secs(lived.max(0).unsigned_abs()));
+    match asked.await {
+        Ok((idle, absolute)) => Lives {
+            idle: longer(lifetimes.refresh_idle_ttl, idle),
+            absolute: longer(lifetimes.refresh_absolute_ttl, absolute),
+        },
+        Err(error) => {
+            complain(format_args!(
+                "no old key is dropped, since nobody can say how long sessions live: {error}"
+            ));
+            Lives {
+                idle: Duration::MAX,
+                absolute: Duration::MAX,
+            }
+        }
     }
 }
 

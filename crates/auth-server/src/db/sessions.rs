@@ -261,6 +261,27 @@ impl Tx<'_> {
         }))
     }
 
+    /// The longest lives that sessions were given, in seconds: unless refreshed, and in all. 0 where there are none.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn longest_lives(&mut self) -> Result<(i64, i64), DbError> {
+        #[derive(QueryableByName)]
+        struct Lives {
+            #[diesel(sql_type = BigInt)]
+            idle: i64,
+            #[diesel(sql_type = BigInt)]
+            absolute: i64,
+        }
+        let lives: Lives = diesel::sql_query(
+            "SELECT COALESCE(MAX(idle_until - rotated_at), 0) AS idle, \
+             COALESCE(MAX(absolute_until - created_at), 0) AS absolute \
+             FROM sessions WHERE ended_at IS NULL",
+        )
+        .get_result(self.0)?;
+        Ok((lives.idle, lives.absolute))
+    }
+
     /// The live sessions of a user, newest first.
     ///
     /// # Errors

@@ -5,16 +5,14 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{USER_AGENT, X_FORWARDED_FOR};
+use actix_web::http::header::X_FORWARDED_FOR;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use shared::client_address::TrustedProxies;
 use shared::http::RequestInfo;
 
+use super::user_agent;
 use crate::model::Caller;
-
-/// Characters of a user agent that are kept: enough for every browser's.
-const LONGEST_AGENT: usize = 200;
 
 /// The client's address, by the proxies that are believed.
 fn client(proxies: &TrustedProxies, request: &HttpRequest) -> Option<IpAddr> {
@@ -45,22 +43,13 @@ fn of(request: &HttpRequest) -> Caller {
     let address = request
         .app_data::<Data<TrustedProxies>>()
         .and_then(|proxies| client(proxies, request));
-    let agent = request
-        .headers()
-        .get(USER_AGENT)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
     Caller {
         now: info.now,
         arrived: Instant::now(),
         address: address
             .map(|address| address.to_string())
             .unwrap_or_default(),
-        user_agent: agent
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(LONGEST_AGENT)
-            .collect(),
+        user_agent: user_agent::of(request.headers()),
         request_id: info.trace,
     }
 }

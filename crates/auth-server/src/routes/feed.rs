@@ -5,9 +5,10 @@ use std::time::Duration;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use shared::bearer;
+use shared::feed::{SIGNATURE, is_nonce};
 use shared::http::RequestInfo;
-use shared::token::Validator;
+use shared::token::{Signer, Validator};
+use shared::{bearer, clock};
 use uuid::Uuid;
 
 use crate::endings::{News, Revocation};
@@ -22,6 +23,7 @@ const USUAL_WAIT: u64 = 20;
 pub(super) struct Question {
     after: Option<String>,
     wait: Option<u64>,
+    nonce: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -55,17 +57,31 @@ pub(super) async fn revocations(
     request: HttpRequest,
     feed: Data<RevocationFeed>,
     validator: Data<Validator>,
+    signer: Data<Signer>,
     question: Query<Question>,
 ) -> Result<HttpResponse, Error> {
     validator.check_service(
         bearer::credential(request.headers())?,
         RequestInfo::of_request(&request).now,
     )?;
-    let Question { after, wait } = question.into_inner();
+    let Question { after, wait, nonce } = question.into_inner();
+    // Followers of an earlier version send none, and look at no signature.
+    let nonce = nonce.unwrap_or_default();
+    if !is_nonce(&nonce) {
+        return Err(Error::InvalidRequest(
+            "nonce is not made of up to 128 letters, digits, - and _",
+        ));
+    }
     let after = after.filter(|cursor| !cursor.is_empty());
     let wait = Duration::from_secs(wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT));
     let news = feed.news(after.as_deref(), wait).await?;
+    let body = serde_json::to_vec(&Answer::from(news))
+        .map_err(|error| Error::Internal(error.to_string()))?;
+    // Not the time at which the question came, which may have waited.
+    let signature = signer.sign_answer(&nonce, &body, clock::now())?;
     Ok(HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
-        .json(Answer::from(news)))
+        .insert_header((SIGNATURE, signature))
+        .content_type("application/json")
+        .body(body))
 }

@@ -45,7 +45,7 @@ async fn admit(request: &HttpRequest) -> Result<SignedIn, Error> {
     let missing = || Error::Internal("the gate has not what it needs".into());
     let validator: &Data<Validator> = request.app_data().ok_or_else(missing)?;
     let sessions: &Data<Sessions> = request.app_data().ok_or_else(missing)?;
-    let checked = validator.check(bearer::credential(request.headers())?, now)?;
+    let checked = validator.check_own(bearer::credential(request.headers())?, now)?;
     let signed_in =
         whose(checked.claims()).ok_or(TokenError::Malformed("the token names no session"))?;
     checked.judge(verdict(sessions, signed_in).await?, now)?;

@@ -8,6 +8,7 @@ mod gate;
 mod operations;
 mod page;
 mod sessions;
+mod user_agent;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, post, resource};

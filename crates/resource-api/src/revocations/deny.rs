@@ -6,6 +6,7 @@
 //! To lift everything, empty the file.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
@@ -18,6 +19,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use shared::{claims::Claims, token::Cure};
+use uuid::Uuid;
 
 /// The largest file that is read, in bytes; some 400 000 lines.
 const MAX_SIZE: u64 = 16 * 1024 * 1024;
@@ -58,10 +60,11 @@ impl DenyList {
         if id.is_empty() || id.contains(char::is_whitespace) {
             return false;
         }
+        let id = canonical(id).into();
         match kind.trim_end() {
-            "sid" => self.sessions.insert(id.into()),
-            "sub" => self.subjects.insert(id.into()),
-            "jti" => self.tokens.insert(id.into()),
+            "sid" => self.sessions.insert(id),
+            "sub" => self.subjects.insert(id),
+            "jti" => self.tokens.insert(id),
             _ => return false,
         };
         true
@@ -75,8 +78,9 @@ impl DenyList {
 
     /// A denied account or session is not cured by a refresh, a denied token is.
     fn judge(&self, claims: &Claims) -> Option<Cure> {
-        let named =
-            |set: &HashSet<Box<str>>, id: Option<&str>| id.is_some_and(|id| set.contains(id));
+        let named = |set: &HashSet<Box<str>>, id: Option<&str>| {
+            id.is_some_and(|id| !set.is_empty() && set.contains(&*canonical(id)))
+        };
         if named(&self.subjects, Some(&claims.sub)) || named(&self.sessions, claims.sid.as_deref())
         {
             return Some(Cure::None);
@@ -86,6 +90,15 @@ impl DenyList {
 
     fn len(&self) -> usize {
         self.sessions.len() + self.subjects.len() + self.tokens.len()
+    }
+}
+
+/// An id as it is compared. A UUID is the same in capitals, in braces or without hyphens, as other programs show it; a
+/// rule that was copied from there must deny, not only count. Any other id is what it is, letter by letter.
+fn canonical(id: &str) -> Cow<'_, str> {
+    match Uuid::try_parse(id) {
+        Ok(uuid) => Cow::Owned(uuid.hyphenated().to_string()),
+        Err(_) => Cow::Borrowed(id),
     }
 }
 

@@ -1,12 +1,16 @@
 //! The follower of the revocation feed: one task that asks, waits for the answer and asks again.
 //!
 //! It alone writes to the set of ended sessions. Nothing a server answers or fails to answer ends it or takes an
-//! entry back, except a full answer, which replaces the set.
+//! entry back, except a full answer that proves to be auth-server's, which replaces the set.
 
 use std::{sync::Arc, time::Duration};
 
 use reqwest::{StatusCode, Url, header, redirect::Policy};
-use shared::{clock, token::Signer};
+use shared::{
+    clock,
+    feed::{SIGNATURE, Unproved},
+    token::{Signer, Validator},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{Revoked, set::Entry};
@@ -58,6 +62,8 @@ enum Fault {
     Refused(StatusCode),
     #[error("its answer is none of a feed: {0}")]
     Strange(String),
+    #[error("its answer counts as none, for it does not prove to be auth-server's: {0}")]
+    Unproved(#[from] Unproved),
     #[error("no bearer can be signed: {0}")]
     Unsigned(String),
 }
@@ -70,7 +76,9 @@ impl Fault {
     fn longest_pause(&self) -> Duration {
         match self {
             Self::Unreachable(_) => LONGEST_UNREACHABLE,
-            Self::Refused(_) | Self::Strange(_) | Self::Unsigned(_) => LONGEST_REFUSED,
+            Self::Refused(_) | Self::Strange(_) | Self::Unproved(_) | Self::Unsigned(_) => {
+                LONGEST_REFUSED
+            }
         }
     }
 }
@@ -108,6 +116,7 @@ pub(crate) struct Follower {
     url: Url,
     wait: u64,
     signer: Signer,
+    validator: Validator,
     revoked: Arc<Revoked>,
 }
 
@@ -120,6 +129,7 @@ impl Follower {
         url: Url,
         max_age: i64,
         signer: Signer,
+        validator: Validator,
         revoked: Arc<Revoked>,
     ) -> Result<Self, reqwest::Error> {
         // A view must not grow stale while a question waits for news that does not come.
@@ -136,6 +146,7 @@ impl Follower {
             url,
             wait,
             signer,
+            validator,
             revoked,
         })
     }
@@ -165,13 +176,22 @@ impl Follower {
                 Err(fault) => {
                     let now = clock::now();
                     self.revoked.feed_failed();
+                    let forged = matches!(fault, Fault::Unproved(_));
+                    if forged {
+                        self.revoked.feed_unproved_once();
+                    }
                     self.revoked.sweep(now);
                     let text = fault.to_string();
                     let news = told
                         .as_ref()
                         .is_none_or(|(last, at)| *last != text || now - at >= TELL_AGAIN);
                     if news {
-                        log::warn!("revocation feed {}: {text}", self.url);
+                        let level = if forged {
+                            log::Level::Error
+                        } else {
+                            log::Level::Warn
+                        };
+                        log::log!(level, "revocation feed {}: {text}", self.url);
                         told = Some((text, now));
                     }
                     sleep(jittered(pause.min(fault.longest_pause()))).await;
@@ -196,6 +216,8 @@ impl Follower {
             .signer
             .sign_service("resource-api", clock::now())
             .map_err(|error| Fault::Unsigned(error.to_string()))?;
+        // Nobody can have an answer to this one from before.
+        let nonce = format!("{:032x}", rand::random::<u128>());
         let mut url = self.url.clone();
         {
             let mut query = url.query_pairs_mut();
@@ -203,6 +225,7 @@ impl Follower {
                 query.append_pair("after", cursor);
             }
             query.append_pair("wait", &self.wait.to_string());
+            query.append_pair("nonce", &nonce);
         }
         let mut response = self
             .client
@@ -215,6 +238,7 @@ impl Follower {
         if response.status() != StatusCode::OK {
             return Err(Fault::Refused(response.status()));
         }
+        let signature = response.headers().get(SIGNATURE).cloned();
         let mut body = Vec::new();
         while let Some(part) = response
             .chunk()
@@ -228,6 +252,9 @@ impl Follower {
             }
             body.extend_from_slice(&part);
         }
+        let signature = signature.as_ref().and_then(|value| value.to_str().ok());
+        self.validator
+            .check_answer(signature, &nonce, &body, clock::now())?;
         serde_json::from_slice(&body).map_err(|error| Fault::Strange(error.to_string()))
     }
 }

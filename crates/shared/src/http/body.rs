@@ -7,11 +7,12 @@ use std::marker::PhantomData;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::error::{JsonPayloadError, PayloadError};
+use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpRequest, ResponseError, web};
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, ResponseError};
+use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
@@ -58,16 +59,9 @@ fn judge_head(req: &ServiceRequest) -> Option<Problem> {
     length.is_some_and(too_large).then(body_too_large)
 }
 
-/// How [`Json`] and `web::Json` read bodies: as `application/json`, at most 16 KiB, with problem answers.
-#[must_use]
-pub fn json_config() -> web::JsonConfig {
-    web::JsonConfig::default()
-        .limit(LARGEST_BODY)
-        .error_handler(|error, _| Problem::from(&error).into())
-}
-
-/// A body that is one JSON object; an extractor, and a handler's `web::Json` in all but one thing:
-/// `serde` would fill a struct from an array too, by position, and this does not.
+/// A body that is one JSON object, sent as `application/json`, at most 16 KiB; an extractor. Against a handler's
+/// `web::Json` it takes no other media type, skips a byte order mark (RFC 8259 §8.1 lets us), and fills nothing from
+/// an array, which `serde` would do by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -76,9 +70,47 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let read = web::Json::<Object<T>>::from_request(req, payload);
-        Box::pin(async move { Ok(Self(read.await?.into_inner().0)) })
+        let json = is_json(req);
+        let payload = payload.take();
+        Box::pin(async move {
+            if !json {
+                let problem = Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+                let detail = "the body must be application/json, and say so in Content-Type";
+                return Err(problem.detail(detail).into());
+            }
+            let body = read(payload).await?;
+            let text = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&body);
+            let read = serde_json::from_slice::<Object<T>>(text);
+            Ok(Self(read.map_err(|error| invalid(fault(&error)))?.0))
+        })
     }
+}
+
+/// Some editors and PowerShell write it before UTF-8; it means nothing there.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+fn is_json(req: &HttpRequest) -> bool {
+    let kind = req.mime_type().ok().flatten();
+    kind.is_some_and(|kind| kind.essence_str().eq_ignore_ascii_case("application/json"))
+}
+
+async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
+    let mut body = Vec::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| match error {
+            PayloadError::Overflow => body_too_large(),
+            _ => invalid("the body could not be read to its end".to_owned()),
+        })?;
+        if body.len() + part.len() > LARGEST_BODY {
+            return Err(body_too_large());
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+fn invalid(detail: String) -> Problem {
+    Problem::of_status(StatusCode::BAD_REQUEST).detail(detail)
 }
 
 /// Deserializes from a map and nothing else.
@@ -108,21 +140,6 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 
 fn body_too_large() -> Problem {
     Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).detail("a body has at most 16 KiB")
-}
-
-impl From<&JsonPayloadError> for Problem {
-    fn from(error: &JsonPayloadError) -> Self {
-        let invalid = Self::of_status(StatusCode::BAD_REQUEST);
-        match error {
-            JsonPayloadError::OverflowKnownLength { .. }
-            | JsonPayloadError::Overflow { .. }
-            | JsonPayloadError::Payload(PayloadError::Overflow) => body_too_large(),
-            JsonPayloadError::ContentType => Self::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-                .detail("the body must be application/json, and say so in Content-Type"),
-            JsonPayloadError::Deserialize(error) => invalid.detail(fault(error)),
-            _ => invalid.detail("the body could not be read to its end"),
-        }
-    }
 }
 
 /// What is wrong with a body, without a word of it. The names in the first two messages are those

@@ -72,7 +72,6 @@ fn start(origins: &str) -> (SocketAddr, Metrics) {
                 web::get().to(|n: web::Path<u8>| async move { n.to_string() }),
             );
         App::new()
-            .app_data(json_config())
             .app_data(Deadline(Duration::from_millis(300)))
             .app_data(data.clone())
             .service(api)

@@ -78,12 +78,13 @@ impl Signer {
     /// The ring as its file is at this moment. A gate may have seen a revocation before the look of every
     /// second came round here, and a token under the revoked key would be refused at once; a look costs a
     /// microsecond.
-    fn ring(&self) -> Arc<KeyRing> {
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
         self.keys.reload_if_changed();
         self.keys.ring()
     }
 
-    /// Signs the bearer of a service, `subject`, for the internal endpoints of the issuer.
+    /// Signs the bearer of a service, `subject`, for the internal endpoints of the issuer. It lives half of what is
+    /// allowed, so that the clocks of the two may be half a minute apart, in either direction.
     ///
     /// # Errors
     /// [`SignError::NoActiveKey`] if the ring has no key that signs at `now`.
@@ -93,7 +94,7 @@ impl Signer {
             aud: &self.service_audience,
             sub: subject,
             iat: now,
-            exp: now.saturating_add(SERVICE_TOKEN_SECONDS),
+            exp: now.saturating_add(SERVICE_TOKEN_SECONDS / 2),
         };
         let ring = self.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;

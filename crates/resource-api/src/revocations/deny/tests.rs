@@ -151,3 +151,42 @@ fn a_folder_in_its_place_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     assert!(DenyFile::open(folder.path()).is_err());
 }
+
+#[test]
+fn a_uuid_in_capitals_or_any_other_spelling_denies() {
+    const ID: &str = "d21d099b-b49b-4604-a247-71b0518a0b1c";
+    let spellings = [
+        ID.to_owned(),
+        ID.to_uppercase(),
+        ID.replace('-', ""),
+        ID.replace('-', "").to_uppercase(),
+        format!("{{{}}}", ID.to_uppercase()),
+        format!("urn:uuid:{ID}"),
+        format!("D21d099B{}", &ID[8..]),
+    ];
+    let other = "d21d099b-b49b-4604-a247-71b0518a0b1d";
+    for rule in &spellings {
+        for claimed in &spellings {
+            for kind in ["sub", "sid", "jti"] {
+                let (list, broken) = DenyList::parse(format!("{kind}:{rule}\n").as_bytes());
+                assert!(broken.is_empty(), "{rule}");
+                let of = |id: &str| match kind {
+                    "sub" => claims(id, "s", "t"),
+                    "sid" => claims("u", id, "t"),
+                    _ => claims("u", "s", id),
+                };
+                assert!(
+                    list.judge(&of(claimed)).is_some(),
+                    "{kind}:{rule} {claimed}"
+                );
+                assert_eq!(list.judge(&of(other)), None, "{kind}:{rule}");
+            }
+        }
+    }
+    // What is no UUID has one spelling: another issuer's users may differ in case alone.
+    let (list, _) = DenyList::parse(b"sub:Ada\n");
+    assert!(list.judge(&claims("Ada", "s", "t")).is_some());
+    for id in ["ada", "ADA", "{Ada}"] {
+        assert_eq!(list.judge(&claims(id, "s", "t")), None, "{id}");
+    }
+}

@@ -2,7 +2,7 @@
 
 mod script;
 
-use script::TestFeed;
+use script::{Between, TestFeed};
 use shared::{key_file::KeyFile, keys::KeyRing, token::Policy};
 use tokio::time::timeout;
 
@@ -33,7 +33,8 @@ impl Following {
         let revoked = Arc::new(Revoked::new(None).with_feed(Stale::Closed, 30, clock::now()));
         let url = address(&format!("http://{}", feed.address)).unwrap();
         let signer = Signer::new(Arc::clone(keys), policy());
-        let follower = Follower::new(url, 30, signer, Arc::clone(&revoked)).unwrap();
+        let validator = Validator::new(Arc::clone(keys), policy());
+        let follower = Follower::new(url, 30, signer, validator, Arc::clone(&revoked)).unwrap();
         Self {
             revoked,
             task: tokio::spawn(follower.follow()),
@@ -256,7 +257,52 @@ async fn a_question_waits_less_than_the_view_may_age() {
         let revoked = Arc::new(Revoked::new(None));
         let signer = Signer::new(Arc::clone(&keys), policy());
         let url = address("http://auth").unwrap();
-        Follower::new(url, max_age, signer, revoked).unwrap().wait
+        let validator = Validator::new(Arc::clone(&keys), policy());
+        Follower::new(url, max_age, signer, validator, revoked)
+            .unwrap()
+            .wait
     };
     assert_eq!((wait(30), wait(600), wait(6), wait(1)), (20, 20, 4, 1));
+}
+
+#[actix_web::test]
+async fn whoever_stands_between_lifts_no_revocation() {
+    with_provider();
+    for between in [
+        Between::Invents,
+        Between::InventsUnderTheSignature,
+        Between::Replays,
+        Between::Strips,
+        Between::Changes,
+        Between::SignsHimself,
+    ] {
+        let keys = key_file();
+        let feed = TestFeed::start("a-", None, &keys);
+        feed.end_session("first");
+        let following = Following::start(&feed, &keys);
+        following
+            .until("the true answer", |view| view.knows("first"))
+            .await;
+        let answers = following.revoked.feed_counts().unwrap().0;
+        feed.between(between);
+        // The question that waits is answered now, and so are those after it.
+        feed.end_session("second");
+        following
+            .until("several false answers", |view| {
+                view.revoked.feed_unproved() >= 3
+            })
+            .await;
+        assert!(following.knows("first"), "{between:?}: it was lifted");
+        assert!(!following.knows("second"), "{between:?}: it was believed");
+        let (later, failures) = following.revoked.feed_counts().unwrap();
+        assert_eq!(later, answers, "{between:?}: the view seems fresh");
+        assert!(failures >= 3, "{between:?}");
+        // He goes, and what he held back arrives.
+        feed.between(Between::Listens);
+        following
+            .until("the true answers again", |view| view.knows("second"))
+            .await;
+        assert!(following.knows("first"), "{between:?}");
+        feed.stop().await;
+    }
 }

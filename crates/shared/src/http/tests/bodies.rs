@@ -11,7 +11,8 @@ async fn bodies_are_json_and_small_and_never_repeated() {
     for kind in [
         JSON,
         "Content-Type: application/json; charset=utf-8",
-        "content-type: application/x+json",
+        "content-type: Application/JSON",
+        "Content-Type: application/json;charset=utf-8;x=\"y\"",
     ] {
         let answer = post(address, &[kind], good).await;
         assert_eq!(
@@ -67,6 +68,37 @@ async fn bodies_are_json_and_small_and_never_repeated() {
         (&[JSON], r#"{"email":"hunter2"#, 400, "invalid_request"),
         (&[JSON], "", 400, "invalid_request"),
         (&[], good, 415, "unsupported_media_type"),
+        (
+            &["Content-Type: text/json"],
+            good,
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            &["Content-Type: application/x+json"],
+            good,
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            &["Content-Type: application/problem+json"],
+            good,
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            &["Content-Type: application/json5"],
+            good,
+            415,
+            "unsupported_media_type",
+        ),
+        (
+            &["Content-Type: application/jsonx; a=application/json"],
+            good,
+            415,
+            "unsupported_media_type",
+        ),
+        (&["Content-Type: json"], good, 415, "unsupported_media_type"),
         (
             &["Content-Type: text/plain"],
             good,
@@ -140,4 +172,28 @@ async fn a_stalled_body_or_handler_ends_and_so_does_the_connection() {
             Some("https://app.example.com")
         );
     }
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_before_a_body_is_skipped() {
+    let (address, _) = start("*");
+    let good = r#"{"email":"a","password":"hunter2"}"#;
+    for (body, status) in [
+        (format!("\u{feff}{good}"), 200),
+        (format!("\u{feff} \r\n{good}\r\n"), 200),
+        // Once, before all else, and never inside.
+        (format!("\u{feff}\u{feff}{good}"), 400),
+        (format!(" \u{feff}{good}"), 400),
+        (format!("{good}\u{feff}"), 400),
+        ("\u{feff}".to_owned(), 400),
+    ] {
+        let answer = post(address, &[JSON], &body).await;
+        assert_eq!(answer.status, status, "{body:?}: {answer:?}");
+    }
+    let kept = "{\"email\":\"a\",\"password\":\"\u{feff}hunter2\"}";
+    assert_eq!(
+        post(address, &[JSON], kept).await.body,
+        "a 10",
+        "text keeps its own"
+    );
 }

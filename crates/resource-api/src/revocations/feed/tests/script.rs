@@ -10,7 +10,12 @@ use std::{
 };
 
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, http, web};
-use shared::{clock, key_file::KeyFile, token::Validator};
+use shared::{
+    clock,
+    feed::SIGNATURE,
+    key_file::KeyFile,
+    token::{Signer, Validator},
+};
 use tokio::time::{Instant, sleep};
 
 use super::{PATH, policy};
@@ -26,12 +31,38 @@ struct Script {
     /// Answers this status instead, unless it is 200.
     status: Mutex<http::StatusCode>,
     validator: Validator,
+    signer: Signer,
+    /// Somebody on the way, who does this to every answer.
+    between: Mutex<Between>,
+    /// The first answer with entries that passed, as he saw it: body and signature.
+    overheard: Mutex<Option<(Vec<u8>, String)>>,
+}
+
+/// What somebody on the way does to the feed's answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Between {
+    /// He only listens.
+    Listens,
+    /// Answers himself that nobody is revoked.
+    Invents,
+    /// The same, with the signature of the true answer.
+    InventsUnderTheSignature,
+    /// Answers what he overheard.
+    Replays,
+    /// Takes the signature away.
+    Strips,
+    /// Changes one byte.
+    Changes,
+    /// Answers with a signature under a key of his own.
+    SignsHimself,
 }
 
 #[derive(serde::Deserialize)]
 struct Question {
     after: Option<String>,
     wait: u64,
+    #[serde(default)]
+    nonce: String,
 }
 
 async fn answer(
@@ -71,14 +102,58 @@ async fn answer(
                 .iter()
                 .map(|sid| serde_json::json!({"sid": sid, "until": until}))
                 .collect();
-            return HttpResponse::Ok().json(serde_json::json!({
+            let body = serde_json::json!({
                 "cursor": format!("{process}{}", entries.len()),
                 "full": seen.is_none(),
                 "entries": news,
-            }));
+            });
+            return pass_on(&script, &question.nonce, body.to_string().into_bytes());
         }
         sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// What becomes of a true answer on its way.
+fn pass_on(script: &Script, nonce: &str, body: Vec<u8>) -> HttpResponse {
+    let invented = br#"{"cursor":"x","full":true,"entries":[]}"#.to_vec();
+    let sign =
+        |signer: &Signer, body: &[u8]| signer.sign_answer(nonce, body, clock::now()).unwrap();
+    let signature = sign(&script.signer, &body);
+    if !script.entries.lock().unwrap().is_empty() {
+        let mut overheard = script.overheard.lock().unwrap();
+        overheard.get_or_insert_with(|| (body.clone(), signature.clone()));
+    }
+    let between = *script.between.lock().unwrap();
+    let (body, signature) = match between {
+        Between::Listens => (body, Some(signature)),
+        Between::Invents => (invented, None),
+        Between::InventsUnderTheSignature => (invented, Some(signature)),
+        Between::Replays => {
+            let (body, signature) = script.overheard.lock().unwrap().clone().unwrap();
+            (body, Some(signature))
+        }
+        Between::Strips => (body, None),
+        Between::Changes => {
+            // Still JSON, and still of the right form.
+            let text = String::from_utf8(body).unwrap();
+            let changed = text.replace("\"full\":true", "\"full\":false");
+            let changed = if changed == text {
+                text.replace("\"full\":false", "\"full\":true")
+            } else {
+                changed
+            };
+            (changed.into_bytes(), Some(signature))
+        }
+        Between::SignsHimself => {
+            let signature = sign(&Signer::new(super::key_file(), policy()), &invented);
+            (invented, Some(signature))
+        }
+    };
+    let mut answer = HttpResponse::Ok();
+    if let Some(signature) = signature {
+        answer.insert_header((SIGNATURE, signature));
+    }
+    answer.content_type("application/json").body(body)
 }
 
 /// A feed that runs.
@@ -101,6 +176,9 @@ impl TestFeed {
             balanced: AtomicBool::new(false),
             status: Mutex::new(http::StatusCode::OK),
             validator: Validator::new(Arc::clone(keys), policy()),
+            signer: Signer::new(Arc::clone(keys), policy()),
+            between: Mutex::new(Between::Listens),
+            overheard: Mutex::default(),
         });
         let listener = TcpListener::bind(at.unwrap_or_else(|| ([127, 0, 0, 1], 0).into())).unwrap();
         let address = listener.local_addr().unwrap();
@@ -131,6 +209,11 @@ impl TestFeed {
 
     pub(super) fn answer_with(&self, status: u16) {
         *self.script.status.lock().unwrap() = http::StatusCode::from_u16(status).unwrap();
+    }
+
+    /// Puts somebody on the way.
+    pub(super) fn between(&self, between: Between) {
+        *self.script.between.lock().unwrap() = between;
     }
 
     /// Makes every answer from now on another process's.

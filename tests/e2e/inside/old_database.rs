@@ -1,0 +1,136 @@
+//! A database that the version before made goes on working: its tables are brought up to date, its sessions live, its
+//! users log in.
+//!
+//! The tables are those of the first migration, the rows what that version wrote. The key files and tokens that belong
+//! to them are published with the tests, and good for nothing else.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use e2e::{App, Cli, Options, Pair};
+use serde_json::{Value, json};
+
+const TABLES: &str = include_str!("../../../migrations/2026-11-21-000000_initial/up.sql");
+const ROWS: &str = include_str!("old_database/rows.sql");
+const KEY_FILES: [(&str, &str); 2] = [
+    ("jwt-keys.json", include_str!("old_database/jwt-keys.json")),
+    (
+        "refresh-keys.json",
+        include_str!("old_database/refresh-keys.json"),
+    ),
+];
+const PAIRS: &str = include_str!("old_database/pairs.json");
+
+const ADA: &str = "7b1f6c1e-52a4-4d0c-9d8e-3c2f1a9b0e01";
+
+async fn old_installation(options: Options) -> App {
+    App::upon(options, |folder, database| {
+        for (name, content) in KEY_FILES {
+            let file = folder.join(name);
+            fs::write(&file, content).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        database.script(TABLES);
+        database.script(ROWS);
+    })
+    .await
+}
+
+/// A pair that the version before handed out; the access token was over long ago.
+fn pair(name: &str) -> Pair {
+    let pairs: Value = serde_json::from_str(PAIRS).unwrap();
+    let mut pair = pairs[name].clone();
+    pair["tokenType"] = json!("Bearer");
+    (pair["expiresIn"], pair["refreshExpiresIn"]) = (json!(0), json!(0));
+    serde_json::from_value(pair).unwrap()
+}
+
+#[tokio::test]
+async fn the_sessions_of_the_version_before_live_on() {
+    let mut app = old_installation(Options::new().with_feed()).await;
+    // One that has ended stays ended, with its reason.
+    let refused = app.try_refresh(&pair("ended")).await;
+    let refused = refused.refused(401, "session_revoked");
+    assert_eq!(refused.reason.as_deref(), Some("logout"));
+
+    let first = app.refresh(&pair("fresh")).await;
+    assert_eq!(
+        (first.generation(), first.claims()["sub"].as_str()),
+        (2, Some(ADA))
+    );
+    // A lost answer of that version is forgiven by this one, and no retry is taken for one from elsewhere only since
+    // nobody had noted the user agent.
+    app.database()
+        .execute("UPDATE sessions SET address = '127.0.0.1' WHERE generation = 7");
+    let late = app.refresh(&pair("before")).await;
+    assert_eq!(late.refresh_token, pair("current").refresh_token);
+    assert_eq!(app.database().records(&late.sid(), "late_retry"), 1);
+    assert_eq!(app.database().records(&late.sid(), "retry_elsewhere"), 0);
+    let second = app.refresh(&late).await;
+    assert_eq!(second.generation(), 8);
+
+    let sessions = app.sessions(&first.access_token).await;
+    let devices: Vec<_> = sessions
+        .iter()
+        .map(|one| one["device"].as_str().unwrap())
+        .collect();
+    assert_eq!(devices, ["Firefox", "Safari"], "newest first");
+    // Their last use before is what the list shows until the next full hour.
+    assert_eq!(sessions[0]["address"], "198.51.100.7", "{sessions:?}");
+    assert_eq!(sessions[0]["lastUsedAt"], 1_790_000_000, "{sessions:?}");
+    for pair in [&first, &second] {
+        app.call_home(&pair.access_token).await.is(200);
+    }
+
+    let cli = Cli::new(app.folder(), app.database().url());
+    let explained = cli.finish(&["sessions", "explain", &second.sid()]).await;
+    assert!(
+        explained.contains("began with a log-in, from 2001:db8::7 (Safari)"),
+        "{explained}"
+    );
+    assert_eq!(
+        cli.finish(&["sessions", "list", ADA]).await.lines().count(),
+        2
+    );
+
+    // Tables that are up to date are left as they are.
+    app.restart(None).await;
+    let third = app.refresh(&second).await;
+    app.delete("/sessions", &third.access_token).await.is(204);
+    for pair in [&first, &third] {
+        app.try_refresh(pair).await.refused(401, "session_revoked");
+    }
+}
+
+#[tokio::test]
+async fn the_users_of_the_version_before_log_in() {
+    let app = old_installation(Options::new()).await;
+    let log_in = |email, password| app.try_log_in(email, password);
+    log_in("ada@example.com", "correct horse")
+        .await
+        .refused(401, "invalid_credentials");
+    let ada: Pair = log_in("ADA@example.com", "correct horse battery")
+        .await
+        .is(200)
+        .json();
+    let claims = ada.claims();
+    assert_eq!(
+        (&claims["sub"], &claims["roles"]),
+        (&json!(ADA), &json!(["admin"]))
+    );
+    assert_eq!(app.sessions(&ada.access_token).await.len(), 3);
+    app.call("/api/admin", &ada.access_token).await.is(200);
+    log_in("bob@example.com", "correct horse battery")
+        .await
+        .refused(403, "account_blocked");
+    app.try_register("Ada", "aDa@example.com", "a long password")
+        .await
+        .refused(409, "account_exists");
+    app.try_change_password(&ada.access_token, "correct horse battery", "a new password")
+        .await
+        .is(200);
+    app.try_refresh(&pair("current"))
+        .await
+        .refused(401, "session_revoked");
+    app.newcomer().await;
+}
