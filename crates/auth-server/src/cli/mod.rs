@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 pub use self::output::complain;
 use self::output::say;
-use crate::db::Db;
+use crate::db::{Db, DbError};
 use crate::server::Server;
 use crate::settings::Settings;
 
@@ -126,9 +126,15 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 }
 
 pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
-    let url = settings.store.database_url.clone();
-    let opened = tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO)).await?;
+    let opened = open_database(settings).await;
     opened.map_err(|e| CommandError::Failed(format!("DATABASE_URL: {e}")))
+}
+
+async fn open_database(settings: &Settings) -> Result<Db, DbError> {
+    let url = settings.store.database_url.clone();
+    tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO))
+        .await
+        .unwrap_or_else(|panicked| Err(DbError::Unavailable(panicked.to_string())))
 }
 
 /// A time as operators read it.
