@@ -26,6 +26,7 @@ mod anywhere {
     mod hostile_connections;
     mod hostile_requests;
     mod http_manners;
+    mod odd_texts;
     mod refresh;
     mod routes;
     mod sessions;
@@ -40,6 +41,7 @@ mod inside {
     mod connection_limits;
     mod connection_states;
     mod crash;
+    mod database_url;
     mod doctor;
     mod dotnet;
     mod empty_variables;

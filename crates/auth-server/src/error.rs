@@ -79,6 +79,9 @@ impl From<DbError> for Error {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Busy | DbError::TooLate | DbError::Moved => Self::Busy,
+            DbError::Unstorable(_) => {
+                Self::InvalidRequest("a text has a character in it that cannot be stored")
+            }
             other => Self::Database(other),
         }
     }

@@ -1,6 +1,7 @@
 //! Files that hold secrets: replaced whole or not at all, by one program at a time, and never within reach of others.
 
 pub(crate) mod exposure;
+pub(crate) mod mount;
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -26,7 +27,12 @@ pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> io::Result<(
     // A link stays one: whoever reads the file that it leads to reads the new one.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let staged = Staged::write(path, contents, mode)?;
-    fs::rename(&staged.path, path)?;
+    fs::rename(&staged.path, path).map_err(|error| {
+        if error.kind() == io::ErrorKind::ResourceBusy && mount::is_mounted_alone(path) {
+            return io::Error::new(error.kind(), mount::ADVICE);
+        }
+        error
+    })?;
     staged.keep();
     sync_folder(path)
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::files::exposure;
 pub use crate::files::exposure::Exposure;
 pub use crate::files::{create_new, lock, make_folder_of, write_atomically};
+use crate::files::{exposure, mount};
 use crate::keys::{KeyRing, KeyRingError};
 
 /// Bytes that the file has at most: some thousand keys.
@@ -168,6 +168,9 @@ impl<K: Keys> FileOf<K> {
     /// If the file cannot be read, is within reach of others or holds no usable ring.
     pub fn open(path: &Path) -> Result<Arc<Self>, KeyFileError<K::Fault>> {
         let (ring, version) = read(path)?;
+        if let Some(advice) = check_mount(path) {
+            log::warn!("{}: {advice}", path.display());
+        }
         Ok(Arc::new(Self::of(
             Some(path.to_owned()),
             ring,
@@ -261,6 +264,13 @@ pub fn check_permissions(path: &Path) -> Result<(), KeyFileError> {
         path,
         metadata.and_then(|metadata| exposure::of_file(path, &metadata)),
     )
+}
+
+/// What is to be said of a file that is mounted by itself, without its folder: it cannot be replaced, neither
+/// from outside nor from inside. `None` for every other file.
+#[must_use]
+pub fn check_mount(path: &Path) -> Option<&'static str> {
+    mount::is_mounted_alone(path).then_some(mount::ADVICE)
 }
 
 /// Refuses the folder of a file of secrets that others than its owner could replace; the file itself need

@@ -19,8 +19,9 @@ pub enum LogFormat {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Log", about = None, long_about = None)]
 pub struct LogSettings {
-    /// What is logged: a level, or a list like `info,auth_server=debug`.
-    #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
+    /// What is logged: a level (`error`, `warn`, `info`, `debug`, `trace` or `off`), or a list like
+    /// `info,auth_server=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info", global = true, value_parser = parse_filter)]
     pub log_filter: String,
 
     /// How log lines look.
@@ -40,6 +41,64 @@ pub fn init_log(settings: &LogSettings) {
     }
     // Err means that somebody else has set it up: a program that embeds us, or another test.
     let _ = builder.try_init();
+}
+
+/// Refuses what the logger would take for the name of a module that nobody has, and then log nothing.
+/// An empty variable is as good as none.
+fn parse_filter(text: &str) -> Result<String, String> {
+    const LEVELS: &str = "the levels are error, warn, info, debug, trace and off";
+    let (directives, words) = text.split_once('/').unwrap_or((text, ""));
+    if words.contains('/') {
+        return Err("has more than one `/`".into());
+    }
+    let mut any = false;
+    for directive in directives
+        .split(',')
+        .map(str::trim)
+        .filter(|one| !one.is_empty())
+    {
+        any = true;
+        match directive.split_once('=') {
+            None if is_level(directive) => {}
+            // A word by itself may be a module, which then says everything. Only a path is plainly one.
+            None if directive.contains("::") && is_module(directive) => {}
+            None => {
+                return Err(format!(
+                    "{directive:?} is no level: {LEVELS}; to see all of a module write \"{directive}=trace\""
+                ));
+            }
+            Some((module, _)) if !is_module(module.trim()) => {
+                return Err(format!(
+                    "{module:?} is no module's name, like `auth_server::sessions`"
+                ));
+            }
+            Some((_, level)) if !is_level(level.trim()) => {
+                return Err(format!(
+                    "in {directive:?} there is no level behind the `=`: {LEVELS}"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(if any {
+        text.to_owned()
+    } else {
+        format!("info{text}")
+    })
+}
+
+fn is_level(word: &str) -> bool {
+    word.parse::<log::LevelFilter>().is_ok()
+}
+
+fn is_module(path: &str) -> bool {
+    let name = |part: &str| {
+        !part.is_empty()
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    path.split("::").all(name)
 }
 
 fn builder(filter: &str) -> env_logger::Builder {
@@ -81,6 +140,64 @@ mod tests {
         assert!(!logs("info", NOISE));
         assert!(logs("info", "actix_http"));
         assert!(logs(&format!("info,{NOISE}=error"), NOISE));
+    }
+
+    #[test]
+    fn a_level_that_does_not_exist_is_refused_with_those_that_do() {
+        for bad in [
+            "warning",
+            "verbose",
+            "all",
+            "none",
+            "err",
+            "INF",
+            "2",
+            "info,auth_server=debugg",
+            "debug;info",
+            "auth_server",
+            "auth_server=",
+            "info,=debug",
+            "info debug",
+            "auth_server=warn=info",
+            "a/b/c",
+            "info,warning",
+            "true",
+            "*",
+            "*=debug",
+        ] {
+            let why = parse_filter(bad).expect_err(bad);
+            assert!(!why.contains('\n'), "{why}");
+            if !bad.contains('/') && !bad.contains("=d") {
+                assert!(
+                    why.contains("error, warn, info, debug, trace and off"),
+                    "{bad}: {why}"
+                );
+            }
+        }
+        for good in [
+            "info",
+            "WARN",
+            "off",
+            "trace",
+            "info,auth_server=debug",
+            " info , actix_web=warn ",
+            "info,",
+            "auth_server::sessions",
+            "auth_server::sessions=debug,warn",
+            "warn,actix-web=off",
+            "debug/token",
+        ] {
+            assert_eq!(parse_filter(good).as_deref(), Ok(good), "{good}");
+        }
+    }
+
+    #[test]
+    fn an_empty_filter_logs_errors_as_none_does() {
+        for (empty, wanted) in [("", "info"), (" ", "info "), (",", "info,")] {
+            let filter = parse_filter(empty).unwrap();
+            assert_eq!(filter, wanted);
+            assert_eq!(builder(&filter).build().filter(), log::LevelFilter::Info);
+        }
     }
 
     #[test]

@@ -4,8 +4,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use e2e::{Cli, Database, Options, services};
+use e2e::{Cli, Database, Options, Ran, program, services};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 
 /// The two key files and a TLS key, each in a folder of its own, and a database.
@@ -241,4 +242,64 @@ async fn a_database_that_others_could_replace_is_a_fault_to_the_doctor() {
     chmod(Path::new(file), 0o644);
     let said = cli.run(&["doctor"]).out;
     assert!(said.contains("chmod o-rwx"), "{said}");
+}
+
+/// Runs a shell in which the ring is mounted as a single file, as `-v ring.json:/keys/ring.json` does; `None`
+/// where this user may not mount.
+fn with_the_ring_mounted(place: &Place, shell: &str) -> Option<Ran> {
+    let outside = place.path("outside.json");
+    fs::copy(place.path("ring/jwt-keys.json"), &outside).unwrap();
+    chmod(&outside, 0o640);
+    let mounted = |shell: &str| {
+        let done = Command::new("unshare")
+            .args(["--mount", "sh", "-ec"])
+            .arg(format!("mount --bind \"$OUTSIDE\" \"$RING\"; {shell}"))
+            .env("OUTSIDE", &outside)
+            .env("RING", place.path("ring/jwt-keys.json"))
+            .env("REFRESH", place.path("own/refresh-keys.json"))
+            .env("DATABASE", place.database.url())
+            .env("AUTH", program("auth-server"))
+            .env("API", program("resource-api"))
+            .output()
+            .ok()?;
+        Some(Ran {
+            ok: done.status.success(),
+            out: String::from_utf8(done.stdout).unwrap(),
+            err: String::from_utf8(done.stderr).unwrap(),
+        })
+    };
+    mounted("true").filter(|ran| ran.ok)?;
+    mounted(shell)
+}
+
+#[tokio::test]
+async fn a_ring_that_is_mounted_as_a_single_file_is_told_so_and_why_it_cannot_be_rotated() {
+    let place = Place::new();
+    let flags = "--jwt-keys-file=$RING --refresh-keys-file=$REFRESH --database-url=$DATABASE";
+    let Some(rotate) = with_the_ring_mounted(&place, &format!("\"$AUTH\" keys rotate {flags}"))
+    else {
+        return eprintln!("left out: this user may not mount");
+    };
+    for word in ["JWT_KEYS_FILE", "single file", "folder"] {
+        assert!(
+            !rotate.ok && rotate.err.contains(word),
+            "{word}: {rotate:?}"
+        );
+    }
+    let doctor = with_the_ring_mounted(&place, &format!("\"$AUTH\" doctor {flags}")).unwrap();
+    assert!(
+        !doctor.ok && doctor.out.contains("JWT_KEYS_FILE") && doctor.out.contains("single file"),
+        "{doctor:?}"
+    );
+    // Both services say it at the start, and serve.
+    for start in [
+        format!("timeout 2 \"$AUTH\" --listen=127.0.0.1:0 {flags}"),
+        "timeout 2 \"$API\" --listen=127.0.0.1:0 --jwt-keys-file=$RING".to_owned(),
+    ] {
+        let served = with_the_ring_mounted(&place, &start).unwrap();
+        assert!(
+            served.err.contains("single file") && served.err.contains("listens on"),
+            "{served:?}"
+        );
+    }
 }

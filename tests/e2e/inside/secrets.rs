@@ -192,3 +192,33 @@ async fn a_crash_of_a_service_leaves_no_keys_behind() {
         assert_eq!(numbers, ["0", "0"], "{name}: {line}");
     }
 }
+
+#[tokio::test]
+async fn a_log_level_that_does_not_exist_stops_the_start() {
+    let run = |name: &str, filter: &str| {
+        let done = Command::new(program(name))
+            .env_clear()
+            .env("RUST_LOG", filter)
+            .arg("healthcheck")
+            .output()
+            .unwrap();
+        String::from_utf8(done.stderr).unwrap()
+    };
+    for name in ["auth-server", "resource-api"] {
+        for filter in ["warning", "info,auth_server=loud", "verbose"] {
+            let said = run(name, filter);
+            for word in ["--log-filter", "error, warn, info, debug, trace and off"] {
+                assert!(said.contains(word), "{name} {filter}: {said}");
+            }
+        }
+        for filter in [
+            "warn",
+            "info,auth_server=debug",
+            "auth_server::sessions=trace",
+            "",
+        ] {
+            let said = run(name, filter);
+            assert!(!said.contains("log-filter"), "{name} {filter}: {said}");
+        }
+    }
+}

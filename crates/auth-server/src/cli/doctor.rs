@@ -9,12 +9,12 @@ use std::time::Duration;
 use clap::Args;
 use reqwest::{Client, Url};
 use shared::clock;
-use shared::key_file::{KeyFile, check_permissions};
+use shared::key_file::{KeyFile, check_mount, check_permissions};
 
 use self::service::service;
 use super::CommandError;
 use super::output::say;
-use crate::db;
+use crate::db::{self, DbError};
 use crate::mac_keys::MacKeyFile;
 use crate::settings::{DatabaseUrl, Settings};
 
@@ -136,6 +136,15 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
             "both services need this file",
         ),
     }
+    for (setting, path) in [
+        ("JWT_KEYS_FILE", path),
+        ("REFRESH_KEYS_FILE", &settings.store.refresh_keys_file),
+    ] {
+        if let Some(advice) = check_mount(path) {
+            let what = format!("{setting}: {} cannot be rotated", path.display());
+            report.fault(&what, advice);
+        }
+    }
     let path = &settings.store.refresh_keys_file;
     match MacKeyFile::open(path) {
         Ok(_) => report.fine(&format!("refresh keys {}", path.display())),
@@ -187,8 +196,8 @@ async fn database(settings: &Settings, report: &mut Report) {
         );
     }
     let asked = async {
-        let db = super::open(settings).await?;
-        db.read(|tx| tx.clock()).await.map_err(CommandError::of)
+        let db = super::open_database(settings).await?;
+        db.read(|tx| tx.clock()).await
     };
     match asked.await {
         Ok(theirs) => {
@@ -197,10 +206,15 @@ async fn database(settings: &Settings, report: &mut Report) {
             ));
             clocks("the database", theirs, report);
         }
-        Err(error) => report.fault(
-            &error.to_string(),
-            "is the server up, and are user and password right?",
-        ),
+        Err(error) => {
+            let mend = match error {
+                DbError::Unusable(_) => {
+                    "waiting does not cure it, and auth-server does not start on it"
+                }
+                _ => "is the server up, and are user and password right?",
+            };
+            report.fault(&format!("DATABASE_URL: {error}"), mend);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use shared::clock;
 pub use self::output::complain;
 use self::output::say;
 use crate::clock_check;
-use crate::db::Db;
+use crate::db::{Db, DbError};
 use crate::server::Server;
 use crate::settings::Settings;
 
@@ -128,16 +128,22 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
 }
 
 pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
-    let url = settings.store.database_url.clone();
-    let opened = tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO)).await?;
+    let opened = open_database(settings).await;
     let db = opened.map_err(|e| CommandError::Failed(format!("DATABASE_URL: {e}")))?;
     // What else a database that does not answer means, the command itself says.
     if let Ok(ahead) = clock_check::ahead(&db, clock::now).await
         && let Some(said) = clock_check::said(ahead)
     {
-        eprintln!("auth-server: {said}");
+        complain(said);
     }
     Ok(db)
+}
+
+async fn open_database(settings: &Settings) -> Result<Db, DbError> {
+    let url = settings.store.database_url.clone();
+    tokio::task::spawn_blocking(move || Db::open(&url, Duration::ZERO))
+        .await
+        .unwrap_or_else(|panicked| Err(DbError::Unavailable(panicked.to_string())))
 }
 
 /// A time as operators read it.

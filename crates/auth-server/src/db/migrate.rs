@@ -36,6 +36,10 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<(), DbError> {
             {
                 return Err(Failure::ReadOnly);
             }
+            let encoding = text(c, "SELECT current_setting('server_encoding') AS value")?;
+            if encoding != "UTF8" {
+                return Err(Failure::Encoding(encoding));
+            }
             text(
                 c,
                 &format!("SELECT CAST(pg_advisory_xact_lock({LOCK}) AS TEXT) AS value"),
@@ -47,6 +51,11 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<(), DbError> {
     done.map_err(|error| match error {
         Failure::Migration(why) => DbError::Unusable(format!(
             "cannot bring the tables of {url:?} up to date: {why}"
+        )),
+        Failure::Encoding(encoding) => DbError::Unusable(format!(
+            "the database of {url:?} has the encoding {encoding}, in which the most names cannot be stored: make \
+             one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and move what is in this one there by \
+             pg_dump and psql"
         )),
         Failure::ReadOnly => DbError::ReadOnly(format!("{url:?} takes no writes")),
         Failure::Query(error) => DbError::from(error),
@@ -98,6 +107,8 @@ enum Failure {
     Migration(String),
     #[error("read-only")]
     ReadOnly,
+    #[error("encoding {0}")]
+    Encoding(String),
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
 }

@@ -73,6 +73,9 @@ pub enum DbError {
     /// The database cannot be used as it is, and waiting does not change that.
     #[error("{0}")]
     Unusable(String),
+    /// A text has a character that the database cannot store.
+    #[error("a text cannot be stored: {0}")]
+    Unstorable(String),
     /// The database refused a statement.
     #[error("database: {0}")]
     Query(#[source] QueryError),
@@ -96,6 +99,10 @@ impl From<QueryError> for DbError {
                     Kind::ReadOnlyTransaction => Self::ReadOnly(said),
                     Kind::SerializationFailure => Self::Conflict(said),
                     Kind::Unknown if said.contains("deadlock detected") => Self::Conflict(said),
+                    // PostgreSQL's texts have no zero byte. Names of encodings are the same in every language.
+                    Kind::Unknown if said.contains("UTF8") && said.contains("0x") => {
+                        Self::Unstorable(said)
+                    }
                     // No state comes with it, and servers speak many languages: time-outs, full disks, a
                     // file that is locked. What the server cannot do now, it may be able to do later.
                     Kind::Unknown => Self::Unavailable(said),
@@ -267,6 +274,33 @@ fn in_transaction<T>(
             // The unit's error is the one to report; a connection that cannot roll back is dropped by the pool.
             let _ = conn.rollback();
             Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_cannot_be_stored_is_no_outage() {
+        let of = |said: &str| {
+            let info = Box::new(said.to_owned());
+            DbError::from(QueryError::DatabaseError(DatabaseErrorKind::Unknown, info))
+        };
+        for said in [
+            "invalid byte sequence for encoding \"UTF8\": 0x00\n",
+            "ungültige Byte-Sequenz für Kodierung »UTF8«: 0x00",
+            "character with byte sequence 0xd0 0x90 in encoding \"UTF8\" has no equivalent in encoding \"LATIN1\"",
+        ] {
+            assert!(matches!(of(said), DbError::Unstorable(_)), "{said}");
+        }
+        for said in [
+            "canceling statement due to statement timeout",
+            "disk full",
+            "deadlock detected",
+        ] {
+            assert!(!matches!(of(said), DbError::Unstorable(_)), "{said}");
         }
     }
 }

@@ -126,8 +126,8 @@ mod tests {
         struct Line {
             #[arg(long)]
             database_url: DatabaseUrl,
-            #[arg(long, value_parser = Unquoted(DemoUser::or_none))]
-            demo_user: Option<Option<DemoUser>>,
+            #[arg(long, default_value = "", value_parser = Unquoted(DemoUser::or_none))]
+            demo_user: shared::settings::Maybe<DemoUser>,
         }
         use clap::Parser;
         for (flag, value) in [
