@@ -92,7 +92,7 @@ pub enum Reload<E = KeyRingError> {
 /// What tells one version of the file from another. The mode belongs to it, so that a refused file
 /// is read again when only its rights were put right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Version {
+pub(crate) struct Version {
     modified: Option<SystemTime>,
     inode: u64,
     mode: u32,
@@ -100,7 +100,7 @@ struct Version {
 }
 
 impl Version {
-    fn of(metadata: &Metadata) -> Self {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
         #[cfg(unix)]
         let (inode, mode) = {
             use std::os::unix::fs::MetadataExt;
