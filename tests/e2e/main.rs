@@ -37,6 +37,7 @@ mod anywhere {
 #[cfg(not(deployment))]
 mod inside {
     mod alerts;
+    mod certificates;
     mod commands;
     mod connection_limits;
     mod connection_states;

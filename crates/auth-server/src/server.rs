@@ -80,7 +80,7 @@ impl Server {
             .await
             .map_err(StartError)?;
         let addr = listener.local_addr().map_err(StartError::of)?;
-        let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
+        let tls = shared::tls::open(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;
         let connections =
             Connections::new(&parts.settings.http, tls, &parts.metrics).map_err(StartError::of)?;

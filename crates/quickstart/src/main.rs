@@ -56,7 +56,14 @@ async fn run() -> Result<(), String> {
     let auth = auth_settings(&resource_url)?;
     init_log(&auth.log);
     // From here on Ctrl-C is ours: pressed during the start, it stops right after.
-    let stop = tokio::spawn(service::stop_signal());
+    let mut hang_ups = service::HangUps::hear();
+    let stop = tokio::spawn(async move {
+        tokio::select! {
+            () = service::stop_signal() => {}
+            // The terminal was closed: nobody would find a service that runs on behind it.
+            () = hang_ups.next() => {}
+        }
+    });
 
     auth_server::key_files::init(&auth, clock::now()).map_err(said)?;
     let shown = auth.clone();

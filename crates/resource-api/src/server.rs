@@ -60,7 +60,7 @@ impl Server {
         let following = settings.revocation.following()?;
         let keys = KeyFile::open(&settings.token.jwt_keys_file)
             .map_err(|error| StartError::of(error.naming(JWT_KEYS_FILE)))?;
-        let tls = shared::tls::server_config(&settings.http).map_err(StartError::of)?;
+        let tls = shared::tls::open(&settings.http).map_err(StartError::of)?;
         let deny = settings.revocation.deny_file().map(|path| {
             DenyFile::open(path).map_err(|error| {
                 StartError::setting(

@@ -90,7 +90,7 @@ pub enum Reload<E = KeyRingError> {
 /// What tells one version of the file from another. The rights of the file and its folders belong to it,
 /// so that a refused file is read again when only those were put right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Version {
+pub(crate) struct Version {
     modified: Option<SystemTime>,
     inode: u64,
     /// Mode and owner: of the file, and of the folders on the way to it.
@@ -99,7 +99,7 @@ struct Version {
 }
 
 impl Version {
-    fn of(path: &Path, metadata: &Metadata) -> Self {
+    pub(crate) fn of(path: &Path, metadata: &Metadata) -> Self {
         let mut rights = exposure::rights_around(path);
         #[cfg(unix)]
         let inode = {

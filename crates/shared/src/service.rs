@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Request, Response};
 use actix_server::Server;
@@ -18,8 +19,8 @@ use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{AppConfig, Service, ServiceFactory};
 use actix_web::http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 
 mod admission;
 mod answer;
@@ -39,6 +40,7 @@ use stream::Stream;
 
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
+use crate::tls::{TlsError, TlsFiles};
 
 /// Seconds that a stop waits for requests to end.
 const SHUTDOWN: u64 = 15;
@@ -52,23 +54,39 @@ const OTHER_FILES: u64 = 256;
 /// What browsers keep in mind of a host that speaks HTTPS by itself: a year, of this host alone.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
+/// How often the files of the certificate are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How the connections of a service are taken in, spoken with and ended.
 #[derive(Debug)]
 pub struct Connections {
     rules: Rules,
     per_worker: usize,
+    tls: Option<Arc<TlsFiles>>,
+    hang_ups: HangUps,
+}
+
+/// Why a service cannot take connections.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectionsError {
+    /// The metrics have been registered before.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Connections {
-    /// By the settings; `tls` is what `tls::server_config` made of them.
+    /// By the settings; `tls` is what [`crate::tls::open`] made of them. Within a runtime.
     ///
     /// # Errors
     /// If the metrics have been registered before.
     pub fn new(
         settings: &HttpSettings,
-        tls: Option<ServerConfig>,
+        tls: Option<Arc<TlsFiles>>,
         metrics: &Metrics,
-    ) -> Result<Self, prometheus::Error> {
+    ) -> Result<Self, ConnectionsError> {
         let workers = available_parallelism().map_or(1, std::num::NonZero::get);
         let per_worker = connections_per_worker(workers);
         let proxies = settings.trusted_proxies.clone();
@@ -77,9 +95,15 @@ impl Connections {
             rules: Rules {
                 limits: settings.connection_limits,
                 admission,
-                tls: tls.map(Arc::new),
+                tls: tls
+                    .as_ref()
+                    .map(TlsFiles::config)
+                    .transpose()?
+                    .map(Arc::new),
             },
             per_worker,
+            tls,
+            hang_ups: HangUps::hear(),
         })
     }
 }
@@ -115,7 +139,12 @@ where
     S::Service: 'static,
     B: MessageBody + 'static,
 {
-    let Connections { rules, per_worker } = connections;
+    let Connections {
+        rules,
+        per_worker,
+        tls,
+        hang_ups,
+    } = connections;
     let server = Server::build()
         .max_concurrent_connections(per_worker)
         .shutdown_timeout(SHUTDOWN)
@@ -170,10 +199,25 @@ where
     let mut running = pin!(server);
     tokio::select! {
         done = &mut running => done,
+        () = follow(tls, hang_ups) => Ok(()),
         () = stop => {
             // Stopping needs the server to be polled.
             let (done, ()) = tokio::join!(running, handle.stop(true));
             done
+        }
+    }
+}
+
+/// Looks at the files of the certificate every second, and at once on SIGHUP, for ever. Where there are none,
+/// SIGHUP still does not end the process: it is what certificate tools send to every daemon.
+async fn follow(tls: Option<Arc<TlsFiles>>, mut hang_ups: HangUps) {
+    loop {
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            () = hang_ups.next() => {}
+        }
+        if let Some(files) = &tls {
+            files.reload_if_changed();
         }
     }
 }
@@ -184,6 +228,36 @@ fn connections_per_worker(workers: usize) -> usize {
     let files = rlimit::increase_nofile_limit(FILES).unwrap_or(1024);
     let connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
     (connections / workers).max(64)
+}
+
+/// The SIGHUPs of this process, where there is such a thing. From the first [`HangUps::hear`] on they do not
+/// end it any more.
+#[derive(Debug)]
+pub struct HangUps {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl HangUps {
+    /// Begins to hear them; within a runtime.
+    #[must_use]
+    pub fn hear() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    /// Completes at the next one.
+    pub async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Completes when the process is told to stop: Ctrl-C, or SIGTERM where there is such a thing.

@@ -1,17 +1,23 @@
 //! HTTPS: certificate and key from the settings, TLS 1.2 and up.
 //!
-//! Read once at start; a service behind a proxy does not need it.
+//! The files are looked at again and again, like key files, since certificates live for weeks. A service
+//! behind a proxy does not need any of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime, pem};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 
-use crate::files::exposure::{self, Exposure};
+mod fault;
+mod files;
+
+pub use fault::{fault_of, in_words};
+pub use files::{Look, TlsFiles};
+
+use crate::files::exposure::Exposure;
 use crate::settings::HttpSettings;
 
 /// Why HTTPS cannot be spoken; every text names the setting.
@@ -50,22 +56,16 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
-/// The TLS configuration that the settings ask for; `None` without them.
+/// The certificate that the settings name; `None` without them.
 ///
 /// # Errors
 /// If only one of the files is set, or they cannot be read or used.
-pub fn server_config(settings: &HttpSettings) -> Result<Option<ServerConfig>, TlsError> {
-    let (cert, key) = match (&settings.tls_cert_file, &settings.tls_key_file) {
-        (None, None) => return Ok(None),
-        (Some(cert), Some(key)) => (cert, key),
-        _ => return Err(TlsError::Half),
-    };
-    let (chain, key) = (read_chain(cert)?, read_key(key)?);
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    Ok(Some(config))
+pub fn open(settings: &HttpSettings) -> Result<Option<Arc<TlsFiles>>, TlsError> {
+    match (&settings.tls_cert_file, &settings.tls_key_file) {
+        (None, None) => Ok(None),
+        (Some(cert), Some(key)) => TlsFiles::open(cert, key).map(Some),
+        _ => Err(TlsError::Half),
+    }
 }
 
 /// A client's configuration that takes any certificate: to ask a service on this machine how it is.
@@ -121,42 +121,6 @@ impl ServerCertVerifier for Any {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
     }
-}
-
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::Read {
-        setting: "TLS_CERT_FILE",
-        path: path.to_owned(),
-        source,
-    };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
-        .map_err(failed)?
-        .collect();
-    let chain = chain.map_err(failed)?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate {
-            path: path.to_owned(),
-        });
-    }
-    Ok(chain)
-}
-
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let failed = |source| TlsError::Read {
-        setting: "TLS_KEY_FILE",
-        path: path.to_owned(),
-        source,
-    };
-    // Of a file that is not there the reader says it.
-    if let Ok(metadata) = std::fs::metadata(path) {
-        let looked =
-            exposure::of_file(path, &metadata).map_err(|error| failed(pem::Error::Io(error)))?;
-        if let Some(fault) = looked {
-            let path = path.to_owned();
-            return Err(TlsError::Exposed { path, fault });
-        }
-    }
-    PrivateKeyDer::from_pem_file(path).map_err(failed)
 }
 
 #[cfg(test)]

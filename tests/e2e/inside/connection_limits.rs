@@ -173,7 +173,11 @@ async fn an_address_has_so_many_unfinished_handshakes_and_its_others_are_closed_
 async fn a_connection_too_many_is_closed_without_a_word() {
     let app = App::start().await;
     let services = services(&app, 400).await;
-    let held = occupy(other(1), &services[0].url, 36, "").await;
+    let mut held = occupy(other(1), &services[0].url, 36, "").await;
+    for stream in &mut held {
+        // It has been taken in.
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+    }
     let mut one_more = open_from(other(1), &services[0].url).await;
     let _ = one_more.write_all(HEALTH.as_bytes()).await;
     let answer = RawAnswer::read(&mut one_more).await;

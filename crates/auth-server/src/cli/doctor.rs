@@ -77,14 +77,15 @@ impl Doctor {
             .collect();
         report.fine(&format!("built in: {}", built_in.join(", ")));
         let kids = files(settings, &mut report);
+        let auth = self
+            .auth_url
+            .map_or_else(|| settings.token.jwt_issuer.parse::<Url>(), Ok);
+        certificate(settings, auth.as_ref().ok(), &mut report);
         database(settings, &mut report).await;
 
         // The one that the servers use; a second call is no harm.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(PATIENCE).no_proxy().build()?;
-        let auth = self
-            .auth_url
-            .map_or_else(|| settings.token.jwt_issuer.parse::<Url>(), Ok);
         match auth {
             Ok(url) => service(&client, "auth-server", &url, settings, &kids, &mut report).await,
             Err(_) => report.fault(
@@ -174,6 +175,32 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
         );
     }
     kids
+}
+
+/// The certificate that auth-server itself speaks with, if it does: its files, and what clients will say of it.
+fn certificate(settings: &Settings, auth: Option<&Url>, report: &mut Report) {
+    let files = match shared::tls::open(&settings.http) {
+        Ok(Some(files)) => files,
+        Ok(None) => return,
+        Err(error) => {
+            return report.fault(
+                &error.to_string(),
+                "put certificate and key of one another into the two files",
+            );
+        }
+    };
+    // Behind a proxy that ends TLS as well, clients never see this one.
+    let host = auth.and_then(Url::host_str).unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match shared::tls::fault_of(&files.chain(), host, clock::now()) {
+        None => report.fine(&format!(
+            "the certificate of TLS_CERT_FILE is valid for {host}"
+        )),
+        Some(fault) => report.fault(
+            &format!("TLS_CERT_FILE: {fault}"),
+            "get another one; a running service takes it within seconds, and needs no restart",
+        ),
+    }
 }
 
 fn same_folder(a: &Path, b: &Path) -> bool {

@@ -39,10 +39,16 @@ pub(super) async fn service(
     let answer = match client.get(url).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            return report.fault(
-                &format!("does not answer: {}", error.without_url()),
-                "is it running, and is the address right?",
-            );
+            return match refused_certificate(&error) {
+                Some(fault) => report.fault(
+                    &format!("cannot be trusted: {fault}"),
+                    "clients refuse it as well: get another certificate, or come by the name that it is for",
+                ),
+                None => report.fault(
+                    &format!("does not answer: {}", error.without_url()),
+                    "is it running, and is the address right?",
+                ),
+            };
         }
     };
     let date = answer
@@ -71,6 +77,27 @@ pub(super) async fn service(
         "set TLS_CERT_FILE and TLS_KEY_FILE, or put a proxy with TLS before it",
     );
     cors(client, base, settings, report).await;
+}
+
+/// What was wrong with the certificate, if that is why there is no answer.
+fn refused_certificate(error: &reqwest::Error) -> Option<String> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        let inside = cause
+            .downcast_ref::<std::io::Error>()
+            .and_then(std::io::Error::get_ref);
+        let tls = cause
+            .downcast_ref::<rustls::Error>()
+            .or_else(|| inside?.downcast_ref::<rustls::Error>());
+        if let Some(words) = tls.and_then(shared::tls::in_words) {
+            return Some(words);
+        }
+        next = match inside {
+            Some(inside) => Some(inside),
+            None => cause.source(),
+        };
+    }
+    None
 }
 
 fn agree(
