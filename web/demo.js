@@ -122,6 +122,8 @@ const start = async () => {
 
   if (!demo) byId('login').lastChild.textContent = 'Log in below';
   draw();
+  // Every button of the page's own text does something from here on.
+  for (const button of document.querySelectorAll('button')) button.disabled = false;
   // With an expired token the list can wait: the first refresh belongs to the user's first click.
   if (Number(client.session?.expiresAt) > Date.now()) sessions.load();
   setInterval(() => card.tick(client.session, clockSkew), 250);

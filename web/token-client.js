@@ -66,10 +66,10 @@
 export class TokenError extends Error {
   /**
    * @param {'refused' | 'unavailable'} code
-   * @param {{status?: number, problem?: string, retryAfter?: number}} [facts]
+   * @param {number} [status] @param {string} [problem] @param {number} [retryAfter]
    */
-  constructor(code, { status = 0, problem, retryAfter } = {}) {
-    super(`the token service ${code === 'refused' ? code : 'is not available'}`);
+  constructor(code, status = 0, problem, retryAfter = 1) {
+    super(`token service ${code}`);
     this.name = 'TokenError';
     this.code = code;
     this.status = status;
@@ -79,19 +79,38 @@ export class TokenError extends Error {
 }
 
 /**
+ * What the work gives; nothing when it throws. For what strangers wrote, and for storage.
+ * @template T
+ * @param {() => T} work
+ * @returns {T | undefined}
+ */
+const attempt = (work) => {
+  try {
+    return work();
+  } catch {
+    return undefined;
+  }
+};
+
+/**
  * The claims of a JWT, unverified; `{}` for anything else.
  * @param {unknown} token
  * @returns {Claims}
  */
-export const decode = (token) => {
-  try {
+export const decode = (token) =>
+  attempt(() => {
     const [, payload, signature] = /** @type {string} */ (token).split('.');
     const bytes = Uint8Array.from(atob(payload.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder().decode(bytes));
-    return signature !== undefined && typeof claims === 'object' && !Array.isArray(claims) ? claims ?? {} : {};
-  } catch {
-    return {};
-  }
+    return signature !== undefined && typeof claims === 'object' && !Array.isArray(claims) && claims;
+  }) || {};
+
+/** A signal that is aborted after so many milliseconds, where the platform has none (Safari before 16). @param {number} ms */
+const limit = (ms) => {
+  if (AbortSignal.timeout) return AbortSignal.timeout(ms);
+  const control = new AbortController();
+  setTimeout(() => control.abort(), ms);
+  return control.signal;
 };
 
 /**
@@ -103,7 +122,7 @@ export const decode = (token) => {
  */
 const orAborted = (promise, signal) =>
   new Promise((resolve, reject) => {
-    const abort = () => reject(signal?.reason);
+    const abort = () => reject(signal?.reason ?? Object.assign(Error('aborted'), { name: 'AbortError' }));
     if (signal?.aborted) abort();
     signal?.addEventListener('abort', abort);
     promise.then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort));
@@ -112,14 +131,12 @@ const orAborted = (promise, signal) =>
 /** Ends early when the signal is aborted. @param {number} ms @param {AbortSignal} [signal] */
 const sleep = (ms, signal) => orAborted(new Promise((resolve) => setTimeout(resolve, ms)), signal).catch(() => {});
 
-/** @param {any} pair @returns {Pair | null} */
+/** @param {any} pair @returns {Stored | null} */
 const asPair = (pair) =>
-  pair && typeof pair.accessToken === 'string' && typeof pair.refreshToken === 'string' && pair.accessToken && pair.refreshToken
-    ? pair
-    : null;
+  ['accessToken', 'refreshToken'].every((name) => pair?.[name] && typeof pair[name] === 'string') ? pair : null;
 
-/** What the service wants of a pair. @param {Pair} pair */
-const tokens = ({ accessToken, refreshToken }) => ({ accessToken, refreshToken });
+/** The words for a refused refresh. Only the service has them, and only they end a session. */
+const OVER = /^(invalid_(access|refresh)_token|session_(expired|revoked)|refresh_token_(superseded|reused))$/;
 
 /**
  * Creates a client. It does no input or output and never throws; all clients of an origin with the same `key` share
@@ -127,101 +144,100 @@ const tokens = ({ accessToken, refreshToken }) => ({ accessToken, refreshToken }
  * @param {Options} [options]
  */
 export const createTokenClient = (options = {}) => {
-  const { authority = '', api = [], storage, key = 'token-session', timeout = 8000, refreshBefore = 0, locks, paths } = options;
-  const { login = '/api/account/login', refresh = '/api/account/refresh-token', logout = '/api/account/logout' } = paths ?? {};
+  const { authority = '', api = [], storage, key = 'token-session', timeout = 8000, refreshBefore = 0 } = options;
+  const { locks = globalThis.navigator?.locks, paths = {} } = options;
+  const { login = '/api/account/login', refresh = '/api/account/refresh-token', logout = '/api/account/logout' } = paths;
   /** @type {Set<[keyof Events, (event: any) => void]>} */
   const listeners = new Set();
-  /** Refreshes under way, by the refresh token they send. @type {Map<string, Promise<Stored | null>>} */
+  /** Refreshes under way, by refresh token, and log-outs, by access token. @type {Map<string, Promise<any>>} */
   const flights = new Map();
-  /** The pair, only where storage cannot be written; `undefined` means that storage is the truth. @type {string | null | undefined} */
-  let memory;
+  /** Only what storage did not take; for all other names storage is the truth. @type {Map<string, string>} */
+  const memory = new Map();
   /** The `id` of the state whose event went out last; `null`: signed out, `undefined`: nobody looked yet. @type {number | null | undefined} */
   let known;
-  /** No refresh before this moment of the monotonic clock, for this reason. @type {[number, TokenError | undefined]} */
-  let pause = [0, undefined];
+  /** No refresh, and no word of former log-outs, before this moment of the monotonic clock, for this reason. @type {[number?, TokenError?]} */
+  let pause = [];
 
   /**
    * Options given without an origin are of the page's own. Not of `document.baseURI`: whoever gets a `<base>` into the
    * page must not choose who hears the password.
-   * @param {string} url
+   * @param {string | URL} url @param {string} [base]
    */
-  const absolute = (url) => new URL(url, globalThis.location?.href);
+  const absolute = (url, base = globalThis.location?.href) => new URL(url, base);
   /** @param {string} path */
   const at = (path) => absolute(authority.replace(/\/$/, '') + path).href;
   const store = () => storage ?? localStorage;
   /** Called bare: the platform's is not a method. @type {typeof globalThis.fetch} */
   const call = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
 
+  /** What lies under this name; nothing when it is rubbish, or when there is no storage. @param {string} name @returns {any} */
+  const load = (name) => attempt(() => JSON.parse(/** @type {string} */ (memory.has(name) ? memory.get(name) : store().getItem(name))));
+
+  /**
+   * What storage does not take is kept in memory. What lay there before is removed in any case: whoever found a spent
+   * pair would present it, and be taken for a thief.
+   * @param {string} name @param {any} value
+   */
+  const save = (name, value) => {
+    const text = value && JSON.stringify(value);
+    /** @param {string} [text] */
+    const put = (text) => attempt(() => (text ? store().setItem(name, text) : store().removeItem(name), true));
+    memory.delete(name);
+    // The second time there is the room that the old value took.
+    if (!put(text) && (put(), !put(text))) memory.set(name, text);
+  };
+
   /** @returns {Stored | null} */
   const read = () => {
-    /** @type {Stored | null} */
-    let pair = null;
-    try {
-      pair = asPair(JSON.parse(/** @type {string} */ (memory === undefined ? store().getItem(key) : memory)));
-    } catch {} // no storage, or rubbish in it: signed out
-    if (known === undefined) known = pair ? pair.id : null;
+    const pair = asPair(load(key));
+    if (known === undefined) known = pair && pair.id;
     return pair;
   };
 
   /** @param {Stored | null} pair */
   const write = (pair) => {
-    const value = pair && JSON.stringify(pair);
-    known = pair ? pair.id : null;
-    try {
-      if (value) store().setItem(key, value);
-      else store().removeItem(key);
-      memory = undefined;
-    } catch {
-      memory = value;
-    }
+    known = pair && pair.id;
+    save(key, pair);
   };
 
   /**
-   * What outlives the session lies beside it, as short lists, newest first. Rubbish is an empty list.
-   * @param {string} name @param {(entry: any) => unknown} fits @returns {any[]}
+   * What outlives the session lies beside it: of the last five, the latest last.
+   * @param {string} name @returns {Map<string, string>}
    */
-  const recall = (name, fits) => {
-    try {
-      return JSON.parse(/** @type {string} */ (store().getItem(`${key}-${name}`))).filter(fits);
-    } catch {
-      return [];
-    }
-  };
+  const recall = (name) => attempt(() => new Map(load(`${key}-${name}`))) ?? new Map();
 
-  /** @param {string} name @param {any[]} list */
-  const remember = (name, list) => {
-    try {
-      store().setItem(`${key}-${name}`, JSON.stringify(list.slice(0, 5)));
-    } catch {} // then not: nothing depends on it
+  /** Puts the value at the end, or takes it away. @param {string} name @param {string} id @param {string} [value] */
+  const remember = (name, id, value) => {
+    const map = recall(name);
+    map.delete(id);
+    if (value) map.set(id, value);
+    save(`${key}-${name}`, map.size && [...map].slice(-5));
   };
-
-  const devices = () => recall('devices', (entry) => typeof entry?.token === 'string');
 
   /** @param {Pair} pair */
   const keep = ({ accessToken, refreshToken, expiresIn }) => {
-    const { iat, exp } = decode(accessToken);
-    const issued = iat ?? Number(exp) - Number(expiresIn);
-    const pair = { accessToken, refreshToken, skew: issued * 1000 - Date.now() || 0, id: Math.random() };
+    const { iat, exp } = /** @type {any} */ (decode(accessToken));
+    const pair = { accessToken, refreshToken, skew: (iat ?? exp - /** @type {any} */ (expiresIn)) * 1000 - Date.now() || 0, id: Math.random() };
     write(pair);
-    pause = [0, undefined];
+    pause = [];
     return pair;
   };
 
   /** @param {Stored | null} pair @returns {Session | null} */
   const sessionOf = (pair) => {
-    if (!pair) return null;
+    if (!pair) return pair;
     const { accessToken, skew = 0 } = pair;
     const claims = decode(accessToken);
-    return { accessToken, claims, expiresAt: Number(claims.exp) * 1000 - skew, skew };
+    return { accessToken, claims, expiresAt: /** @type {number} */ (claims.exp) * 1000 - skew, skew };
   };
 
-  /** @template {keyof Events} K @param {K} name @param {Events[K]} event */
-  const emit = (name, event) => {
+  /** @template {keyof Events} K @param {K} name @param {Omit<Events[K], 'remote'>} [facts] @param {boolean} [remote] */
+  const emit = (name, facts, remote = false) => {
     for (const [wanted, listener] of [...listeners]) {
       try {
-        if (wanted === name) listener(event);
+        if (wanted === name) listener({ remote, ...facts });
       } catch (error) {
-        console.error(error);
+        (globalThis.reportError ?? console.error)(error);
       }
     }
   };
@@ -229,36 +245,63 @@ export const createTokenClient = (options = {}) => {
   /**
    * One POST to the service: a pair or a refusal; `unavailable` for every answer that decides nothing. Never rejects:
    * an answer that did not arrive whole is `lost`. A redirect is no answer: it would carry the tokens elsewhere.
+   * `reason` is there when the session is over.
    * @param {string} path @param {object} body @param {RequestInit} [init] @param {AbortSignal} [signal]
    * @returns {Promise<{pair?: Pair, error?: TokenError, reason?: string, lost?: boolean}>}
    */
-  const post = async (path, body, init, signal = AbortSignal.timeout(timeout)) => {
-    try {
+  const post = (path, body, init, signal = limit(timeout)) => {
+    const ask = async () => {
       const headers = { 'Content-Type': 'application/json' };
-      const answer = call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
-      const res = await orAborted(answer, signal);
-      const text = await orAborted(res.text(), signal);
+      const res = await call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
       const { ok, status } = res;
-      const denied = [400, 401, 403].includes(status);
-      /** @type {any} */
-      let json;
-      try {
-        json = JSON.parse(text || (denied ? '{}' : ''));
-      } catch {} // a proxy's page, not the service's word
+      const text = await res.text();
+      /** Nothing for a proxy's page. @type {any} */
+      const json = attempt(() => JSON.parse(text));
       const pair = ok && asPair(json);
       if (pair) return { pair };
-      const problem = ok ? undefined : json?.code;
-      if (json !== undefined && (ok || denied)) {
-        return { error: new TokenError('refused', { status, problem }), reason: (!ok && json?.reason) || problem || 'refused' };
-      }
+      const problem = json?.code;
+      const denied = /^40[013]$/.test(/** @type {any} */ (status));
+      // The articles' server says no with 200 `false`. A gateway's JSON decides nothing.
+      const reason = (ok ? json === false : denied && OVER.test(problem)) && (json.reason || problem || 'refused');
+      // No session depends on a log-in, and other services refuse one in their own words, or without any.
+      if (reason || (denied && path === login && (json || !text))) return { error: new TokenError('refused', status, problem), reason };
       const after = /** @type {string} */ (res.headers.get('Retry-After'));
       // A date is the service's: compare it with the service's clock.
-      const seconds = Number(after) || (Date.parse(after) - Date.now() - (read()?.skew ?? 0)) / 1000 || 1;
-      return { error: new TokenError('unavailable', { status, problem, retryAfter: Math.min(60, Math.max(1, seconds)) }) };
-    } catch {
-      return { error: new TokenError('unavailable'), lost: true };
-    }
+      const seconds = +after || (Date.parse(after) - Date.now() - (read()?.skew ?? 0)) / 1000 || 1;
+      return { error: new TokenError('unavailable', status, problem, Math.min(60, Math.max(1, seconds))) };
+    };
+    return orAborted(ask(), signal).catch(() => ({ error: new TokenError('unavailable'), lost: true }));
   };
+
+  /**
+   * Everybody who asks for the same work while it is under way shares it.
+   * @template T @param {string} id @param {() => Promise<T>} work @returns {Promise<T>}
+   */
+  const once = (id, work) => {
+    if (!flights.has(id)) flights.set(id, work().finally(() => flights.delete(id)));
+    return /** @type {Promise<T>} */ (flights.get(id));
+  };
+
+  /** Ends a session at the service, now or at the next chance. Never rejects. @param {string} refreshToken @param {string} accessToken */
+  const leave = (refreshToken, accessToken) =>
+    once(accessToken, async () => {
+      remember('logouts', accessToken, refreshToken);
+      const { error } = await post(logout, { accessToken, refreshToken }, { keepalive: true });
+      // It said nothing, or "later". Any other answer is the last word.
+      if (error && /^(0|408|429|5..)$/.test(/** @type {any} */ (error.status))) rest(error);
+      else remember('logouts', accessToken);
+    });
+
+  /** A page that does something anyway is the chance to tell the service of former log-outs. */
+  const chance = () => {
+    if (!resting()) recall('logouts').forEach(leave);
+  };
+
+  /** @param {TokenError} error */
+  const rest = (error) => {
+    pause = [performance.now() + error.retryAfter * 1000, error];
+  };
+  const resting = () => performance.now() < /** @type {number} */ (pause[0]);
 
   /**
    * What happens under the lock. Never rejects, runs nothing of the application, ends within `timeout`.
@@ -268,14 +311,15 @@ export const createTokenClient = (options = {}) => {
   const exchange = async (failed) => {
     const sent = read();
     if (sent?.accessToken !== failed.accessToken) return { pair: sent };
-    const deadline = AbortSignal.timeout(timeout);
-    const current = () => read()?.refreshToken === sent.refreshToken;
-    const attempt = () => post(refresh, tokens(sent), {}, deadline);
-    let answer = await attempt();
+    const { accessToken, refreshToken } = sent;
+    const deadline = limit(timeout);
+    const current = () => read()?.refreshToken === refreshToken;
+    const ask = () => post(refresh, { accessToken, refreshToken }, {}, deadline);
+    let answer = await ask();
     // A lost answer may be a rotation that happened: the service answers the same pair once more.
     if (answer.lost) {
       await sleep(250 + Math.random() * 500, deadline);
-      if (current()) answer = await attempt();
+      if (current()) answer = await ask();
     }
     // Overtaken by another tab whose write has not arrived here yet: give it the time.
     if (answer.error?.problem === 'refresh_token_superseded' && current()) await sleep(250, deadline);
@@ -283,39 +327,12 @@ export const createTokenClient = (options = {}) => {
     if (!current()) {
       const stored = read();
       // Signed out meanwhile: what this refresh brought must not live on.
-      if (pair && !stored) post(logout, tokens(pair), { keepalive: true });
+      if (pair && !stored) leave(pair.refreshToken, pair.accessToken);
       return { pair: stored };
     }
     if (pair) return { pair: keep(pair), done: true };
     if (reason) write(null);
     return { error, reason };
-  };
-
-  /** @param {Stored} failed @returns {Promise<Stored | null>} */
-  const turn = async (failed) => {
-    /** @type {ReturnType<typeof exchange> | undefined} */
-    let started;
-    const begin = () => (started ??= exchange(failed));
-    const { sid, sub } = decode(failed.accessToken);
-    try {
-      // Longer than the longest hold; whoever holds it longer is suspended, and not waited for.
-      const signal = AbortSignal.timeout(timeout + 2000);
-      await (locks === undefined ? globalThis.navigator?.locks : locks)?.request(`${key}/${sid ?? sub}`, { signal }, async () => {
-        // Locks and storage reach the other tabs on different ways. Whoever gets the lock next shall see the pair.
-        if ((await begin()).done) await sleep(25);
-      });
-    } catch {} // no lock to be had: go on without
-    const { pair = null, error, reason, done } = await begin();
-    flights.delete(failed.refreshToken);
-    if (done) emit('refreshed', { remote: false });
-    if (!error) return pair;
-    if (reason) {
-      emit('signedOut', { remote: false, reason });
-      return null;
-    }
-    pause = [performance.now() + (error.retryAfter ?? 1) * 1000, error];
-    emit('error', { remote: false, error });
-    throw error;
   };
 
   /**
@@ -326,49 +343,65 @@ export const createTokenClient = (options = {}) => {
   const renew = async (failed) => {
     const stored = read();
     if (stored?.accessToken !== failed.accessToken) return stored;
-    const { refreshToken } = failed;
-    if (!flights.has(refreshToken)) {
-      if (performance.now() < pause[0]) throw pause[1];
-      flights.set(refreshToken, turn(failed));
-    }
-    return /** @type {Promise<Stored | null>} */ (flights.get(refreshToken));
+    return once(failed.refreshToken, async () => {
+      if (resting()) throw pause[1];
+      /** @type {ReturnType<typeof exchange> | undefined} */
+      let started;
+      const begin = () => (started ??= exchange(failed));
+      const { sid, sub } = decode(failed.accessToken);
+      try {
+        // Longer than the longest hold; whoever holds it longer is suspended, and not waited for.
+        const signal = limit(timeout + 2000);
+        await locks?.request(`${key}/${sid ?? sub}`, { signal }, async () => {
+          // Locks and storage reach the other tabs on different ways. Whoever gets the lock next shall see the pair.
+          if ((await begin()).done) await sleep(25);
+        });
+      } catch {} // no lock to be had: go on without
+      const { pair = null, error, reason, done } = await begin();
+      if (done) emit('refreshed');
+      if (!error) return pair;
+      if (reason) {
+        emit('signedOut', { reason });
+        return null;
+      }
+      rest(error);
+      emit('error', { error });
+      throw error;
+    });
   };
 
   /** Like `renew`, but where a call can go on without a fresh token. @param {Stored} pair @param {AbortSignal | null} [signal] */
-  const tryToRenew = (pair, signal) =>
-    orAborted(renew(pair), signal).catch((error) => {
-      if (!(error instanceof TokenError)) throw error;
-      return null;
-    });
+  const tryToRenew = (pair, signal) => orAborted(renew(pair).catch(() => null), signal);
 
-  /** @param {Stored | null} a @param {Stored | null} b */
-  const sameUser = (a, b) => !!a && !!b && decode(a.accessToken).sub === decode(b.accessToken).sub;
+  /** @param {Stored | null} a @param {Stored} b */
+  const sameUser = (a, b) => a && decode(a.accessToken).sub === decode(b.accessToken).sub;
 
   /** @param {URL} target @returns {boolean} whether the token may go there */
   const trusted = ({ origin, pathname }) =>
-    ![login, refresh, logout].some((path) => at(path) === origin + pathname) &&
-    [authority, ...[api].flat()].some((url) => absolute(url).origin === origin);
+    ![login, refresh, logout].map(at).includes(origin + pathname) &&
+    [authority, api].flat().some((url) => absolute(url).origin === origin);
 
   /**
    * The platform's `fetch`, signature and types; see the table of outcomes in the README.
    * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>}
    */
   const clientFetch = async (input, init) => {
+    chance();
     let pair = read();
-    // Not instanceof: a Request of another realm must not be taken for a relative URL.
-    const isRequest = typeof input === 'object' && 'url' in input;
-    const headers = new Headers(init?.headers ?? (isRequest ? input.headers : undefined));
+    // Of a Request only. Not instanceof: one of another realm must not be taken for a relative URL.
+    const { url, headers: own } = /** @type {Partial<Request>} */ (input);
+    const headers = new Headers(init?.headers ?? own);
     if (!pair || headers.has('Authorization')) return call(input, init);
     // Where the platform would send it now. The token goes there and nowhere else, whatever becomes of the page's base.
-    const target = new URL(isRequest ? input.url : input, globalThis.document?.baseURI ?? globalThis.location?.href);
+    const target = absolute(url ?? /** @type {string | URL} */ (input), globalThis.document?.baseURI);
     if (!trusted(target)) return call(input, init);
 
     // Taken now, as the platform does: a later change of the caller's objects does not reach the repeat.
-    const request = isRequest ? new Request(input, init) : null;
+    const request = url && new Request(input, init);
     const rest = { ...init };
-    const signal = rest.signal ?? request?.signal;
-    const { body } = rest;
-    const stream = typeof body === 'object' && body !== null && (Symbol.asyncIterator in body || 'getReader' in body);
+    const signal = rest.signal ?? /** @type {any} */ (request)?.signal;
+    const body = /** @type {any} */ (rest.body);
+    const stream = !!(body?.getReader || body?.[Symbol.asyncIterator]);
 
     /** @param {Stored} pair @param {boolean} last @returns {Promise<Response>} */
     const send = (pair, last) => {
@@ -379,14 +412,15 @@ export const createTokenClient = (options = {}) => {
     };
 
     const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));
-    const margin = Math.max(stream ? 5000 : 0, Math.min(refreshBefore, (Number(claims.exp) - Number(claims.iat)) * 500) || 0);
+    const { exp, iat } = /** @type {any} */ (claims);
+    const margin = Math.max(stream ? 5000 : 0, Math.min(refreshBefore, (exp - iat) * 500) || 0);
     if (margin && expiresAt - Date.now() < margin) {
       const fresh = await tryToRenew(pair, signal);
       if (sameUser(fresh, pair)) pair = /** @type {Stored} */ (fresh);
     }
 
     const res = await send(pair, stream);
-    if (res.status !== 401 || !/^(expired|revoked)$/.test(String(res.headers.get('act')))) return res;
+    if (res.status !== 401 || !/^(expired|revoked)$/.test(/** @type {string} */ (res.headers.get('act')))) return res;
     if (stream) {
       await tryToRenew(pair, signal);
       return res;
@@ -399,25 +433,17 @@ export const createTokenClient = (options = {}) => {
 
   /** @param {StorageEvent} event */
   const heard = ({ key: changed, oldValue, storageArea }) => {
-    try {
-      if (storageArea !== store() || (changed !== key && changed !== null)) return;
-    } catch {
-      return;
-    }
-    memory = undefined;
+    if (storageArea !== attempt(store) || (changed ?? key) !== key) return;
+    memory.delete(key);
     const before = known;
     const pair = read();
-    known = pair ? pair.id : null;
+    known = pair && pair.id;
     // Events come late and in crowds; only a state that differs from the last one told is news.
     if (known === before && known !== undefined) return;
-    if (!pair) return emit('signedOut', { remote: true, reason: 'elsewhere' });
+    if (!pair) return emit('signedOut', { reason: 'elsewhere' }, true);
     const { sid, sub } = decode(pair.accessToken);
-    /** @type {Claims} */
-    let old = {};
-    try {
-      old = decode(JSON.parse(oldValue ?? '').accessToken);
-    } catch {} // there was nobody
-    emit(old.sub === sub && old.sid === sid ? 'refreshed' : 'signedIn', { remote: true });
+    const old = decode(attempt(() => JSON.parse(oldValue ?? '').accessToken)); // {}: there was nobody
+    emit(old.sub === sub && old.sid === sid ? 'refreshed' : 'signedIn', {}, true);
   };
   globalThis.addEventListener?.('storage', heard);
 
@@ -435,14 +461,12 @@ export const createTokenClient = (options = {}) => {
      * @returns {Promise<Session>}
      */
     async login(credentials) {
-      const account = String(credentials.email).trim().toLowerCase();
-      /** @param {{account: unknown}} entry */
-      const mine = (entry) => entry.account === account;
-      const body = { deviceToken: devices().find(mine)?.token, ...credentials };
-      const { pair, error } = await post(login, body);
+      chance();
+      const account = `${credentials.email}`.trim().toLowerCase();
+      const deviceToken = recall('devices').get(account)?.toString();
+      const { pair, error } = await post(login, { deviceToken, ...credentials });
       if (!pair) throw error;
-      const { deviceToken: token } = pair;
-      if (token) remember('devices', [{ account, token }, ...devices().filter((entry) => !mine(entry))]);
+      if (pair.deviceToken) remember('devices', account, pair.deviceToken);
       return client.adopt(pair);
     },
 
@@ -454,7 +478,7 @@ export const createTokenClient = (options = {}) => {
     adopt(pair) {
       if (!asPair(pair)) throw new TokenError('refused');
       const stored = keep(pair);
-      emit('signedIn', { remote: false });
+      emit('signedIn');
       return /** @type {Session} */ (sessionOf(stored));
     },
 
@@ -463,6 +487,7 @@ export const createTokenClient = (options = {}) => {
      * @returns {Promise<Session>}
      */
     async refresh() {
+      chance();
       const pair = read();
       const session = pair && sessionOf(await renew(pair));
       if (!session) throw new TokenError('refused');
@@ -474,8 +499,8 @@ export const createTokenClient = (options = {}) => {
       const pair = read();
       write(null);
       if (!pair) return;
-      emit('signedOut', { remote: false, reason: 'logout' });
-      await post(logout, tokens(pair), { keepalive: true });
+      emit('signedOut', { reason: 'logout' });
+      await leave(pair.refreshToken, pair.accessToken);
     },
 
     /**

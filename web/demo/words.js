@@ -83,6 +83,7 @@ export const because = (reason) => REASONS[reason] ?? `the service said “${rea
 /** @type {Record<string, string>} */
 const PROBLEMS = {
   invalid_credentials: 'E-mail and password do not fit together.',
+  wrong_current_password: 'The current password is wrong.',
   account_blocked: 'This account is blocked.',
   account_exists: 'There is an account with this e-mail already.',
   registration_closed: 'Registration is closed on this server. Ask whoever runs it for an account.',

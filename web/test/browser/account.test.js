@@ -136,10 +136,27 @@ test('the account is deleted with the password, and is gone', async (t) => {
   await problem(page, 'login', 'E-mail and password do not fit together.');
 });
 
+test('a mistyped current password is said so in every form, and signs nobody out', async (t) => {
+  const { profile, page } = await signedIn(t);
+  const before = await stored(page);
+  const body = { type: 'about:blank', title: 'Forbidden', status: 403, code: 'wrong_current_password', requestId: 'test' };
+  await profile.context.route(/\/api\/account(\/password|\/deletion)?$/, (route) =>
+    route.fulfill({ status: 403, contentType: 'application/problem+json', headers: { 'Access-Control-Allow-Origin': '*' }, body: JSON.stringify(body) }),
+  );
+  const forms = { profile: { currentPassword: 'mistyped' }, password: { currentPassword: 'mistyped', newPassword: 'another long password' }, delete: { currentPassword: 'mistyped' } };
+  for (const [form, values] of Object.entries(forms)) {
+    await fill(page, form, values);
+    await problem(page, form, 'The current password is wrong.');
+  }
+  assert.deepEqual(await stored(page), before);
+  assert.equal(await page.locator('body').getAttribute('data-signed-in'), 'true');
+  assert.deepEqual([profile.refreshes().length, profile.logouts().length], [0, 0]);
+});
+
 test('36. a TypeScript consumer of the packed module logs in to the real services', async (t) => {
+  const { email, userName } = await s.register(); // before the compiler holds this process up for seconds
   const { compile, start } = installPacked(t);
   assert.equal(compile(), '');
-  const { email, userName } = await s.register();
   const { stdout } = await promisify(execFile)(process.execPath, start(s.authUrl, s.resourceUrl, email, PASSWORD));
   const { sub, today, ...rest } = JSON.parse(stdout);
   assert.match(sub, /^[0-9a-f-]{36}$/);

@@ -38,36 +38,58 @@ test('10. … also when the write of the tab that came first arrives a little af
   assert.deepEqual(events, []);
 });
 
-test('11. signed out only by 400, 401, 403, or a 2xx whose JSON is not a pair', async () => {
+const OVER = ['invalid_refresh_token', 'invalid_access_token', 'session_expired', 'session_revoked', 'refresh_token_reused', 'refresh_token_superseded'];
+
+test('11. signed out only by a 400, 401 or 403 whose JSON has a code that the service gives a refused refresh, or by a 200 with false', async () => {
   const refusals = {
-    400: () => problem(400, 'invalid_request'),
-    401: () => problem(401, 'session_expired', {}, { reason: 'idle' }),
-    '401 without a body': () => new Response(null, { status: 401 }),
-    403: () => problem(403, 'account_blocked'),
-    '200 false': () => json(false),
-    '200 null': () => json(null),
-    'half a pair': () => json({ accessToken: 'a' }),
-    'a pair of numbers': () => json({ accessToken: 1, refreshToken: 2 }),
-    '201 {}': () => json({}, 201),
+    '200 false': [() => json(false), 'refused'],
+    'with a reason': [() => problem(401, 'session_expired', {}, { reason: 'idle' }), 'idle'],
+    ...Object.fromEntries(OVER.flatMap((code) => [400, 401, 403].map((status) => [`${status} ${code}`, [() => problem(status, code), code]]))),
   };
-  for (const [name, answer] of Object.entries(refusals)) {
+  for (const [name, [answer, reason]] of Object.entries(refusals)) {
     const { w, client, events } = needsRefresh(answer);
     assert.equal((await client.fetch(HOME)).status, 401, name);
     assert.equal(client.session, null, name);
     assert.equal(w.storage.getItem(KEY), null, name);
-    assert.deepEqual(events.map(([event]) => event), ['signedOut'], name);
+    assert.deepEqual(events, [['signedOut', { remote: false, reason }]], name);
     assert.equal(w.of('refresh').length, 1, name);
   }
 });
 
-test('11. … network failure, deadline, 404, 408, 429, 5xx and non-JSON keep the pair', async () => {
+test('11. … a gateway’s JSON, network failure, deadline, 404, 408, 429, 5xx and non-JSON keep the pair', async () => {
   const html = (status) => () => new Response('<h1>Wi-Fi log-in</h1>', { status, headers: { 'Content-Type': 'text/html' } });
+  const said = [
+    { message: 'Forbidden' },
+    { message: 'Unauthorized', request_id: 'x' },
+    { error: 'invalid_token' },
+    { code: 403, message: 'no' },
+    { code: 'access_denied' },
+    { code: 'invalid_request' },
+    { code: 'invalid_credentials' },
+    { code: 'token_expired' },
+    { code: 'session_not_found' },
+    { code: ['session_expired', 'session_revoked'] },
+    { code: 'my session_expired' },
+    { code: 'session_expired\n' },
+    { reason: 'logout' },
+    { detail: 'session_revoked' },
+    {},
+    [],
+    null,
+    false,
+    'session_revoked',
+    0,
+  ];
   const passing = {
     'network failure': () => Promise.reject(networkError()),
     deadline: () => new Promise(() => {}),
-    ...Object.fromEntries([404, 405, 408, 409, 413, 422, 429, 500, 502, 503, 504].map((s) => [s, () => problem(s, 'x')])),
+    ...Object.fromEntries([402, 404, 405, 408, 409, 410, 413, 422, 429, 500, 502, 503, 504].map((s) => [s, () => problem(s, 'session_revoked')])),
+    ...Object.fromEntries(said.flatMap((body) => [400, 401, 403].map((s) => [`${s} ${JSON.stringify(body)}`, () => json(body, s)]))),
+    ...Object.fromEntries([null, true, {}, [], 'false', 0, { code: 'session_revoked' }, { accessToken: 'a' }, { accessToken: 1, refreshToken: 2 }].map((body) => [`200 ${JSON.stringify(body)}`, () => json(body)])),
+    '401 without a body': () => new Response(null, { status: 401 }),
     'a page instead of an answer': html(200),
     "a proxy's 403": html(403),
+    "a proxy's 401": html(401),
     'an empty 200': () => new Response(''),
     'half of the JSON': () => new Response('{"accessToken": "a'),
   };
@@ -78,6 +100,7 @@ test('11. … network failure, deadline, 404, 408, 429, 5xx and non-JSON keep th
     clearInterval(keeper);
     assert.equal(w.stored().refreshToken, old.refreshToken, name);
     assert.deepEqual(events.map(([event]) => event), ['error'], name);
+    assert.ok(client.session);
   }
 });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { inspect } from 'node:util';
 import { TokenError, createTokenClient, decode } from '../../token-client.js';
-import { AUTHORITY, HOME, KEY, PATHS, deferred, fakeStorage, installPage, installWindow, json, jwt, networkError, problem, world } from './support.js';
+import { AUTHORITY, HOME, KEY, PATHS, deferred, fakeStorage, installPage, installWindow, json, jwt, networkError, problem, until, world } from './support.js';
 
 const credentials = { email: 'u1', password: 'geheim' };
 
@@ -116,6 +116,66 @@ test('31. where storage throws or is full, the client works from memory', async 
   }
 });
 
+/** Storage that takes writes until it is told to break. */
+const breaking = (how) => {
+  const storage = fakeStorage();
+  const { setItem, removeItem } = storage;
+  return Object.assign(storage, {
+    break: () => how(storage, { setItem: setItem.bind(storage), removeItem: removeItem.bind(storage) }),
+  });
+};
+const full = () => {
+  throw new DOMException('full', 'QuotaExceededError');
+};
+
+test('31. … a pair that cannot be replaced is removed, so that no spent one is ever presented', async () => {
+  const ways = {
+    'full from now on': (storage) => (storage.setItem = full),
+    'full while the old value is there': (storage, { setItem }) => {
+      storage.setItem = (key, value) => (storage.getItem(key) === null ? setItem(key, value) : full());
+    },
+    'full for a moment': (storage, { setItem }) => {
+      let times = 0;
+      storage.setItem = (key, value) => (times++ ? setItem(key, value) : full());
+    },
+  };
+  for (const [name, how] of Object.entries(ways)) {
+    const storage = breaking(how);
+    const w = world({ storage });
+    const client = w.client();
+    await client.login(credentials);
+    const spent = w.stored().refreshToken;
+    storage.break();
+    await client.refresh();
+    assert.notEqual(w.stored()?.refreshToken, spent, name);
+    assert.equal(!!w.stored(), name !== 'full from now on', `${name}: with the old value gone there may be room`);
+    assert.equal((await client.fetch(HOME)).status, 200, `${name}: this tab goes on`);
+    await client.refresh();
+    // The next page, and every other tab: the new pair where there was room for it, or nobody.
+    const next = w.client();
+    w.expire();
+    await next.fetch(HOME).catch(() => {});
+    const sent = w.of('refresh').map(({ body }) => JSON.parse(body).refreshToken);
+    assert.equal(new Set(sent).size, sent.length, `${name}: ${sent}`);
+    assert.equal(w.auth.sessions[0].ended, null, name);
+    assert.equal(!!next.session, name !== 'full from now on', name);
+    await client.logout();
+    assert.equal(client.session, null, name);
+    assert.equal(storage.getItem(KEY), null, name);
+  }
+});
+
+test('31. … nor is one left behind that was to be removed, as far as this tab can tell', async () => {
+  const storage = breaking((storage) => (storage.removeItem = full));
+  const w = world({ storage });
+  const client = w.client();
+  await client.login(credentials);
+  storage.break();
+  await client.logout();
+  assert.equal(client.session, null);
+  assert.equal(w.auth.sessions[0].ended, 'logout', 'what is left in storage is worth nothing');
+});
+
 test('32. what another tab does is an event {remote: true}; the handler never writes; a tab’s own echoed writes are ignored', async (t) => {
   const tab = installWindow(t);
   const w = world();
@@ -180,6 +240,25 @@ test('33. a listener may call and await any method; one that throws stops neithe
   assert.equal(reported.mock.callCount(), 2, 'both refreshes told of the bug');
 });
 
+test('33. … one that throws is reported by reportError where there is one, as an uncaught error of the page is', async (t) => {
+  const logged = t.mock.method(console, 'error', () => {});
+  const reported = [];
+  globalThis.reportError = (error) => reported.push(error);
+  t.after(() => delete globalThis.reportError);
+  const client = world().client();
+  const bugs = { signedIn: new Error('one'), refreshed: 'two', signedOut: undefined };
+  for (const [name, bug] of Object.entries(bugs)) {
+    client.on(name, () => {
+      throw bug;
+    });
+  }
+  await client.login(credentials);
+  await client.refresh();
+  await client.logout();
+  assert.deepEqual(reported, Object.values(bugs));
+  assert.equal(logged.mock.callCount(), 0, 'not twice');
+});
+
 test('33. … and the function that on() returns takes the listener away', async () => {
   const w = world();
   const client = w.client();
@@ -223,6 +302,189 @@ test('34. logout() empties storage and emits before its first await, tells the s
   }
 });
 
+/** A world without a way to the service's log-out: `back()` mends it. */
+const cutOff = (answer = () => Promise.reject(networkError())) => {
+  const w = world();
+  w.on.logout = answer;
+  return Object.assign(w, { back: () => (w.on.logout = undefined), told: () => w.of('logout').map(({ body }) => JSON.parse(body).accessToken) });
+};
+
+test('34. … a log-out that the service did not hear of is remembered and told at the next chance', async (t) => {
+  let moved = 0;
+  const { now } = performance;
+  t.mock.method(performance, 'now', () => now.call(performance) + moved);
+  const deaf = {
+    offline: () => Promise.reject(networkError()),
+    silent: () => new Promise(() => {}),
+    ...Object.fromEntries([408, 429, 500, 502, 503, 504].map((status) => [status, () => problem(status, 'busy')])),
+  };
+  const chances = {
+    'a call': (client) => client.fetch('http://elsewhere.test/'),
+    'a call of the API': (client) => client.fetch(HOME),
+    'a log-in': (client) => client.login(credentials),
+    'a refresh': (client) => client.refresh().catch(() => {}),
+  };
+  for (const [name, answer] of Object.entries(deaf)) {
+    for (const [chance, take] of Object.entries(chances)) {
+      const what = `${name}, then ${chance}`;
+      const w = cutOff(answer);
+      const { accessToken } = w.signIn();
+      const client = w.client({ timeout: 30 });
+      const keeper = setInterval(() => {}, 1000);
+      await client.logout();
+      clearInterval(keeper);
+      assert.equal(client.session, null, what);
+      assert.deepEqual(w.told(), [accessToken], what);
+      w.back();
+      // Another page, later: making a client sends nothing, nor does looking.
+      moved += 61_000;
+      const later = w.client();
+      assert.equal(later.session, null);
+      assert.equal(w.told().length, 1, what);
+      await take(later);
+      await w.arrival('logout', (request) => request !== w.of('logout')[0]);
+      const again = w.of('logout').at(-1);
+      assert.deepEqual([JSON.parse(again.body), again.keepalive, again.token], [JSON.parse(w.of('logout')[0].body), true, undefined], what);
+      const left = () => w.storage.keys().filter((key) => key !== KEY);
+      await until(() => !left().length);
+      await later.fetch('http://elsewhere.test/');
+      assert.equal(w.auth.sessions[0].ended, 'logout', what);
+      assert.equal(w.told().length, 2, `${what}: once`);
+      assert.deepEqual(left(), [], what);
+    }
+  }
+});
+
+test('34. … and is not repeated as fast as the page calls, nor by many calls at once, while the service does not hear', async (t) => {
+  let moved = 0;
+  const { now } = performance;
+  t.mock.method(performance, 'now', () => now.call(performance) + moved);
+  const w = cutOff(() => problem(503, 'busy', { 'Retry-After': '7' }));
+  w.signIn();
+  const client = w.client();
+  await client.logout();
+  const calls = () => Promise.all(Array.from({ length: 20 }, () => client.fetch(HOME)));
+  await calls();
+  moved = 6000;
+  await calls();
+  assert.equal(w.told().length, 1);
+  moved = 8000;
+  await calls();
+  await calls();
+  assert.equal(w.told().length, 2);
+});
+
+test('34. … any other answer is the last word: nothing is told for ever', async () => {
+  for (const answer of [() => problem(401, 'invalid_refresh_token'), () => problem(404, 'not_found'), () => problem(400, 'invalid_request'), () => json({}), () => json(false)]) {
+    const w = cutOff(answer);
+    w.signIn();
+    const client = w.client();
+    await client.logout();
+    await client.fetch(HOME);
+    assert.equal(w.told().length, 1);
+    assert.equal(w.storage.keys().length, 0);
+  }
+});
+
+test('34. … several are remembered, five at most; a log-in meanwhile keeps its session', async (t) => {
+  let moved = 0;
+  const { now } = performance;
+  t.mock.method(performance, 'now', () => now.call(performance) + moved);
+  const w = cutOff();
+  const client = w.client();
+  const left = [];
+  for (let i = 0; i < 7; i += 1) {
+    left.push(w.signIn(`u${i}`).accessToken);
+    await client.logout();
+  }
+  assert.deepEqual(w.told(), left);
+  w.back();
+  await client.login({ email: 'u0', password: 'geheim' });
+  moved = 2000;
+  await client.fetch(HOME);
+  await w.arrival('logout', ({ body }) => w.told().length === 12 && body.includes(left.at(-1)));
+  assert.equal((await client.fetch(HOME)).status, 200);
+  assert.deepEqual(w.told().slice(7).sort(), left.slice(2).sort());
+  assert.deepEqual(w.auth.sessions.map(({ ended }) => ended), [null, null, ...Array(5).fill('logout'), null]);
+});
+
+test('34. … also where the pair that a late refresh brought must not live on', async () => {
+  const w = cutOff();
+  w.signIn();
+  w.expire();
+  const client = w.client();
+  const held = deferred();
+  w.on.refresh = async (request, usual) => {
+    await held.promise;
+    return usual();
+  };
+  const call = client.fetch(HOME);
+  await w.arrival('refresh');
+  await client.logout();
+  held.resolve();
+  assert.equal((await call).status, 401);
+  await w.arrival('logout', (request) => request !== w.of('logout')[0]);
+  assert.equal(w.told().length, 2);
+  assert.equal(w.storage.getItem(KEY), null);
+  w.back();
+  await client.login(credentials);
+  await client.fetch(HOME);
+  await w.arrival('logout', (request) => w.of('logout').indexOf(request) > 2);
+  assert.equal(w.auth.sessions[0].ended, 'logout');
+});
+
+test('34. … where storage takes nothing, the service is told all the same', async () => {
+  const storage = { getItem: full, setItem: full, removeItem: full };
+  const w = world({ storage });
+  const client = w.client();
+  await client.login(credentials);
+  await client.logout();
+  assert.equal(w.of('logout').length, 1);
+  assert.equal(w.auth.sessions[0].ended, 'logout');
+});
+
+test('without AbortSignal.timeout and without an abort’s reason (older browsers, React Native), everything works and ends in time', async (t) => {
+  const { timeout } = AbortSignal;
+  const reason = Object.getOwnPropertyDescriptor(AbortSignal.prototype, 'reason');
+  delete AbortSignal.timeout;
+  Object.defineProperty(AbortSignal.prototype, 'reason', { get: () => undefined, configurable: true });
+  t.after(() => {
+    AbortSignal.timeout = timeout;
+    Object.defineProperty(AbortSignal.prototype, 'reason', reason);
+  });
+  const w = world();
+  const client = w.client({ timeout: 300 });
+  assert.equal((await client.login(credentials)).claims.sub, 'u1');
+  w.expire();
+  assert.equal((await client.fetch(HOME)).status, 200);
+  await client.refresh();
+  w.expire();
+  const { refresh } = w.on;
+  w.on.refresh = () => new Promise(() => {});
+  const start = performance.now();
+  const control = new AbortController();
+  const leaves = client.fetch(HOME, { signal: control.signal });
+  const stays = assert.rejects(client.fetch(HOME), { code: 'unavailable' });
+  await w.arrival('refresh', (request) => w.of('refresh').indexOf(request) === 2);
+  control.abort();
+  await assert.rejects(leaves, { name: 'AbortError' });
+  await stays;
+  const took = performance.now() - start;
+  assert.ok(took > 250 && took < 2000, `${took} ms`);
+  w.on.refresh = refresh;
+  const [session] = w.auth.sessions;
+  await client.logout();
+  assert.equal(session.ended, 'logout');
+  for (const kind of ['login', 'logout']) {
+    w.on[kind] = () => new Promise(() => {});
+    if (kind === 'login') await assert.rejects(client.login(credentials), { code: 'unavailable' });
+    else {
+      w.signIn();
+      await client.logout();
+    }
+  }
+});
+
 test('35. session.claims decodes base64url and UTF-8, {} for what is no JWT', () => {
   const claims = { sub: 'u', name: '王小明', mark: '>>>???ÿþ😀', roles: ['a'] };
   assert.deepEqual(decode(jwt(claims)), claims);
@@ -258,7 +520,7 @@ test('35. … the refresh token is in no event, error, log or session', async (t
   await attempt(() => again.refresh());
   w.on.refresh = (request) => json({ refreshToken: JSON.parse(request.body).refreshToken });
   await attempt(() => w.client().refresh());
-  assert.deepEqual(caught.map((error) => error?.code), [undefined, undefined, 'unavailable', 'unavailable', 'refused']);
+  assert.deepEqual(caught.map((error) => error?.code), [undefined, undefined, 'unavailable', 'unavailable', 'unavailable']);
   const seen = inspect({ events, caught, printed, session: client.session, client }, { depth: 20, showHidden: true, getters: true });
   assert.ok(events.length > 2 && printed.length > 0);
   assert.ok(!seen.includes('secret-s'), seen);
@@ -335,7 +597,7 @@ test('37. … at most five accounts are remembered, those that logged in last', 
 });
 
 test('37. … rubbish under its key is no obstacle to a log-in, nor is a storage that is full or denied', async () => {
-  const rubbish = ['', 'null', '1', '"x"', '{', '{}', '[null]', '[1,"a",[]]', '[{"account":"u1"}]', '[{"account":"u1","token":7}]', '{"account":"u1","token":"x"}'];
+  const rubbish = ['', 'null', '1', '"x"', '{', '{}', '[]', '[null]', '[1,"a"]', '[[]]', '[["u1"]]', '[["u1",null]]', '[["u2","x"],7]', '{"u1":"x"}'];
   for (const value of rubbish) {
     const { w, carried } = withDevices();
     w.storage.setItem(`${KEY}-devices`, value);
@@ -343,6 +605,12 @@ test('37. … rubbish under its key is no obstacle to a log-in, nor is a storage
     await client.login(credentials);
     await client.login(credentials);
     assert.deepEqual(carried(), [undefined, 'device-1'], value);
+  }
+  for (const value of ['[["u1",7]]', '[["u1",{}]]', '[["u1",["x"]]]']) {
+    const { w, carried } = withDevices();
+    w.storage.setItem(`${KEY}-devices`, value);
+    await w.client().login(credentials);
+    assert.equal(typeof carried()[0], 'string', 'never something that the service must refuse as malformed');
   }
   const broken = fakeStorage();
   broken.setItem = () => assert.fail('full');
@@ -368,6 +636,11 @@ test('a log-in that fails says why', async () => {
     [() => problem(429, 'too_many_attempts', { 'Retry-After': '30' }), { code: 'unavailable', status: 429, retryAfter: 30 }],
     [() => Promise.reject(networkError()), { code: 'unavailable', status: 0 }],
     [() => json(false), { code: 'refused', status: 200 }],
+    // Services of others refuse in their own words, or without any; a page is a proxy's.
+    [() => new Response(null, { status: 401 }), { code: 'refused', status: 401 }],
+    [() => json({ error: 'bad password' }, 400), { code: 'refused', status: 400 }],
+    [() => new Response('<h1>Wi-Fi</h1>', { status: 403 }), { code: 'unavailable', status: 403 }],
+    [() => json({}), { code: 'unavailable', status: 200 }],
   ];
   for (const [answer, facts] of cases) {
     const w = world();

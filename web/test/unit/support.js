@@ -39,6 +39,11 @@ export const deferred = () => {
   return { promise, resolve, reject };
 };
 
+/** Waits until it is so, two seconds at most. @param {() => unknown} so */
+export const until = async (so) => {
+  for (const end = Date.now() + 2000; !so() && Date.now() < end; ) await new Promise((resolve) => setImmediate(resolve));
+};
+
 export const fakeStorage = () => {
   const values = new Map();
   return {
