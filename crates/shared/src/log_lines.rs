@@ -39,7 +39,7 @@ pub fn init_log(settings: &LogSettings) {
         builder.format(|line, record| write_json(line, record, &crate::clock::stamp()));
     }
     // Err means that somebody else has set it up: a program that embeds us, or another test.
-    let _ = builder.try_init();
+    let _ = crate::log_limit::install(builder.build());
 }
 
 fn builder(filter: &str) -> env_logger::Builder {

@@ -186,7 +186,8 @@ impl Asked {
         };
         if log::log_enabled!(level) {
             let Self { id, method, uri } = self;
-            log::log!(level, "{method} {} [{id}]: {}", uri.path(), problem.story());
+            let story = problem.story();
+            log::log!(level, kind = story.as_str(); "{method} {} [{id}]: {story}", uri.path());
         }
     }
 }
