@@ -24,7 +24,7 @@ struct Kind {
     level: Level,
     target: String,
     line: Option<u32>,
-    kind: String,
+    what: String,
 }
 
 struct Seen {
@@ -43,7 +43,7 @@ impl Kinds {
     fn admits(&mut self, mut kind: Kind, line: impl FnOnce() -> String, now: Instant) -> bool {
         if self.0.len() >= MOST_KINDS && !self.0.contains_key(&kind) {
             kind.line = None;
-            kind.kind.clear();
+            kind.what.clear();
         }
         if let Some(seen) = self.0.get_mut(&kind) {
             seen.left_out += 1;
@@ -116,12 +116,12 @@ impl<L: Log> Limited<L> {
 }
 
 fn kind(record: &Record<'_>) -> Kind {
-    let kind = record.key_values().get(Key::from("kind"));
+    let what = record.key_values().get(Key::from("kind"));
     Kind {
         level: record.level(),
         target: record.target().to_owned(),
         line: record.line(),
-        kind: kind.map(|kind| kind.to_string()).unwrap_or_default(),
+        what: what.map(|what| what.to_string()).unwrap_or_default(),
     }
 }
 
