@@ -25,7 +25,7 @@
 
 /**
  * The claims of an access token. They are read, not verified: show them, never decide by them.
- * @typedef {{sub?: string, sid?: string, exp?: number, iat?: number, name?: string, email?: string, roles?: string[], [claim: string]: unknown}} Claims
+ * @typedef {{sub?: string, sid?: string, exp?: number, iat?: number, name?: string, email?: string, email_verified?: boolean, roles?: string[], [claim: string]: unknown}} Claims
  */
 
 /**

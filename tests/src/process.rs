@@ -118,6 +118,13 @@ impl Running {
         self.log.take().expect("its log").join().expect("its log")
     }
 
+    /// Stops the process as an operator does, waits for its end, and returns what it had logged.
+    pub fn stop(mut self) -> String {
+        crate::signal(self.id(), "TERM");
+        let _ = self.child.wait();
+        self.log.take().expect("its log").join().expect("its log")
+    }
+
     /// The id of the process.
     #[must_use]
     pub fn id(&self) -> u32 {

@@ -122,6 +122,8 @@ impl Sessions {
                 exp,
                 name: &account.user_name,
                 email: &account.email,
+                // Nobody is asked to prove it yet.
+                email_verified: false,
                 roles: &account.roles,
             },
             now,

@@ -58,5 +58,6 @@ async fn serve(settings: Settings) -> Result<(), String> {
         .await
         .map_err(|error| error.to_string())?;
     log::info!("stopped");
+    log::logger().flush();
     Ok(())
 }

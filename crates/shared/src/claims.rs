@@ -30,8 +30,10 @@ pub struct Claims {
     pub exp: i64,
     /// The user's name: `name`, else `unique_name`, else the claim URI that .NET writes.
     pub name: Option<String>,
-    /// The user's e-mail address.
+    /// The user's e-mail address, in the user's own words: nothing to authorise by.
     pub email: Option<String>,
+    /// Whether the issuer knows that the address is the user's; `false` if the token does not say.
+    pub email_verified: bool,
     /// The user's roles; empty if the token has none.
     pub roles: Vec<String>,
 }
@@ -64,6 +66,8 @@ pub struct NewToken<'a> {
     pub name: &'a str,
     /// The user's e-mail address.
     pub email: &'a str,
+    /// Whether it was proved to be the user's.
+    pub email_verified: bool,
     /// The user's roles.
     pub roles: &'a [String],
 }
@@ -98,6 +102,7 @@ pub(crate) struct AccessPayload<'a> {
     pub(crate) exp: i64,
     pub(crate) name: &'a str,
     pub(crate) email: &'a str,
+    pub(crate) email_verified: bool,
     pub(crate) roles: &'a [String],
 }
 
@@ -143,6 +148,8 @@ pub(crate) struct RawClaims<'a> {
     dotnet_name: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::present")]
     email: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    email_verified: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::present")]
     roles: Option<&'a RawValue>,
 }
@@ -237,6 +244,10 @@ impl<'a> RawClaims<'a> {
             exp,
             name: name.or(unique_name).or(dotnet_name),
             email: text(self.email, "the claim email is not a string")?,
+            email_verified: truth(
+                self.email_verified,
+                "the claim email_verified is neither true nor false",
+            )?,
             roles,
         })
     }
@@ -245,6 +256,14 @@ impl<'a> RawClaims<'a> {
 fn text(raw: Option<&RawValue>, fault: &'static str) -> Result<Option<String>, ClaimFault> {
     raw.map(|raw| json::string(raw).map(Into::into).ok_or(ClaimFault(fault)))
         .transpose()
+}
+
+fn truth(raw: Option<&RawValue>, fault: &'static str) -> Result<bool, ClaimFault> {
+    match raw.map(RawValue::get) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ClaimFault(fault)),
+    }
 }
 
 fn time(raw: Option<&RawValue>, fault: &'static str) -> Result<Option<i64>, ClaimFault> {

@@ -115,6 +115,8 @@ mod jws;
 pub mod key_file;
 pub mod keys;
 #[cfg(feature = "settings")]
+mod log_limit;
+#[cfg(feature = "settings")]
 mod log_lines;
 #[cfg(feature = "actix")]
 pub mod metrics;

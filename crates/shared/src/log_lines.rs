@@ -40,7 +40,7 @@ pub fn init_log(settings: &LogSettings) {
         builder.format(|line, record| write_json(line, record, &crate::clock::stamp()));
     }
     // Err means that somebody else has set it up: a program that embeds us, or another test.
-    let _ = builder.try_init();
+    let _ = crate::log_limit::install(builder.build());
 }
 
 /// Refuses what the logger would take for the name of a module that nobody has, and then log nothing.

@@ -22,7 +22,7 @@
 //! let token = Signer::new(keys.clone(), policy.clone()).sign(
 //!     &NewToken {
 //!         sub: "user-1", sid: "session-1", jti: "token-1", iat: now, nbf: now, exp: now + 300,
-//!         name: "Ada", email: "ada@example.com", roles: &["admin".into()],
+//!         name: "Ada", email: "ada@example.com", email_verified: false, roles: &["admin".into()],
 //!     },
 //!     now,
 //! )?;

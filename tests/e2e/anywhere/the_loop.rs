@@ -56,12 +56,24 @@ async fn the_access_token_says_what_the_contract_says_and_nothing_else() {
     assert_eq!(
         names,
         [
-            "aud", "email", "exp", "iat", "iss", "jti", "name", "nbf", "roles", "sid", "sub"
+            "aud",
+            "email",
+            "email_verified",
+            "exp",
+            "iat",
+            "iss",
+            "jti",
+            "name",
+            "nbf",
+            "roles",
+            "sid",
+            "sub"
         ]
     );
     assert_eq!(claims["sub"], user.id.as_str());
     assert_eq!(claims["name"], user.name.as_str());
     assert_eq!(claims["email"], user.email.as_str());
+    assert_eq!(claims["email_verified"], Value::Bool(false));
     assert_eq!(claims["roles"], Value::Array(Vec::new()));
     let seconds = |name: &str| claims[name].as_i64().unwrap();
     assert_eq!(seconds("exp") - seconds("iat"), pair.expires_in);

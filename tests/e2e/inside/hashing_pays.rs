@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use e2e::{Answer, App, Options};
+use e2e::{Answer, App, Cli, Database, Options, Running};
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 use serde_json::{Value, json};
@@ -271,4 +271,39 @@ async fn a_change_that_changes_nothing_writes_nothing() {
         .is(200);
     let said = "SELECT detail AS value FROM audit WHERE event = 'account_changed'";
     assert_eq!(app.database().words(said), [Some("name".to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_of_refusals_is_a_line_a_second_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = Database::create(folder.path());
+    let cli = Cli::new(folder.path(), database.url());
+    cli.done(&["keys", "init"]);
+    // Without limits, so that the queue gets full: 503, which is logged as a warning.
+    let own = ["--listen=127.0.0.1:0", "--login-limits=off"].map(str::to_owned);
+    let auth = Running::start("auth-server", &[cli.arguments(), &own].concat());
+    let app = Arc::new(App::at(&auth.url, &auth.url));
+    let began = std::time::Instant::now();
+    let guesses = (0..400).map(|_| {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move { app.try_log_in("nobody@example.com", "a guess").await })
+    });
+    let answers = futures_util::future::join_all(guesses).await;
+    let busy = answers
+        .iter()
+        .filter(|answer| answer.as_ref().unwrap().status == 503)
+        .count();
+    let seconds = usize::try_from(began.elapsed().as_secs()).unwrap() + 1;
+    assert!(busy > 50, "it was a flood: {busy}");
+    drop(app);
+    let log = tokio::task::spawn_blocking(move || auth.stop())
+        .await
+        .unwrap();
+    let warnings = log.lines().filter(|line| line.contains(" WARN "));
+    let lines = warnings.filter(|line| line.contains("busy")).count();
+    assert!(log.contains("more of this kind within a second"), "{log}");
+    assert!(
+        (2..=2 * (seconds + 1)).contains(&lines),
+        "{lines} lines of {busy}: {log}"
+    );
 }

@@ -124,6 +124,7 @@ async fn serve(settings: Settings) -> Result<(), CommandError> {
     log::info!("auth-server listens on {}", server.addr());
     server.run(shared::service::stop_signal()).await?;
     log::info!("stopped");
+    log::logger().flush();
     Ok(())
 }
 

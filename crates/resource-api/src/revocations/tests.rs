@@ -17,6 +17,7 @@ fn claims(sid: Option<&str>) -> Claims {
         exp: NOW,
         name: None,
         email: None,
+        email_verified: false,
         roles: Vec::new(),
     }
 }

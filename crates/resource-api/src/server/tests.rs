@@ -85,6 +85,7 @@ impl Spawned {
             exp: now + 60,
             name: "王小明",
             email: "a@example.com",
+            email_verified: false,
             roles: &roles,
         };
         self.signer.sign(&token, now).unwrap()

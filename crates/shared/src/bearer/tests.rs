@@ -137,6 +137,7 @@ impl Fixture {
             exp,
             name: "",
             email: "",
+            email_verified: false,
             roles,
         };
         format!("Bearer {}", self.signer.sign(&token, now).unwrap())

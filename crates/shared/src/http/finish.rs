@@ -230,12 +230,8 @@ impl Asked {
             let Self {
                 trace, method, uri, ..
             } = self;
-            log::log!(
-                level,
-                "{method} {} [{trace}]: {}",
-                uri.path(),
-                problem.story()
-            );
+            let story = problem.story();
+            log::log!(level, kind = story.as_str(); "{method} {} [{trace}]: {story}", uri.path());
         }
     }
 }

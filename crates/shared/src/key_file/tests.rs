@@ -193,6 +193,7 @@ fn a_token_under_a_key_that_was_just_added_is_accepted() {
         exp: NOW + 9,
         name: "",
         email: "",
+        email_verified: false,
         roles: &[],
     };
     let signed = Signer::new(KeyFile::fixed(next.clone()), policy.clone())

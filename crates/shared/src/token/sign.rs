@@ -68,6 +68,7 @@ impl Signer {
             exp: token.exp,
             name: token.name,
             email: token.email,
+            email_verified: token.email_verified,
             roles: token.roles,
         };
         let ring = self.ring();

@@ -144,6 +144,7 @@ pub(super) fn new_token(roles: &[String]) -> NewToken<'_> {
         exp: NOW + 300,
         name: "Ada \"the\" Ä",
         email: "ada@example.com",
+        email_verified: true,
         roles,
     }
 }

@@ -145,6 +145,16 @@ async fn claims_that_we_know_have_their_types() {
         token("no email", w.draft().no_claim("email").sign(), OK),
         token("email null", set("email", Value::Null), MALFORMED),
         token("email a number", set("email", json!(1)), MALFORMED),
+        token(
+            "no email_verified",
+            w.draft().no_claim("email_verified").sign(),
+            OK,
+        ),
+        token(
+            "email_verified a string",
+            set("email_verified", json!("true")),
+            MALFORMED,
+        ),
         token("no roles", w.draft().no_claim("roles").sign(), OK),
         token("roles empty", set("roles", json!([])), OK),
         token("roles text", set("roles", json!("admin")), MALFORMED),

@@ -16,6 +16,7 @@ fn claims(sub: &str, sid: &str, jti: &str) -> Claims {
         exp: 0,
         name: None,
         email: None,
+        email_verified: false,
         roles: Vec::new(),
     }
 }

@@ -34,13 +34,14 @@ fn what_was_signed_comes_out() {
         exp: NOW + 300,
         name: Some("Ada \"the\" Ä".into()),
         email: Some("ada@example.com".into()),
+        email_verified: true,
         roles: roles.to_vec(),
     };
     assert_eq!(admitted.claims, expected);
     assert_eq!(validator.recognise(&token).unwrap(), expected);
     let payload: Value = serde_json::from_str(&admitted.payload).unwrap();
     assert_eq!(payload["name"], "Ada \"the\" Ä");
-    assert_eq!(payload.as_object().unwrap().len(), 11);
+    assert_eq!(payload.as_object().unwrap().len(), 12);
     let header = URL_SAFE_NO_PAD
         .decode(token.split('.').next().unwrap())
         .unwrap();
@@ -80,6 +81,7 @@ fn a_token_of_the_seeds_issuer_is_accepted() {
     let claims = admit(&validator(), &token, NOW).unwrap().claims;
     assert_eq!(claims.name.as_deref(), Some("Jeffcky"));
     assert_eq!(claims.sub, "D21D099B-B49B-4604-A247-71B0518A0B1C");
+    assert!(!claims.email_verified, "it does not say");
     assert_eq!(
         (claims.sid, claims.jti, claims.iat, claims.roles),
         (None, None, None, vec![])
@@ -164,7 +166,16 @@ fn claims_have_their_types() {
     for required in ["sub", "exp"] {
         assert_eq!(without(required), "token_malformed", "{required}");
     }
-    for optional in ["sid", "jti", "iat", "nbf", "name", "email", "roles"] {
+    for optional in [
+        "sid",
+        "jti",
+        "iat",
+        "nbf",
+        "name",
+        "email",
+        "email_verified",
+        "roles",
+    ] {
         assert_eq!(without(optional), "ok", "{optional}");
     }
     for text in ["sub", "sid", "jti", "name", "email"] {
@@ -197,6 +208,19 @@ fn claims_have_their_types() {
         assert_eq!(claim("roles", bad.clone()), "token_malformed", "{bad}");
     }
     assert_eq!(claim("roles", json!([])), "ok");
+    for bad in [
+        json!(null),
+        json!("true"),
+        json!(1),
+        json!(0),
+        json!([true]),
+    ] {
+        let code = claim("email_verified", bad.clone());
+        assert_eq!(code, "token_malformed", "{bad}");
+    }
+    for good in [true, false] {
+        assert_eq!(claim("email_verified", json!(good)), "ok", "{good}");
+    }
 }
 
 #[test]
