@@ -166,7 +166,7 @@ async fn the_wrong_method_is_405_and_says_which_is_right() {
     let token = api.token("user-1", &[]);
     for path in ["/api/home", "/healthz", "/metrics"] {
         let response = api.ask(Method::POST, path, Some(&token)).await;
-        assert_eq!(response.headers()["allow"], "GET", "{path}");
+        assert_eq!(response.headers()["allow"], "GET, HEAD", "{path}");
         assert_problem(response, 405, "method_not_allowed").await;
     }
 }
