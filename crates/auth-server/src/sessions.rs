@@ -39,7 +39,7 @@ pub struct Pair {
     pub refresh_token: String,
     /// Seconds until the access token is over, without skew.
     pub expires_in: i64,
-    /// Seconds until the session is over unless refreshed; see [`listing`] for how much it tells.
+    /// Seconds until the session is over unless refreshed; too coarse to tell when a rotation was.
     pub refresh_expires_in: i64,
 }
 

@@ -239,8 +239,8 @@ impl Validator {
     /// Judges the bearer of another service of this installation.
     ///
     /// # Errors
-    /// The first fault in the order of the contract; one that is over more than a minute from now is malformed. At its
-    /// end the skew, which may be many minutes, is not forgiven: a bearer that was overheard is good for a minute at most.
+    /// The first fault in the order of the contract; one that is over more than a minute from now is malformed. No skew is
+    /// forgiven at its end: a bearer that was overheard is good for a minute at most.
     pub fn check_service(&self, token: &str, now: i64) -> Result<(), TokenError> {
         let opened = jws::open(&self.keys, token, Purpose::Service)?;
         let ours = |aud: &[String]| aud.contains(&self.service_audience);

@@ -23,7 +23,7 @@ const PAIRS: &str = include_str!("old_database/pairs.json");
 
 const ADA: &str = "7b1f6c1e-52a4-4d0c-9d8e-3c2f1a9b0e01";
 
-async fn old_installation(options: Options) -> App {
+async fn old_installation(options: Options, sql: &str) -> App {
     App::upon(options, |folder, database| {
         for (name, content) in KEY_FILES {
             let file = folder.join(name);
@@ -32,6 +32,7 @@ async fn old_installation(options: Options) -> App {
         }
         database.script(TABLES);
         database.script(ROWS);
+        database.script(sql);
     })
     .await
 }
@@ -47,7 +48,7 @@ fn pair(name: &str) -> Pair {
 
 #[tokio::test]
 async fn the_sessions_of_the_version_before_live_on() {
-    let mut app = old_installation(Options::new().with_feed()).await;
+    let mut app = old_installation(Options::new().with_feed(), "").await;
     // One that has ended stays ended, with its reason.
     let refused = app.try_refresh(&pair("ended")).await;
     let refused = refused.refused(401, "session_revoked");
@@ -104,7 +105,10 @@ async fn the_sessions_of_the_version_before_live_on() {
 
 #[tokio::test]
 async fn the_users_of_the_version_before_log_in() {
-    let app = old_installation(Options::new()).await;
+    // One of the sessions was used a moment ago.
+    let now = shared::clock::now();
+    let used = format!("UPDATE sessions SET rotated_at = {now} WHERE device = 'Safari'");
+    let app = old_installation(Options::new(), &used).await;
     let log_in = |email, password| app.try_log_in(email, password);
     log_in("ada@example.com", "correct horse")
         .await
@@ -118,7 +122,12 @@ async fn the_users_of_the_version_before_log_in() {
         (&claims["sub"], &claims["roles"]),
         (&json!(ADA), &json!(["admin"]))
     );
-    assert_eq!(app.sessions(&ada.access_token).await.len(), 3);
+    let sessions = app.sessions(&ada.access_token).await;
+    assert_eq!(sessions.len(), 3);
+    let used = sessions.iter().find(|one| one["device"] == "Safari");
+    let used = used.unwrap();
+    assert_eq!(used["address"], "2001:db8::7", "{used}");
+    assert!(now - used["lastUsedAt"].as_i64().unwrap() < 7200, "{used}");
     app.call("/api/admin", &ada.access_token).await.is(200);
     log_in("bob@example.com", "correct horse battery")
         .await
