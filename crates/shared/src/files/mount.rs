@@ -18,7 +18,7 @@ pub(crate) fn is_mounted_alone(path: &Path) -> bool {
     mounts.is_ok_and(|mounts| lists(&mounts, &path))
 }
 
-/// Whether a mount's place is this path: the fifth column of proc_pid_mountinfo(5).
+/// Whether a mount's place is this path: the fifth column of `proc_pid_mountinfo(5)`.
 #[cfg(unix)]
 fn lists(mounts: &[u8], path: &Path) -> bool {
     use std::os::unix::ffi::OsStrExt;

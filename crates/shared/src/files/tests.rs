@@ -119,7 +119,10 @@ fn a_lock_that_is_a_pipe_holds_nobody_up() {
     assert!(made.unwrap().success());
     // Opened for reading alone it would wait for a writer that never comes.
     fs::set_permissions(&name, fs::Permissions::from_mode(0o400)).unwrap();
-    let said = lock(&path).unwrap_err().to_string();
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(lock(&path).map(drop)));
+    let said = told.recv_timeout(std::time::Duration::from_secs(20));
+    let said = said.expect("it does not wait").unwrap_err().to_string();
     assert!(said.contains("no file"), "{said}");
 }
 
