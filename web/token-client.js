@@ -513,6 +513,7 @@ export const createTokenClient = (options = {}) => {
     on(name, listener) {
       /** @type {[K, typeof listener]} */
       const entry = [name, listener];
+      read(); // WebKit tells a page of other tabs' writes only once it has looked into storage
       listeners.add(entry);
       return () => void listeners.delete(entry);
     },

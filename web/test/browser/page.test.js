@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { axe, messages, openPage, press, says, simulateLogin } from './demo-page.js';
-import { expire, gate, stage, stored } from './support.js';
+import { expire, stage, stored } from './support.js';
 
 const s = await stage();
 
@@ -34,31 +34,6 @@ test('the first screen fits 1280×720', async (t) => {
     assert.ok(y >= flow.y - 1 && y + height <= flow.y + flow.height + 1, await row.textContent());
   }
 });
-
-for (const [what, pattern] of Object.entries({ 'its script': '**/demo.js', 'the addresses': '**/config.json' })) {
-  test(`a button that is not ready is disabled: while ${what} is on the way, no click is lost`, async (t) => {
-    const profile = await s.profile(t);
-    const held = gate();
-    await profile.context.route(pattern, async (route) => {
-      held.reach();
-      await held.open;
-      await route.continue();
-    });
-    const page = await profile.context.newPage();
-    await page.goto(s.authUrl, { waitUntil: 'commit' });
-    await held.reached;
-    await page.locator('#sessions-end-all').waitFor({ state: 'attached' });
-    const enabled = () => page.evaluate(() => [...document.querySelectorAll('button:enabled')].map(({ id }) => id));
-    assert.deepEqual(await enabled(), []);
-    assert.equal(await page.locator('#status').textContent(), 'Starting …');
-    // Whoever presses waits for the button, and the press counts.
-    const pressed = press(page, 'Simulate login');
-    held.go();
-    await pressed;
-    await says(page, 'Signed in.');
-    assert.deepEqual(await page.locator('button:disabled').count(), 0);
-  });
-}
 
 test('a page that cannot start says so, and its buttons stay disabled', async (t) => {
   const profile = await s.profile(t);

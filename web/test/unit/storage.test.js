@@ -176,6 +176,18 @@ test('31. … nor is one left behind that was to be removed, as far as this tab 
   assert.equal(w.auth.sessions[0].ended, 'logout', 'what is left in storage is worth nothing');
 });
 
+test('32. whoever listens has looked into storage: WebKit tells nobody else of other tabs’ writes', () => {
+  const w = world();
+  let looks = 0;
+  const { getItem } = w.storage;
+  w.storage.getItem = (key) => (looks++, getItem(key));
+  const client = w.client();
+  assert.equal(looks, 0);
+  client.on('signedIn', () => {});
+  assert.equal(looks, 1);
+  assert.deepEqual(w.storage.log, []);
+});
+
 test('32. what another tab does is an event {remote: true}; the handler never writes; a tab’s own echoed writes are ignored', async (t) => {
   const tab = installWindow(t);
   const w = world();
