@@ -26,6 +26,7 @@ mod anywhere {
     mod hostile_connections;
     mod hostile_requests;
     mod http_manners;
+    mod one_meaning;
     mod refresh;
     mod routes;
     mod sessions;
@@ -55,6 +56,7 @@ mod inside {
     mod keys;
     mod lifetimes;
     mod old_access_token;
+    mod old_spellings;
     mod policy;
     mod postgres_tls;
     mod postgres_trouble;
