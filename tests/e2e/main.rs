@@ -27,6 +27,7 @@ mod anywhere {
     mod hostile_requests;
     mod http_manners;
     mod odd_texts;
+    mod one_meaning;
     mod refresh;
     mod routes;
     mod sessions;
@@ -64,6 +65,7 @@ mod inside {
     mod neighbours;
     mod old_access_token;
     mod old_database;
+    mod old_spellings;
     mod pipes;
     mod policy;
     mod postgres_tls;

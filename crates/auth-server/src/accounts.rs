@@ -47,8 +47,8 @@ impl Accounts {
         paid: Paid,
         caller: &Caller,
     ) -> Result<Account, Error> {
-        forms::check_user_name(&user_name)?;
-        forms::check_email(&email)?;
+        let user_name = forms::user_name(&user_name)?;
+        let email = forms::email(&email)?;
         check_password(&password)?;
         forms::check_roles(&roles)?;
         let password_hash = self.hasher.hash(password, paid).await?;

@@ -16,14 +16,18 @@ pub enum Error {
     /// The request is not what the endpoint expects; the sentence says how.
     #[error("{0}")]
     InvalidRequest(&'static str),
-    /// A user name that is empty, too long or has control characters.
-    #[error("the user name must have 1 to 64 characters and no control characters")]
+    /// A user name that is blank, too long, or has characters that are not seen or turn the text around.
+    #[error(
+        "the user name must have 1 to 64 characters, be not blank, and have no control or invisible characters"
+    )]
     InvalidUserName,
-    /// An e-mail without exactly one `@`, or with a space.
-    #[error("the e-mail must have exactly one @, no spaces, and at most 254 bytes")]
+    /// An e-mail without exactly one `@`, or with a space or what is not seen.
+    #[error(
+        "the e-mail must have exactly one @, no spaces or invisible characters, and at most 254 bytes"
+    )]
     InvalidEmail,
-    /// A password that is too short or too long.
-    #[error("the password must have 8 to 256 characters")]
+    /// A password that is too short or too long, or has control characters.
+    #[error("the password must have 8 to 256 characters, and no control characters")]
     WeakPassword,
     /// The e-mail is taken.
     #[error("an account with this e-mail exists")]
@@ -34,6 +38,9 @@ pub enum Error {
     /// Wrong password, or nobody: the same for both.
     #[error("e-mail or password is wrong")]
     InvalidCredentials,
+    /// The bearer is good, and the current password that came along is wrong.
+    #[error("the current password is wrong")]
+    WrongCurrentPassword,
     /// The right password of a blocked account.
     #[error("this account is blocked")]
     AccountBlocked,
@@ -129,6 +136,8 @@ impl From<&Error> for Problem {
             Error::AccountExists => (S::CONFLICT, "account_exists"),
             Error::RegistrationClosed => (S::FORBIDDEN, "registration_closed"),
             Error::InvalidCredentials => (S::UNAUTHORIZED, "invalid_credentials"),
+            // Not 401: clients would take the user for signed out.
+            Error::WrongCurrentPassword => (S::FORBIDDEN, "wrong_current_password"),
             Error::AccountBlocked => (S::FORBIDDEN, "account_blocked"),
             Error::TooManyAttempts(_) => (S::TOO_MANY_REQUESTS, "too_many_attempts"),
             Error::InvalidRefreshToken => (S::UNAUTHORIZED, "invalid_refresh_token"),

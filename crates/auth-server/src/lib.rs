@@ -25,6 +25,7 @@ mod routes;
 pub mod server;
 pub mod sessions;
 pub mod settings;
+mod spelling;
 
 pub use server::{Server, StartError};
 pub use settings::Settings;

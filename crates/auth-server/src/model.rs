@@ -11,7 +11,7 @@ pub struct Account {
     pub id: Uuid,
     /// Shown, not unique.
     pub user_name: String,
-    /// As given; compared in its [`email_key`] form.
+    /// As given, but for blanks around it and how it is composed; compared without the case of ASCII letters.
     pub email: String,
     /// Free names; `admin` opens `/api/admin`.
     pub roles: Vec<String>,
@@ -32,13 +32,6 @@ pub struct User {
     pub created_at: i64,
     /// Unix second of the last log-in.
     pub last_login_at: Option<i64>,
-}
-
-/// The form in which e-mails are compared: ASCII lower case. Non-ASCII letters stay as they are, since
-/// folding them merges addresses that mail servers keep apart.
-#[must_use]
-pub fn email_key(email: &str) -> String {
-    email.to_ascii_lowercase()
 }
 
 /// Who ended a session, and why; the `reason` of `session_revoked`.
@@ -242,10 +235,5 @@ mod tests {
         for reason in EndReason::ALL {
             assert_eq!(EndReason::parse(reason.as_str()), reason);
         }
-    }
-
-    #[test]
-    fn emails_are_compared_without_ascii_case() {
-        assert_eq!(email_key("Ädam@Example.COM"), "Ädam@example.com");
     }
 }

@@ -10,6 +10,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::spelling;
+
 const OUTPUT: usize = 32;
 
 /// Characters (not bytes) that a password has at least and at most.
@@ -17,19 +19,29 @@ const LENGTH: std::ops::RangeInclusive<usize> = 8..=256;
 
 /// A password as it came from a client. No `Debug`, and wiped when dropped.
 #[derive(Clone)]
-pub struct Password(Zeroizing<String>);
+pub struct Password {
+    /// In the one spelling in which passwords are hashed.
+    spelled: Zeroizing<String>,
+    /// As it came, if that is another spelling: earlier versions hashed that.
+    as_sent: Option<Zeroizing<String>>,
+}
 
 impl Password {
     /// Takes any text; see [`Self::is_acceptable`] for what a new password must be.
     #[must_use]
     pub fn new(text: String) -> Self {
-        Self(Zeroizing::new(text))
+        let text = Zeroizing::new(text);
+        let spelled = spelling::password(&text);
+        let as_sent = (*text != *spelled).then_some(text);
+        Self { spelled, as_sent }
     }
 
-    /// Is it long enough, and short enough, to be set? Counted in characters, any Unicode, nothing cut off.
+    /// May it be set? Long enough and short enough, counted in characters of the one spelling; without control
+    /// characters (RFC 8265 §4.2.2), which no keyboard types twice alike. Else any Unicode, and nothing is cut off.
     #[must_use]
     pub fn is_acceptable(&self) -> bool {
-        LENGTH.contains(&self.0.chars().count())
+        LENGTH.contains(&self.spelled.chars().count())
+            && !self.spelled.chars().any(char::is_control)
     }
 }
 
@@ -52,7 +64,7 @@ fn parameters() -> Result<Params, PasswordError> {
 }
 
 fn derive(
-    password: &Password,
+    password: &str,
     salt: &[u8],
     params: Params,
     memory: &mut Vec<Block>,
@@ -61,7 +73,7 @@ fn derive(
     let mut output = [0; OUTPUT];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password_into_with_memory(
-            password.0.as_bytes(),
+            password.as_bytes(),
             salt,
             &mut output,
             memory.as_mut_slice(),
@@ -74,7 +86,7 @@ pub(crate) fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<Strin
     let salt: [u8; 16] = rand::random();
     let params = parameters()?;
     let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
-    let output = derive(password, &salt, params, memory)?;
+    let output = derive(&password.spelled, &salt, params, memory)?;
     // The PHC string format, so that any Argon2 library can read what we stored.
     let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
     Ok(format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${output}"))
@@ -97,8 +109,15 @@ pub(crate) fn verify(
     if phc.algorithm.as_str() != "argon2id" || expected.as_bytes().len() != OUTPUT {
         return Err(broken);
     }
-    let output = derive(password, salt.as_ref(), params, memory)?;
-    Ok(output.ct_eq(expected.as_bytes()).into())
+    // How many hashes it takes depends on what was sent alone: nothing tells a stored hash by the time. That a
+    // password fits is told anyway.
+    for spelling in std::iter::once(&password.spelled).chain(&password.as_sent) {
+        let output = derive(spelling, salt.as_ref(), params.clone(), memory)?;
+        if output.ct_eq(expected.as_bytes()).into() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -118,7 +137,60 @@ mod tests {
         ] {
             assert_eq!(password(text).is_acceptable(), fine);
         }
+        assert!(
+            password(&"e\u{301}".repeat(256)).is_acceptable(),
+            "composed"
+        );
+        assert!(!password(&"e\u{301}".repeat(7)).is_acceptable());
         assert!(password(&"é".repeat(256)).is_acceptable());
         assert!(!password(&"é".repeat(257)).is_acceptable());
+    }
+
+    #[test]
+    fn control_characters_are_not_set() {
+        for bad in [
+            "nul\0within it",
+            "a tab\tin it",
+            "a line\nin it",
+            "escape \u{1b}[0m",
+            "\u{85}2345678",
+        ] {
+            assert!(!password(bad).is_acceptable(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_fits_in_any_spelling_and_an_old_hash_in_its_own() {
+        let memory = &mut Vec::new();
+        let (composed, decomposed) = ("Straße zum Café", "Straße zum Cafe\u{301}");
+        for set in [composed, decomposed] {
+            let stored = hash(&password(set), memory).unwrap();
+            for typed in [composed, decomposed, "Straße\u{a0}zum\u{3000}Café"] {
+                assert!(
+                    verify(&password(typed), &stored, memory).unwrap(),
+                    "{set} {typed}"
+                );
+            }
+            for other in [
+                "Strasse zum Café",
+                "Straße zum Cafe",
+                "straße zum Café",
+                "Straße zum Café ",
+            ] {
+                assert!(
+                    !verify(&password(other), &stored, memory).unwrap(),
+                    "{other}"
+                );
+            }
+        }
+        // As an earlier version stored it, in whatever spelling it was sent.
+        for set in [composed, decomposed, "tab\tand\u{a0}blank"] {
+            let old = Password {
+                spelled: Zeroizing::new(set.to_owned()),
+                as_sent: None,
+            };
+            let stored = hash(&old, memory).unwrap();
+            assert!(verify(&password(set), &stored, memory).unwrap(), "{set:?}");
+        }
     }
 }

@@ -284,9 +284,10 @@ async fn answers_are_as_described() {
     for (method, path, body, status) in [
         ("get", "/api/account/sessions", None, 200),
         ("patch", "/api/account", Some(&news), 200),
-        ("patch", "/api/account", Some(&wrong), 401),
+        ("patch", "/api/account", Some(&wrong), 403),
         ("patch", "/api/account", Some(&confirm), 400),
-        ("delete", "/api/account", Some(&wrong), 401),
+        ("delete", "/api/account", Some(&wrong), 403),
+        ("post", "/api/account/deletion", Some(&wrong), 403),
         ("post", "/api/account/password", Some(&weak), 422),
         ("post", "/api/account/password", Some(&change), 200),
         // That ended this token's session.

@@ -45,13 +45,13 @@ async fn a_wrong_current_password_changes_nothing() {
     let access = &pair.access_token;
     app.try_change_password(access, "a wrong password", NEW)
         .await
-        .refused(401, "invalid_credentials");
+        .refused(403, "wrong_current_password");
     app.try_change_account(access, json!({"userName": "x", "currentPassword": "wrong"}))
         .await
-        .refused(401, "invalid_credentials");
+        .refused(403, "wrong_current_password");
     app.try_delete_account(access, "a wrong password")
         .await
-        .refused(401, "invalid_credentials");
+        .refused(403, "wrong_current_password");
     app.try_change_password(access, &user.password, "short")
         .await
         .refused(422, "weak_password");
@@ -172,6 +172,7 @@ async fn every_route_of_the_account_wants_a_bearer() {
         (Method::POST, "/api/account/password"),
         (Method::PATCH, "/api/account"),
         (Method::DELETE, "/api/account"),
+        (Method::POST, "/api/account/deletion"),
     ] {
         let answer = app
             .ask_auth(method.clone(), path, None, Some(json!({})))

@@ -194,7 +194,7 @@ async fn a_stolen_access_token_is_no_way_around_the_delays() {
     beginning_of_a_second().await;
     for _ in 0..5 {
         let answer = app.try_change_password(&pair.access_token, "a guess", "another password");
-        answer.await.refused(401, "invalid_credentials");
+        answer.await.refused(403, "wrong_current_password");
     }
     app.database().move_failures(AHEAD);
     for password in [user.password.as_str(), "a guess"] {

@@ -21,7 +21,7 @@ fn network(n: usize) -> String {
 
 /// Every route that wants the current password, by turns.
 async fn try_current(app: &App, access: &str, from: &str, way: usize, password: &str) -> Answer {
-    let (method, path, body) = match way % 3 {
+    let (method, path, body) = match way % 4 {
         0 => (
             Method::PATCH,
             "",
@@ -32,7 +32,12 @@ async fn try_current(app: &App, access: &str, from: &str, way: usize, password: 
             "/password",
             json!({"currentPassword": password, "newPassword": "a new password"}),
         ),
-        _ => (Method::DELETE, "", json!({"currentPassword": password})),
+        2 => (Method::DELETE, "", json!({"currentPassword": password})),
+        _ => (
+            Method::POST,
+            "/deletion",
+            json!({"currentPassword": password}),
+        ),
     };
     let request = app
         .client
@@ -44,7 +49,7 @@ async fn try_current(app: &App, access: &str, from: &str, way: usize, password: 
 }
 
 fn is_wrong(answer: &Answer) {
-    answer.refused(401, "invalid_credentials");
+    answer.refused(403, "wrong_current_password");
 }
 
 #[tokio::test]
@@ -126,7 +131,7 @@ async fn a_stolen_pair_alone_frees_no_guess() {
     }
     app.database().move_failures(50);
     // A refresh moves nothing: neither at log-in nor with the bearer.
-    for way in 0..3 {
+    for way in 0..4 {
         let request = app
             .client
             .post(format!("{}/api/account/refresh-token", app.auth_url))

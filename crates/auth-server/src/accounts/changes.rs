@@ -22,17 +22,16 @@ impl ProfileChange {
     ///
     /// # Errors
     /// [`Error::InvalidUserName`], [`Error::InvalidEmail`]; [`Error::InvalidRequest`] if there is neither.
-    pub fn new(user_name: Option<String>, email: Option<String>) -> Result<Self, Error> {
-        user_name
-            .as_deref()
-            .map_or(Ok(()), forms::check_user_name)?;
-        email.as_deref().map_or(Ok(()), forms::check_email)?;
+    pub fn new(user_name: Option<&str>, email: Option<&str>) -> Result<Self, Error> {
         if user_name.is_none() && email.is_none() {
             return Err(Error::InvalidRequest(
                 "neither userName nor email is there to be changed",
             ));
         }
-        Ok(Self { user_name, email })
+        Ok(Self {
+            user_name: user_name.map(forms::user_name).transpose()?,
+            email: email.map(forms::email).transpose()?,
+        })
     }
 
     /// What of it is new to this account.
@@ -48,7 +47,7 @@ impl Accounts {
     /// Changes name or e-mail. What is so already is not written again.
     ///
     /// # Errors
-    /// [`Error::AccountExists`]; [`Error::InvalidCredentials`] if the password was changed meanwhile.
+    /// [`Error::AccountExists`]; [`Error::WrongCurrentPassword`] if the password was changed meanwhile.
     pub async fn change_profile(
         &self,
         confirmed: &Confirmed,
@@ -78,20 +77,20 @@ impl Accounts {
         changed
             .await
             .map_err(taken)?
-            .ok_or(Error::InvalidCredentials)
+            .ok_or(Error::WrongCurrentPassword)
     }
 
     /// Deletes the account: its sessions end, and of the user only ids stay, in the audit trail.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`] if the password was changed meanwhile.
+    /// [`Error::WrongCurrentPassword`] if the password was changed meanwhile.
     pub async fn delete(&self, confirmed: &Confirmed, caller: &Caller) -> Result<(), Error> {
         let user = confirmed.user();
         let (id, version) = (user.account.id, Some(user.password_version));
         if self.remove(id, version, EndReason::Ended, caller).await? {
             Ok(())
         } else {
-            Err(Error::InvalidCredentials)
+            Err(Error::WrongCurrentPassword)
         }
     }
 
@@ -270,8 +269,8 @@ mod tests {
         // Both looked at the row before either writes.
         let looked = db.read(move |tx| tx.find_user(made.id)).await.unwrap();
         let confirmed = Confirmed::of(looked.unwrap());
-        let name = ProfileChange::new(Some("new".into()), None).unwrap();
-        let email = ProfileChange::new(None, Some("New@x".into())).unwrap();
+        let name = ProfileChange::new(Some("new"), None).unwrap();
+        let email = ProfileChange::new(None, Some("New@x")).unwrap();
         let named = accounts.change_profile(&confirmed, name, &caller).await;
         let moved = accounts.change_profile(&confirmed, email, &caller).await;
         assert_eq!(named.unwrap().user_name, "new");

@@ -2,26 +2,35 @@
 
 use crate::error::Error;
 use crate::password::Password;
+use crate::spelling;
 
-pub(super) fn check_user_name(name: &str) -> Result<(), Error> {
-    let fine = (1..=64).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fine {
-        Ok(())
-    } else {
-        Err(Error::InvalidUserName)
-    }
+/// A user name as it is kept (RFC 8266).
+pub(super) fn user_name(text: &str) -> Result<String, Error> {
+    let fine =
+        |name: &String| (1..=64).contains(&name.chars().count()) && spelling::is_visible(name);
+    // Before as well: what is compatible with a visible character may itself be none.
+    Some(text)
+        .filter(|text| spelling::is_visible(text))
+        .and_then(spelling::name)
+        .filter(fine)
+        .ok_or(Error::InvalidUserName)
 }
 
-pub(super) fn check_email(email: &str) -> Result<(), Error> {
+/// An e-mail as it is kept.
+pub(super) fn email(text: &str) -> Result<String, Error> {
+    let email = spelling::email(text);
     let mut parts = email.split('@');
     let two = matches!(
         (parts.next(), parts.next(), parts.next()),
         (Some(local), Some(domain), None) if !local.is_empty() && !domain.is_empty()
     );
-    let fine =
-        two && email.len() <= 254 && !email.chars().any(|c| c.is_whitespace() || c.is_control());
+    let joiner = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+    let fine = two
+        && email.len() <= 254
+        && spelling::is_visible(&email)
+        && !email.chars().any(|c| c.is_whitespace() || joiner(c));
     if fine {
-        Ok(())
+        Ok(email)
     } else {
         Err(Error::InvalidEmail)
     }
@@ -76,33 +85,74 @@ mod tests {
     fn emails_have_one_at_and_no_space() {
         let longest = format!("{}@b.example", "a".repeat(244));
         for good in ["a@b", "王@例え.jp", "a+b@c.d", longest.as_str()] {
-            assert!(check_email(good).is_ok(), "{good}");
+            assert_eq!(email(good).unwrap(), good);
         }
         let too_long = format!("a{longest}");
         for bad in [
             "",
+            " ",
             "@",
             "a@",
             "@b",
+            " @b",
             "ab",
             "a@b@c",
             "a b@c",
-            "a@b\n",
             "a@b\0",
             "a\u{a0}@b",
+            "a\u{200b}@b",
+            "a\u{202e}@b",
+            "\u{feff}a@b",
+            "a@b\u{200d}",
+            "می\u{200c}خ@b",
             &too_long,
         ] {
-            assert!(check_email(bad).is_err(), "{bad}");
+            assert!(email(bad).is_err(), "{bad:?}");
         }
     }
 
     #[test]
-    fn user_names_have_1_to_64_characters_and_no_controls() {
-        for good in ["王小明", "a", &"é".repeat(64), "with space"] {
-            assert!(check_user_name(good).is_ok(), "{good}");
+    fn blanks_around_an_e_mail_and_its_composition_do_not_matter() {
+        let longest = format!("{}@b.example", "é".repeat(122));
+        for (sent, kept) in [
+            (" a@b", "a@b"),
+            ("a@b \u{a0}", "a@b"),
+            ("a@b\n", "a@b"),
+            ("cafe\u{301}@b", "café@b"),
+            (&longest.replace('é', "e\u{301}"), &longest),
+        ] {
+            assert_eq!(email(sent).unwrap(), kept, "{sent:?}");
         }
-        for bad in ["", "a\tb", "a\0", &"é".repeat(65)] {
-            assert!(check_user_name(bad).is_err(), "{bad}");
+    }
+
+    #[test]
+    fn user_names_have_1_to_64_characters_that_are_seen() {
+        for (sent, kept) in [
+            ("王小明", "王小明"),
+            ("a", "a"),
+            (&*"é".repeat(64), &*"é".repeat(64)),
+            (&*"e\u{301}".repeat(64), &*"é".repeat(64)),
+            ("with  space ", "with space"),
+            ("می\u{200c}خواهم", "می\u{200c}خواهم"),
+        ] {
+            assert_eq!(user_name(sent).unwrap(), kept);
+        }
+        for bad in [
+            "",
+            " ",
+            "\u{a0}\u{3000}",
+            "\u{200b}",
+            "\u{2800}",
+            "\u{3164}",
+            "a\tb",
+            "a\0",
+            "ad\u{202e}nim",
+            "admin\u{200d}",
+            "\u{feff}admin",
+            &"é".repeat(65),
+            &"\u{fdfa}".repeat(4),
+        ] {
+            assert!(user_name(bad).is_err(), "{bad:?}");
         }
     }
 }

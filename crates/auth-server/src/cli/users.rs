@@ -170,11 +170,11 @@ async fn list(db: &Db) -> Result<(), CommandError> {
     loop {
         let from = after.clone();
         let page = db.read(move |tx| tx.list_users(&from, PAGE)).await?;
-        let Some(last) = page.last() else {
+        let Some((last, _)) = page.last() else {
             return Ok(());
         };
-        after = crate::model::email_key(&last.account.email);
-        for user in &page {
+        after.clone_from(last);
+        for (_, user) in &page {
             let state = if user.blocked_at.is_some() {
                 "blocked"
             } else {

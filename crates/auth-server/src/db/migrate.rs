@@ -10,7 +10,7 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use shared::key_file::make_folder_of;
 
 use super::connection::AnyConnection;
-use super::{DbError, one_line};
+use super::{DbError, Tx, one_line};
 use crate::settings::DatabaseUrl;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
@@ -59,7 +59,15 @@ pub(super) fn run(url: &DatabaseUrl) -> Result<(), DbError> {
         )),
         Failure::ReadOnly => DbError::ReadOnly(format!("{url:?} takes no writes")),
         Failure::Query(error) => DbError::from(error),
-    })
+    })?;
+    let left = Tx(&mut conn).respell_email_keys()?;
+    if left > 0 {
+        log::warn!(
+            "{left} accounts have the e-mail of another one, but for how its letters are composed: \
+             they are found only as they were registered"
+        );
+    }
+    Ok(())
 }
 
 fn text(conn: &mut PgConnection, query: &str) -> Result<String, diesel::result::Error> {

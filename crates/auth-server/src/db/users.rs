@@ -1,12 +1,14 @@
 //! Statements on `users`.
 
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::{BigInt, Bool, Text};
 use uuid::Uuid;
 
 use super::schema::users;
 use super::{DbError, Tx};
-use crate::model::{Account, User, email_key};
+use crate::model::{Account, User};
+use crate::spelling::email_key;
 
 /// A user to insert.
 #[derive(Clone)]
@@ -131,13 +133,52 @@ impl Tx<'_> {
         if email.contains('\0') {
             return Ok(None);
         }
-        users::table
-            .select(COLUMNS)
-            .filter(users::email_key.eq(email_key(email)))
-            .first::<UserRow>(self.0)
-            .optional()?
-            .map(user)
-            .transpose()
+        // The second is an account of an earlier version that stands beside another one of today's spelling.
+        let (today, as_sent) = (email_key(email), email.to_ascii_lowercase());
+        let mut found = users::table
+            .select((users::email_key, COLUMNS))
+            .filter(users::email_key.eq_any([&today, &as_sent]))
+            .load::<(String, UserRow)>(self.0)?;
+        let exact = found.iter().position(|(key, _)| *key == as_sent);
+        let (_, row) = match exact {
+            Some(at) => found.swap_remove(at),
+            None => match found.pop() {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        user(row).map(Some)
+    }
+
+    /// Brings the keys of e-mails that an earlier version wrote into today's spelling, one by one. Says how many
+    /// are left, since another account has that spelling: its user finds it as he wrote it then.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub(super) fn respell_email_keys(&mut self) -> Result<usize, DbError> {
+        // What is not ASCII has more bytes than characters.
+        let keys: Vec<(String, String)> = users::table
+            .select((users::id, users::email_key))
+            .filter(sql::<Bool>("octet_length(email_key) <> length(email_key)"))
+            .load(self.0)?;
+        let mut left = 0;
+        for (id, old) in keys {
+            let new = email_key(&old);
+            if new == old {
+                continue;
+            }
+            let hit = diesel::sql_query(
+                "UPDATE users SET email_key = $1 WHERE id = $2 AND email_key = $3 \
+                 AND NOT EXISTS (SELECT 1 FROM users AS other WHERE other.email_key = $4)",
+            )
+            .bind::<Text, _>(&new)
+            .bind::<Text, _>(id)
+            .bind::<Text, _>(&old)
+            .bind::<Text, _>(&new)
+            .execute(self.0)?;
+            left += usize::from(hit == 0);
+        }
+        Ok(left)
     }
 
     /// The user with this id.
@@ -154,19 +195,19 @@ impl Tx<'_> {
             .transpose()
     }
 
-    /// Users in the order of their e-mails, after the one given, `limit` at most.
+    /// Users and the keys of their e-mails, in the order of these, after the one given, `limit` at most.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn list_users(&mut self, after: &str, limit: i64) -> Result<Vec<User>, DbError> {
+    pub fn list_users(&mut self, after: &str, limit: i64) -> Result<Vec<(String, User)>, DbError> {
         users::table
-            .select(COLUMNS)
+            .select((users::email_key, COLUMNS))
             .filter(users::email_key.gt(after))
             .order(users::email_key)
             .limit(limit)
-            .load::<UserRow>(self.0)?
+            .load::<(String, UserRow)>(self.0)?
             .into_iter()
-            .map(user)
+            .map(|(key, row)| Ok((key, user(row)?)))
             .collect()
     }
 

@@ -16,7 +16,7 @@ use ipnet::IpNet;
 use shared::client_address::network;
 use uuid::Uuid;
 
-use crate::model::email_key;
+use crate::spelling::email_key;
 
 /// What nearly everyone may begin at once, and then each second.
 const BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();

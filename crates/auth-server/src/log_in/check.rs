@@ -80,7 +80,7 @@ impl FrontDoor {
     /// The signed-in user, whose current password was given with an access token of `session`.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`] for a wrong password; at the tenth the session ends.
+    /// [`Error::WrongCurrentPassword`]; at the tenth the session ends.
     /// [`Error::TooManyAttempts`] unchecked.
     pub async fn confirm(
         &self,
@@ -154,7 +154,7 @@ impl FrontDoor {
             if let Some(counter) = counter {
                 self.count_failure(counter, who.session(), caller).await?;
             }
-            return Err(Error::InvalidCredentials);
+            return Err(who.wrong());
         };
         Ok(Judged {
             user,
@@ -324,6 +324,14 @@ impl Who {
                 Some(user),
             ) => (token.user == user.account.id).then_some(token.device),
             _ => None,
+        }
+    }
+
+    /// What a wrong password is answered with.
+    fn wrong(&self) -> Error {
+        match self {
+            Self::Email { .. } => Error::InvalidCredentials,
+            Self::SignedIn { .. } => Error::WrongCurrentPassword,
         }
     }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::bucket::network_of;
 use super::delay::Origin;
 use crate::mac_keys::MacKeys;
-use crate::model::email_key;
+use crate::spelling::email_key;
 
 /// Slots for e-mails that are nobody's.
 const SLOTS: u16 = 4096;

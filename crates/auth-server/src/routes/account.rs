@@ -115,7 +115,7 @@ pub(super) async fn change_profile(
     accounts: Data<Accounts>,
     Json(body): Json<NewProfile>,
 ) -> Result<HttpResponse, Error> {
-    let change = ProfileChange::new(body.user_name, body.email)?;
+    let change = ProfileChange::new(body.user_name.as_deref(), body.email.as_deref())?;
     let current = Password::new(body.current_password);
     let confirmed = door
         .confirm(signed_in.user, signed_in.session, current, &caller)

@@ -41,6 +41,11 @@ pub(crate) fn table(config: &mut ServiceConfig) {
                 .route(post().to(account::change_password)),
         )
         .service(
+            resource("/deletion")
+                .wrap(from_fn(gate::gate))
+                .route(post().to(account::remove)),
+        )
+        .service(
             resource("")
                 .wrap(from_fn(gate::gate))
                 .route(web::patch().to(account::change_profile))

@@ -90,7 +90,7 @@ impl Sessions {
     /// Changes the password: every session of the account ends, and the answer belongs to a new one.
     ///
     /// # Errors
-    /// [`Error::InvalidCredentials`] if the account changed since the current password was checked.
+    /// [`Error::WrongCurrentPassword`] if the account changed since the current password was checked.
     pub async fn change_password(
         &self,
         user: &User,
@@ -117,7 +117,7 @@ impl Sessions {
                 Ok(Some((ended, account_now(tx, id)?)))
             })
             .await?
-            .ok_or(Error::InvalidCredentials)?;
+            .ok_or(Error::WrongCurrentPassword)?;
         self.announce(&ended, EndReason::Password);
         self.sweep(caller);
         self.first_pair(&account, &new.token, caller.now)
