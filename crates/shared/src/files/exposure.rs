@@ -25,7 +25,7 @@ pub enum Exposure {
     /// The file belongs to somebody who has nothing to do with this program.
     #[error(
         "belongs to the user with id {owner}, who is neither root nor the user of this program ({own}) and can \
-         change it; `chown {own} {}`, and consider its keys known", path.display()
+         change it; `chown {right} {}`, and consider its keys known", path.display()
     )]
     Owner {
         /// The file.
@@ -34,6 +34,8 @@ pub enum Exposure {
         owner: u32,
         /// Id of the user of this process.
         own: u32,
+        /// Id of the user whose it should be.
+        right: u32,
     },
     /// Others than its owner may write in the folder.
     #[error(

@@ -41,6 +41,15 @@ impl Own {
         self.user == 0 || self.is(folder.uid()) || self.groups.contains(&folder.gid())
     }
 
+    /// Whose a file in this folder should be: the ring is auth-server's, also in the eyes of resource-api.
+    fn owner_in(&self, folder: &Metadata) -> u32 {
+        if folder.uid() != 0 && self.trusts_folder(folder) {
+            folder.uid()
+        } else {
+            self.user
+        }
+    }
+
     fn trusts_file(&self, file: &Metadata, folder: &Metadata) -> bool {
         let given = self.groups.contains(&file.gid()) && file.mode() & GROUP_READS != 0;
         self.is(file.uid()) || (file.uid() == folder.uid() && (self.user == 0 || given))
@@ -136,6 +145,7 @@ fn to_others_than(own: &Own, path: &Path, file: &Metadata) -> io::Result<Option<
             path: last.path.clone(),
             owner: file.uid(),
             own: own.user,
+            right: own.owner_in(&last.rights),
         }));
     }
     Ok(steps.iter().find_map(|step| step.exposure(own)))

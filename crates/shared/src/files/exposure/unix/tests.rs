@@ -153,6 +153,16 @@ fn a_ring_that_its_owner_gave_to_our_group_is_ours_to_read() {
     let resource_api = other(&place, &[gid]);
     assert_eq!(judge(&resource_api, &place.file), None);
     assert!(judge(&other(&place, &[]), &place.file).is_some());
+    if owner(&place).user == 4_711 {
+        // Of a third user it would be given back to auth-server's, who has to rotate it.
+        std::os::unix::fs::chown(&place.file, Some(4_713), None).unwrap();
+        let said = judge(&resource_api, &place.file).unwrap().to_string();
+        assert!(
+            said.contains("4713") && said.contains("chown 4711"),
+            "{said}"
+        );
+        std::os::unix::fs::chown(&place.file, auth_server, None).unwrap();
+    }
     // Not given: the group may not read it.
     chmod(&place.file, 0o600);
     let found = judge(&resource_api, &place.file);
