@@ -287,8 +287,8 @@ export const createTokenClient = (options = {}) => {
     once(accessToken, async () => {
       remember('logouts', accessToken, refreshToken);
       const { error } = await post(logout, { accessToken, refreshToken }, { keepalive: true });
-      // It said nothing, or "later". Any other answer is the last word.
-      if (error && /^(0|408|429|5..)$/.test(/** @type {any} */ (error.status))) rest(error);
+      // Done, or not a pair of its own: that is the service's last word. Others may stand in between and say theirs.
+      if (error && !/^(2..|40[01])$/.test(/** @type {any} */ (error.status))) rest(error);
       else remember('logouts', accessToken);
     });
 

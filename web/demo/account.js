@@ -120,7 +120,7 @@ export const createAccount = ({ client, authority, send, demo, tell, begin }) =>
     fields: [CURRENT],
     async send(values) {
       begin('Delete the account');
-      const wrong = await complaint(await change('DELETE', '', values));
+      const wrong = await complaint(await change('POST', '/deletion', values));
       if (wrong) return wrong;
       await client.logout();
       tell('The account is gone, with everything that belonged to it.');

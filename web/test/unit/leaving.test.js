@@ -54,7 +54,7 @@ test('34. … a log-out that the service did not hear of is remembered and told 
   const deaf = {
     offline: () => Promise.reject(networkError()),
     silent: () => new Promise(() => {}),
-    ...Object.fromEntries([408, 429, 500, 502, 503, 504].map((status) => [status, () => problem(status, 'busy')])),
+    ...Object.fromEntries([403, 404, 408, 429, 500, 502, 503, 504].map((status) => [status, () => problem(status, 'busy')])),
   };
   const chances = {
     'a call': (client) => client.fetch('http://elsewhere.test/'),
@@ -112,8 +112,8 @@ test('34. … and is not repeated as fast as the page calls, nor by many calls a
   assert.equal(w.told().length, 2);
 });
 
-test('34. … any other answer is the last word: nothing is told for ever', async () => {
-  for (const answer of [() => problem(401, 'invalid_refresh_token'), () => problem(404, 'not_found'), () => problem(400, 'invalid_request'), () => json({}), () => json(false)]) {
+test('34. … done, or refused by the service, is the last word: nothing is told for ever', async () => {
+  for (const answer of [() => problem(401, 'invalid_refresh_token'), () => problem(400, 'invalid_request'), () => json({}), () => json(false)]) {
     const w = cutOff(answer);
     w.signIn();
     const client = w.client();
