@@ -4,6 +4,7 @@
 //! are counted where they come from, and slow their origin down; the owner's devices are known by a token and
 //! stand apart. No HTTP, no SQL.
 
+mod attempt;
 pub(crate) mod bucket;
 mod check;
 pub(crate) mod counter;

@@ -1,6 +1,7 @@
-//! Accounts that an earlier version registered, with e-mails as they were sent: they are found all the same.
+//! Accounts that came in by another door than HTTP: registered by an earlier version, with e-mails as they were sent,
+//! or by a command. They are found all the same.
 
-use e2e::{App, User, random};
+use e2e::{App, Cli, User, random};
 
 /// Registers somebody and writes the row as an earlier version did.
 async fn old(app: &App, email: &str) -> User {
@@ -55,4 +56,46 @@ async fn two_old_accounts_of_one_e_mail_are_both_found_as_they_were_registered()
     app.try_log_in(&composed, &other.password)
         .await
         .refused(401, "invalid_credentials");
+}
+
+#[tokio::test]
+async fn commands_take_what_means_the_same_for_the_same() {
+    let app = App::start().await;
+    let cli = Cli::new(app.folder(), app.database().url());
+    let added = cli.run_with(
+        &[
+            "user",
+            "add",
+            " Cafe\u{301}@example.com ",
+            "--name",
+            " Re\u{a0} ne\u{301} ",
+        ],
+        "Straße zum Cafe\u{301}\n",
+    );
+    assert!(added.ok, "{added:?}");
+    app.try_log_in("café@example.com", "Straße zum Café")
+        .await
+        .is(200);
+    let set = cli.run_with(
+        &["user", "set-password", "café@example.com"],
+        "Ein\u{a0}neues Café\n",
+    );
+    assert!(set.ok, "{set:?}");
+    app.try_log_in("Cafe\u{301}@example.com", "Ein neues Cafe\u{301}")
+        .await
+        .is(200);
+    let listed = cli.done(&["user", "list"]);
+    assert!(listed.contains("\tCafé@example.com\tRe né\t"), "{listed}");
+    cli.done(&["user", "block", "\u{a0}cafe\u{301}@EXAMPLE.com"]);
+    for refused in [
+        cli.run_with(&["user", "add", "b@example.com"], "a tab\tin it\n"),
+        cli.run_with(&["user", "add", "b\u{200b}@example.com"], "long enough\n"),
+        cli.run_with(
+            &["user", "add", "b@example.com", "--name", "\u{202e}"],
+            "long enough\n",
+        ),
+        cli.run_with(&["user", "add", "cafe\u{301}@example.com"], "long enough\n"),
+    ] {
+        assert!(!refused.ok, "{refused:?}");
+    }
 }

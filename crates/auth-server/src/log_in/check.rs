@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::attempt::{Place, Who};
 use super::bucket::{Paid, Payer, network_of};
 use super::delay::{Origin, who_counts};
 use super::device_token::DeviceToken;
@@ -282,66 +283,6 @@ enum Counted {
     Delayed(i64),
     /// The session that it came with is over.
     SessionEnded,
-}
-
-/// Where a failure of an attempt would be counted.
-struct Place {
-    counter: Counter,
-    /// Seconds until the attempt is looked at.
-    wait: i64,
-}
-
-/// Whose password is checked.
-#[derive(Clone)]
-enum Who {
-    Email {
-        email: String,
-        /// Genuine, of whatever account.
-        device: Option<DeviceToken>,
-    },
-    SignedIn {
-        user: Uuid,
-        session: Uuid,
-    },
-}
-
-impl Who {
-    fn email(&self) -> &str {
-        match self {
-            Self::Email { email, .. } => email,
-            Self::SignedIn { .. } => "",
-        }
-    }
-
-    /// The device, if it is one that this user's account knows.
-    fn device_of(&self, user: Option<&User>) -> Option<Uuid> {
-        match (self, user) {
-            (
-                Self::Email {
-                    device: Some(token),
-                    ..
-                },
-                Some(user),
-            ) => (token.user == user.account.id).then_some(token.device),
-            _ => None,
-        }
-    }
-
-    /// What a wrong password is answered with.
-    fn wrong(&self) -> Error {
-        match self {
-            Self::Email { .. } => Error::InvalidCredentials,
-            Self::SignedIn { .. } => Error::WrongCurrentPassword,
-        }
-    }
-
-    /// User and session of who is signed in.
-    fn session(&self) -> Option<(Uuid, Uuid)> {
-        match self {
-            Self::Email { .. } => None,
-            Self::SignedIn { user, session } => Some((*user, *session)),
-        }
-    }
 }
 
 /// Answers an attempt within a delay.
