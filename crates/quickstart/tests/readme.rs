@@ -15,6 +15,7 @@ use clap::{Args as _, Command, CommandFactory as _};
 const README: &str = include_str!("../../../README.md");
 const OPERATIONS: &str = include_str!("../../../docs/OPERATIONS.md");
 const ALERTS: &str = include_str!("../../../deploy/prometheus-alerts.yml");
+const DECISIONS: &str = include_str!("../../../docs/DECISIONS.md");
 const SECURITY: &str = include_str!("../../../SECURITY.md");
 
 /// Which services have a variable, and its default.
@@ -193,4 +194,14 @@ fn every_alert_is_explained_and_no_other() {
     for name in names.filter(|name| name.starts_with("Keyturn")) {
         assert!(rules.contains(&name), "there is no alert {name}");
     }
+}
+
+#[test]
+fn the_decisions_are_numbered_one_after_the_other() {
+    let numbers: Vec<usize> = DECISIONS
+        .lines()
+        .filter_map(|line| line.strip_prefix("**")?.split_once(". ")?.0.parse().ok())
+        .collect();
+    assert!(numbers.len() > 20);
+    assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>());
 }
