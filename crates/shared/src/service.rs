@@ -78,7 +78,8 @@ pub enum ConnectionsError {
 }
 
 impl Connections {
-    /// By the settings; `tls` is what [`crate::tls::open`] made of them. Within a runtime.
+    /// By the settings; `tls` is what [`crate::tls::open`] made of them. `hang_ups` were heard since before anything
+    /// that may take its time, so that a SIGHUP ends no start.
     ///
     /// # Errors
     /// If the metrics have been registered before.
@@ -86,6 +87,7 @@ impl Connections {
         settings: &HttpSettings,
         tls: Option<Arc<TlsFiles>>,
         metrics: &Metrics,
+        hang_ups: HangUps,
     ) -> Result<Self, ConnectionsError> {
         let workers = available_parallelism().map_or(1, std::num::NonZero::get);
         let per_worker = connections_per_worker(workers);
@@ -103,7 +105,7 @@ impl Connections {
             },
             per_worker,
             tls,
-            hang_ups: HangUps::hear(),
+            hang_ups,
         })
     }
 }
