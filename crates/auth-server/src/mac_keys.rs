@@ -1,7 +1,7 @@
-//! The keys that authenticate refresh tokens, as they stand in `REFRESH_KEYS_FILE`.
+//! The keys that authenticate refresh tokens and device tokens, as they stand in `REFRESH_KEYS_FILE`.
 //!
-//! Only auth-server has them. A session keeps the key it began with, so a key may leave the file only
-//! when the last session begun with it has reached its absolute end.
+//! Only auth-server has them. A session keeps the key it began with, and so does a device token: a key may leave
+//! the file only when the last of both is over.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -17,6 +17,10 @@ pub type MacKeyFile = FileOf<MacKeys>;
 
 /// Bytes of a MAC key: as long as the MAC, as RFC 2104 §3 advises.
 const SECRET: usize = 32;
+
+/// Seconds after which a device that was not used for a log-in is a stranger again: half a year. A key is kept
+/// for as long after its successor began.
+pub(crate) const DEVICE_TOKEN_TTL: i64 = 180 * 86_400;
 
 /// One MAC key.
 #[derive(Clone)]
@@ -206,11 +210,12 @@ impl MacKeys {
         come.or_else(|| self.keys.iter().min_by_key(|key| key.sign_from))
     }
 
-    /// Adds a key for sessions that begin `lead` seconds from now, and drops the keys whose last session
-    /// has reached its absolute end.
+    /// Adds a key for sessions that begin `lead` seconds from now, and drops the keys whose last session, of
+    /// `absolute_ttl` seconds, has reached its absolute end, and whose last device token is over.
     #[must_use]
     pub fn rotate(&self, now: i64, lead: i64, absolute_ttl: i64) -> Self {
         let next = MacKey::generate(now.saturating_add(lead));
+        let needed = absolute_ttl.max(DEVICE_TOKEN_TTL);
         let mut keys: Vec<MacKey> = self.keys.clone();
         keys.sort_by_key(|key| key.sign_from);
         let ends: Vec<i64> = keys
@@ -222,7 +227,7 @@ impl MacKeys {
         let mut kept: Vec<MacKey> = keys
             .into_iter()
             .zip(ends)
-            .filter(|(_, end)| end.saturating_add(absolute_ttl) > now)
+            .filter(|(_, end)| end.saturating_add(needed) > now)
             .map(|(key, _)| key)
             .collect();
         kept.push(next);
@@ -295,11 +300,13 @@ mod tests {
     fn a_rotation_waits_for_its_time_and_keeps_keys_as_long_as_sessions_live() {
         let first = MacKeys::generate(0);
         let old = first.signing(0).unwrap().id();
-        let second = first.rotate(1000, 300, 5000);
+        let long = DEVICE_TOKEN_TTL + 5000;
+        let second = first.rotate(1000, 300, long);
         assert_eq!(second.signing(1299).unwrap().id(), old);
         assert_ne!(second.signing(1300).unwrap().id(), old);
-        assert!(second.rotate(6299, 0, 5000).find(old).is_some());
-        assert!(second.rotate(6300, 0, 5000).find(old).is_none());
+        let end = 1300 + long;
+        assert!(second.rotate(end - 1, 0, long).find(old).is_some());
+        assert!(second.rotate(end, 0, long).find(old).is_none());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use actix_web::{App, web};
 use shared::clock;
 use shared::key_file::KeyFile;
 use shared::metrics::Metrics;
-use shared::service::{self, Connections};
+use shared::service::{self, Connections, HangUps};
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
@@ -75,6 +75,7 @@ impl Server {
     /// # Errors
     /// [`StartError`] names the setting that is wrong and says what to do.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        let hang_ups = HangUps::hear();
         settings.lifetimes.check().map_err(StartError::of)?;
         let listener = service::listen("AUTH_LISTEN", settings.listen)
             .await
@@ -82,8 +83,8 @@ impl Server {
         let addr = listener.local_addr().map_err(StartError::of)?;
         let tls = shared::tls::open(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;
-        let connections =
-            Connections::new(&parts.settings.http, tls, &parts.metrics).map_err(StartError::of)?;
+        let connections = Connections::new(&parts.settings.http, tls, &parts.metrics, hang_ups)
+            .map_err(StartError::of)?;
         Ok(Self {
             listener,
             addr,

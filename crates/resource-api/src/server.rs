@@ -13,7 +13,7 @@ use shared::{
     clock, http,
     http::CorsOrigins,
     key_file::KeyFile,
-    service::{self, Connections},
+    service::{self, Connections, HangUps},
     settings::JWT_KEYS_FILE,
     token::{Signer, Validator},
 };
@@ -54,6 +54,7 @@ impl Server {
     /// # Errors
     /// [`StartError`] names the setting that is wrong and says what to do.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
+        let hang_ups = HangUps::hear();
         // For the feed over HTTPS. Err means that a program around us has chosen one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
@@ -86,8 +87,8 @@ impl Server {
             .map_err(|error| StartError::setting("REVOCATION_FEED_URL", error))?;
         let metrics = ApiMetrics::new(Arc::clone(&revoked)).map_err(StartError::of)?;
         let validator = Validator::new(keys, policy);
-        let connections =
-            Connections::new(&settings.http, tls, metrics.common()).map_err(StartError::of)?;
+        let connections = Connections::new(&settings.http, tls, metrics.common(), hang_ups)
+            .map_err(StartError::of)?;
 
         let listener = service::listen("RESOURCE_LISTEN", settings.listen)
             .await

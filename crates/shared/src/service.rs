@@ -78,7 +78,8 @@ pub enum ConnectionsError {
 }
 
 impl Connections {
-    /// By the settings; `tls` is what [`crate::tls::open`] made of them. Within a runtime.
+    /// By the settings; `tls` is what [`crate::tls::open`] made of them. `hang_ups` were heard since before anything
+    /// that may take its time, so that a SIGHUP ends no start.
     ///
     /// # Errors
     /// If the metrics have been registered before.
@@ -86,11 +87,12 @@ impl Connections {
         settings: &HttpSettings,
         tls: Option<Arc<TlsFiles>>,
         metrics: &Metrics,
+        hang_ups: HangUps,
     ) -> Result<Self, ConnectionsError> {
+        let most = connections_of_process();
         let workers = available_parallelism().map_or(1, std::num::NonZero::get);
-        let per_worker = connections_per_worker(workers);
         let proxies = settings.trusted_proxies.clone();
-        let admission = Admission::new(per_worker * workers, proxies, metrics.registry())?;
+        let admission = Admission::new(most, proxies, metrics.registry())?;
         Ok(Self {
             rules: Rules {
                 limits: settings.connection_limits,
@@ -101,9 +103,10 @@ impl Connections {
                     .transpose()?
                     .map(Arc::new),
             },
-            per_worker,
+            // Only the framework's ceiling, at which others wait to be accepted. `Admission` bounds them all together.
+            per_worker: most.div_ceil(workers),
             tls,
-            hang_ups: HangUps::hear(),
+            hang_ups,
         })
     }
 }
@@ -222,12 +225,12 @@ async fn follow(tls: Option<Arc<TlsFiles>>, mut hang_ups: HangUps) {
     }
 }
 
-/// Connections beyond these wait to be accepted: better than an accepted one for which there is no file
-/// left to open the database with.
-fn connections_per_worker(workers: usize) -> usize {
+/// Connections beyond these are closed at once: better than one for which there is no file left to open the
+/// database with. However few files there are, some clients get in.
+fn connections_of_process() -> usize {
     let files = rlimit::increase_nofile_limit(FILES).unwrap_or(1024);
-    let connections = usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX);
-    (connections / workers).max(64)
+    let connections = files.saturating_sub(OTHER_FILES).max(files / 4).max(1);
+    usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
 /// The SIGHUPs of this process, where there is such a thing. From the first [`HangUps::hear`] on they do not

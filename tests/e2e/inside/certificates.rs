@@ -143,6 +143,34 @@ async fn sighup_ends_nothing() {
     }
 }
 
+/// Both services take their port later than they hear signals; here the wait lasts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sighup_does_not_end_a_start_that_waits_for_the_database() {
+    let app = App::start().await;
+    // A server that takes connections and ends them at once.
+    let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = server.local_addr().unwrap().port();
+    let url = format!("postgres://keyturn@127.0.0.1:{port}/keyturn");
+    let mut child = Command::new(program("auth-server"))
+        .env_clear()
+        .args(Cli::new(app.folder(), &url).arguments())
+        .arg("--listen=127.0.0.1:0")
+        .spawn()
+        .unwrap();
+    for _ in 0..3 {
+        let came = tokio::time::timeout(Duration::from_secs(30), server.accept()).await;
+        let Ok(came) = came else {
+            panic!("it no longer asks: {:?}", child.try_wait());
+        };
+        // Before the connection ends, so that it is still waiting.
+        signal(child.id(), "HUP");
+        drop(came);
+    }
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 /// What `doctor` finds wrong, of services under `certificate` at `host`.
 async fn doctor(app: &App, services: &[Running; 2], files: &Files, host: &str) -> String {
     let at = |service: &Running| {

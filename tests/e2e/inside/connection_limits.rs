@@ -91,16 +91,22 @@ async fn one_address_with_stuck_connections_shuts_nobody_out() {
 async fn idle_connections_give_way_when_few_are_left() {
     let app = App::start().await;
     let user = app.register().await;
+    // 144 connections on any number of cores; few are left from 108 on.
     let services = services(&app, 400).await;
-    let mut held = Vec::new();
     for service in &services {
-        for n in 1..=5 {
-            held.extend(occupy(other(n), &service.url, 36, "").await);
+        let mut held = Vec::new();
+        for n in 1..=4 {
+            held.extend(occupy(other(n), &service.url, 30, "").await);
         }
+        // The others may stay, for much longer than this.
+        let ends = held.iter_mut().map(async |one| {
+            let end = timeout(Duration::from_secs(20), one.read_to_end(&mut Vec::new())).await;
+            end.is_ok()
+        });
+        let closed = join_all(ends).await.into_iter().filter(|closed| *closed);
+        assert!(closed.count() > 120 - 108);
     }
-    let took = come_in(&services, &user).await;
-    assert!(took < Duration::from_secs(30), "{took:?}");
-    drop(held);
+    come_in(&services, &user).await;
 }
 
 /// Whether a service answers over TLS, and how long that took.

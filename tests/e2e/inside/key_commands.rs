@@ -371,6 +371,7 @@ async fn a_command_with_other_lifetimes_than_the_service_s_drops_no_key_that_a_s
 #[tokio::test]
 async fn without_a_database_to_ask_no_key_is_dropped() {
     let app = App::start().await;
+    app.register().await;
     let ring = file(&app, "jwt-keys.json");
     let mut old = ring["keys"][0].clone();
     for (name, value) in [
@@ -383,13 +384,28 @@ async fn without_a_database_to_ask_no_key_is_dropped() {
     old["k"] = json!(URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
     let with_old = json!({"keys": ring["keys"], "former": [old]});
     fs::write(app.folder().join("jwt-keys.json"), with_old.to_string()).unwrap();
-    let nowhere = Cli::new(app.folder(), "postgres://nobody@127.0.0.1:1/none");
-    let ran = nowhere.run(&["keys", "rotate"]);
-    assert!(
-        ran.ok && ran.err.contains("no old key is dropped"),
-        "{ran:?}"
-    );
-    assert_eq!(file(&app, "jwt-keys.json")["former"][0]["kid"], "old");
+    let none = app.folder().join("none/keyturn.db");
+    let empty = tempfile::tempdir().unwrap();
+    let empty = e2e::Database::create(empty.path());
+    Cli::new(app.folder(), empty.url()).done(&["migrate"]);
+    for nowhere in [
+        "postgres://nobody@127.0.0.1:1/none",
+        &format!("sqlite://{}", none.display()),
+        // What a command of another host, or without the service's variables, may be given.
+        empty.url(),
+    ] {
+        let ran = Cli::new(app.folder(), nowhere).run(&["keys", "rotate"]);
+        assert!(
+            ran.ok && ran.err.contains("no old key is dropped") && ran.err.contains("DATABASE_URL"),
+            "{ran:?}"
+        );
+        assert_eq!(
+            file(&app, "jwt-keys.json")["former"][0]["kid"],
+            "old",
+            "{nowhere}"
+        );
+    }
+    assert!(!none.exists() && !none.with_file_name("").exists());
     cli(&app).done(&["keys", "rotate"]);
     assert_eq!(
         file(&app, "jwt-keys.json")["former"]

@@ -169,14 +169,21 @@ struct Lives {
 }
 
 /// By the settings here and by the sessions there are: the service may run with other settings than this command
-/// was given. Where no database can be asked, no key is old enough to go.
+/// was given. Where no database can be asked, no key is old enough to go; one without accounts is probably not
+/// the service's.
 #[expect(
     clippy::redundant_closure_for_method_calls,
     reason = "the method itself is not general enough over the lifetime of a Tx"
 )]
 async fn lives(settings: &Settings) -> Lives {
     let asked = async {
-        let db = super::open(settings).await?;
+        let db = super::open_existing(settings).await?;
+        let accounts = db.read(|tx| tx.list_users("", 1)).await;
+        if accounts.map_err(CommandError::of)?.is_empty() {
+            let url = &settings.store.database_url;
+            let said = format!("DATABASE_URL: no account is in {url:?}");
+            return Err(CommandError::Failed(said));
+        }
         db.read(|tx| tx.longest_lives())
             .await
             .map_err(CommandError::of)
@@ -310,7 +317,7 @@ fn seconds(lifetime: Duration) -> i64 {
 async fn audit(settings: &Settings, detail: String) {
     let record = AuditRecord::general(Event::KeysChanged).detail(detail);
     let written = async {
-        let db = super::open(settings).await?;
+        let db = super::open_existing(settings).await?;
         let caller = Caller::cli();
         let deadline = crate::sessions::deadline(&caller);
         db.write(deadline, move |tx| tx.audit(&caller, &record))

@@ -23,7 +23,7 @@ use self::output::say;
 use crate::clock_check;
 use crate::db::{Db, DbError};
 use crate::server::Server;
-use crate::settings::Settings;
+use crate::settings::{DatabaseUrl, Settings};
 
 /// Keyturn's token service: serves without a command.
 #[derive(Parser)]
@@ -138,6 +138,18 @@ pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
         complain(said);
     }
     Ok(db)
+}
+
+/// The same, but a SQLite file that is not there stays so: for commands that do without a database, which may
+/// have been given none.
+async fn open_existing(settings: &Settings) -> Result<Db, CommandError> {
+    if let DatabaseUrl::Sqlite(path) = &settings.store.database_url
+        && !path.exists()
+    {
+        let said = format!("DATABASE_URL: {} does not exist", path.display());
+        return Err(CommandError::Failed(said));
+    }
+    open(settings).await
 }
 
 async fn open_database(settings: &Settings) -> Result<Db, DbError> {

@@ -14,14 +14,12 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::delay::AHEAD;
-use crate::mac_keys::{MacKey, MacKeyFile, MacKeys};
+use crate::mac_keys::{DEVICE_TOKEN_TTL, MacKey, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 44;
 const LENGTH: usize = SIGNED + 32;
 /// Keeps a MAC over these bytes from ever meaning anything else under the same key.
 const DOMAIN: &[u8] = b"keyturn device token v1\0";
-/// Seconds after which a device that was not used for a log-in is a stranger again: half a year.
-const GOOD_FOR: i64 = 180 * 86_400;
 
 /// What a genuine device token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +59,7 @@ impl DeviceToken {
 
     fn is_good(&self, now: i64) -> bool {
         let age = now.saturating_sub(self.issued_at);
-        (-AHEAD..GOOD_FOR).contains(&age)
+        (-AHEAD..DEVICE_TOKEN_TTL).contains(&age)
     }
 
     fn open(bytes: &[u8; LENGTH], keys: &MacKeys) -> Option<Self> {
@@ -137,8 +135,8 @@ mod tests {
         let world = world();
         for (age, good) in [
             (0, true),
-            (GOOD_FOR - 1, true),
-            (GOOD_FOR, false),
+            (DEVICE_TOKEN_TTL - 1, true),
+            (DEVICE_TOKEN_TTL, false),
             (-AHEAD, true),
             (-AHEAD - 1, false),
             (i64::MIN + NOW + 1, false),
@@ -210,6 +208,21 @@ mod tests {
         let path = world.folder.path().join("keys.json");
         std::fs::write(&path, rotated.to_json().unwrap().as_bytes()).unwrap();
         assert_eq!(DeviceToken::read(&text, &world.file, NOW), Some(token(NOW)));
+    }
+
+    #[test]
+    fn a_device_token_outlives_a_rotation_of_its_key_however_short_sessions_are() {
+        let world = world();
+        let last = token(NOW);
+        let text = last.encode(&world.keys, NOW).unwrap();
+        // The key's last second is this one; sessions live for half an hour.
+        let end = NOW + DEVICE_TOKEN_TTL - 1;
+        let rotated = world.keys.rotate(NOW, 1, 1800).rotate(end, 0, 1800);
+        let path = world.folder.path().join("keys.json");
+        std::fs::write(&path, rotated.to_json().unwrap().as_bytes()).unwrap();
+        let file = MacKeyFile::open(&path).unwrap();
+        assert_eq!(DeviceToken::read(&text, &file, end), Some(last));
+        assert_eq!(rotated.rotate(end + 2, 0, 1800).iter().count(), 3);
     }
 
     proptest! {

@@ -1,7 +1,7 @@
 //! Who may have how many connections at once.
 //!
 //! One address must not shut the others out, so each may have a part of what the process can have at all.
-//! A trusted proxy speaks for many, and has no such bound.
+//! A trusted proxy speaks for many, and has no such bound but that of the process.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -54,11 +54,11 @@ impl Admission {
         let refused = IntCounterVec::new(
             Opts::new(
                 "keyturn_connections_refused_total",
-                "Connections closed at once, since their address has too many connections or TLS handshakes",
+                "Connections closed at once, since their address has too many connections or TLS handshakes, or the process has",
             ),
             &["reason"],
         )?;
-        for reason in ["connections", "handshakes"] {
+        for reason in ["connections", "handshakes", "full"] {
             refused.with_label_values(&[reason]);
         }
         registry.register(Box::new(open.clone()))?;
@@ -76,7 +76,7 @@ impl Admission {
         }))
     }
 
-    /// Takes a connection in, unless its address has too many.
+    /// Takes a connection in, unless its address has too many, or the process has all that it may have.
     pub(super) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Admitted> {
         let peer = peer.to_canonical();
         let bounded = (!self.proxies.trusts(peer)).then(|| network(peer));
@@ -85,12 +85,18 @@ impl Admission {
                 &mut held.connections
             })?;
         }
-        self.all.fetch_add(1, Ordering::Relaxed);
+        let taken = self.all.fetch_add(1, Ordering::Relaxed);
         self.open.inc();
-        Some(Admitted {
+        // What it took it gives back when it is dropped, refused or not.
+        let admitted = Admitted {
             admission: Arc::clone(self),
             network: bounded,
-        })
+        };
+        if taken >= self.most {
+            self.refused.with_label_values(&["full"]).inc();
+            return None;
+        }
+        Some(admitted)
     }
 
     /// Whether few connections are left.
@@ -213,6 +219,20 @@ mod tests {
     }
 
     #[test]
+    fn nobody_gets_more_than_the_process_may_have_not_even_a_proxy() {
+        let all = admission(40, "10.0.0.0/8");
+        let mut proxy: Vec<_> = (0..60).filter_map(|_| all.admit(ip("10.1.2.3"))).collect();
+        assert_eq!(proxy.len(), 40);
+        assert_eq!(refused(&all, "full"), 20);
+        assert!(all.admit(ip("203.0.113.9")).is_none());
+        // A refusal leaves nothing behind.
+        assert!(all.held.lock().unwrap().is_empty());
+        assert_eq!(all.all.load(Ordering::Relaxed), 40);
+        proxy.pop();
+        assert!(all.admit(ip("203.0.113.9")).is_some());
+    }
+
+    #[test]
     fn a_household_is_one_address() {
         let all = admission(40, "");
         let held: Vec<_> = (0..40)
@@ -227,8 +247,8 @@ mod tests {
         let all = admission(40, "10.0.0.0/8");
         let own: Vec<_> = (0..40).filter_map(|_| all.admit(ip("127.0.0.1"))).collect();
         assert_eq!(own.len(), 10);
-        let proxy: Vec<_> = (0..40).filter_map(|_| all.admit(ip("10.1.2.3"))).collect();
-        assert_eq!(proxy.len(), 40);
+        let proxy: Vec<_> = (0..30).filter_map(|_| all.admit(ip("10.1.2.3"))).collect();
+        assert_eq!(proxy.len(), 30);
         assert!(proxy.iter().all(|one| one.shake_hands().is_some()));
         assert!(all.is_short());
     }
