@@ -158,3 +158,34 @@ async fn a_stolen_pair_alone_frees_no_guess() {
     let sessions: Vec<Value> = app.sessions(&pair.access_token).await;
     assert_eq!(sessions.len(), 1);
 }
+
+#[tokio::test]
+async fn a_thief_in_his_delay_does_not_keep_the_owner_from_changing_the_password() {
+    let app = behind_a_proxy().await;
+    let (user, pair) = app.newcomer().await;
+    let thief = "198.51.100.1";
+    for _ in 0..5 {
+        app.try_log_in_from(thief, &user.email, "a guess", None)
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    app.database().move_failures(50);
+    let other = "198.51.100.2";
+    for _ in 0..5 {
+        app.try_log_in_from(other, &user.email, "a guess", None)
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    app.database().move_failures(50);
+    // More than one session may spend, by every way, and from two networks, of which each has something to pay with.
+    for n in 0..100 {
+        let from = if n % 2 == 0 { thief } else { other };
+        try_current(&app, &pair.access_token, from, n / 2, "a guess")
+            .await
+            .refused(429, "too_many_attempts");
+    }
+    // Which were no verdicts, and cost the session nothing.
+    try_current(&app, &pair.access_token, "203.0.113.7", 1, &user.password)
+        .await
+        .is(200);
+}

@@ -51,7 +51,9 @@ pub(crate) enum Payer {
     StrangersFrom(Whose, Option<IpNet>),
     /// An account, for log-ins of its known devices.
     Devices(Whose),
-    /// An account, for what its signed-in user changes.
+    /// A session, for what its signed-in user changes.
+    Session(Uuid),
+    /// An account, for what its signed-in user changes by all sessions. It has no bucket, only places in the queue.
     SignedIn(Whose),
     /// An e-mail that somebody registers.
     Registration(Whose),
@@ -66,6 +68,7 @@ impl Payer {
             Self::Network(_) | Self::DevicesIn(_) => 32,
             Self::StrangersFrom(..)
             | Self::Devices(_)
+            | Self::Session(_)
             | Self::SignedIn(_)
             | Self::Registration(_) => 16,
         }
@@ -160,7 +163,7 @@ impl Buckets {
             self.strangers.retain_recent();
         }
         let taken = match payer {
-            Payer::StrangersFrom(..) => Ok(()),
+            Payer::StrangersFrom(..) | Payer::SignedIn(_) => Ok(()),
             Payer::Strangers(_) => self.strangers.check_key(&payer),
             _ => self.usual.check_key(&payer),
         };

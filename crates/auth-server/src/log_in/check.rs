@@ -89,7 +89,7 @@ impl FrontDoor {
         current: Password,
         caller: &Caller,
     ) -> Result<Confirmed, Error> {
-        let paid = self.signed_in_pays(user, caller)?;
+        let paid = self.address_pays(false, caller)?;
         let who = Who::SignedIn { user, session };
         let judged = self.judge(who, current, paid, caller).await?;
         self.may_be_told(judged.counter, Some(session), caller)
@@ -196,8 +196,9 @@ impl FrontDoor {
         Ok(looked.await?)
     }
 
-    /// The account pays as the one that is asked: for its known devices, or for strangers. Who came with a
-    /// device's token of another account pays as the stranger that he is.
+    /// The account pays as the one that is asked: for its known devices, for strangers, or for a session of it.
+    /// After the look at the delay, so that a refused guess with a stolen token leaves the owner's session what
+    /// it has. Who came with a device's token of another account pays as the stranger that he is.
     fn account_pays(
         &self,
         who: &Who,
@@ -206,8 +207,9 @@ impl FrontDoor {
         paid: Paid,
         caller: &Caller,
     ) -> Result<Paid, Error> {
-        let Who::Email { email, device } = who else {
-            return Ok(paid);
+        let (email, device) = match who {
+            Who::Email { email, device } => (email, device),
+            Who::SignedIn { user, session } => return self.session_pays(*user, *session, paid),
         };
         let id = user.map(|user| user.account.id);
         match place.counter.origin {
