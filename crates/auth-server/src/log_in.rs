@@ -75,7 +75,7 @@ impl FrontDoor {
     /// # Errors
     /// [`Error::TooManyAttempts`].
     pub fn pay_for_registration(&self, email: &str, caller: &Caller) -> Result<Paid, Error> {
-        let paid = self.address_pays(false, caller)?;
+        let paid = self.address_pays(None, caller)?;
         let whose = |buckets: &Buckets| buckets.whose(None, email);
         self.pays(paid, |buckets| [Payer::Registration(whose(buckets))])
     }
@@ -90,7 +90,7 @@ impl FrontDoor {
         password: Password,
         caller: &Caller,
     ) -> Result<String, Error> {
-        let paid = self.address_pays(false, caller)?;
+        let paid = self.address_pays(None, caller)?;
         let paid = self.session_pays(user, session, paid)?;
         Ok(self.hasher.hash(password, paid).await?)
     }
@@ -115,10 +115,10 @@ impl FrontDoor {
             .ok_or_else(|| Error::Internal("no MAC key".into()))
     }
 
-    fn address_pays(&self, known_device: bool, caller: &Caller) -> Result<Paid, Error> {
+    fn address_pays(&self, device_of: Option<Uuid>, caller: &Caller) -> Result<Paid, Error> {
         match &self.buckets {
             Some(buckets) => buckets
-                .address_pays(&caller.address, known_device)
+                .address_pays(&caller.address, device_of)
                 .map_err(Error::TooManyAttempts),
             None => Ok(Paid::by_operator()),
         }

@@ -62,7 +62,7 @@ impl FrontDoor {
         caller: &Caller,
     ) -> Result<Authenticated, Error> {
         let device = device_token.and_then(|text| DeviceToken::read(text, &self.keys, caller.now));
-        let paid = self.address_pays(device.is_some(), caller)?;
+        let paid = self.address_pays(device.as_ref().map(|token| token.user), caller)?;
         let who = Who::Email { email, device };
         let judged = self.judge(who, password, paid, caller).await?;
         if judged.user.blocked_at.is_none() {
@@ -89,7 +89,7 @@ impl FrontDoor {
         current: Password,
         caller: &Caller,
     ) -> Result<Confirmed, Error> {
-        let paid = self.address_pays(false, caller)?;
+        let paid = self.address_pays(None, caller)?;
         let who = Who::SignedIn { user, session };
         let judged = self.judge(who, current, paid, caller).await?;
         self.may_be_told(judged.counter, Some(session), caller)
@@ -216,7 +216,7 @@ impl FrontDoor {
             Origin::Device => self.pays(paid, |buckets| [Payer::Devices(buckets.whose(id, email))]),
             Origin::Network => {
                 let paid = match device {
-                    Some(_) => self.address_pays(false, caller)?,
+                    Some(_) => self.address_pays(None, caller)?,
                     None => paid,
                 };
                 let from = network_of(&caller.address);
