@@ -112,10 +112,10 @@ impl FrontDoor {
         let Some(counter) = counter else {
             return Ok(());
         };
-        let now = caller.now;
+        let (origin, now) = (counter.origin, caller.now);
         let looked = self.db.write(deadline(caller), move |tx| {
             let Some(session) = session else {
-                return Ok(Some(tx.tally(&counter)?.wait(counter.origin, now)));
+                return Ok(Some(tx.tally(&counter)?.wait(origin, now)));
             };
             match tx.wrong_passwords(session)? {
                 Some(..MOST_WRONG) => tx.forgive_login_failures(&counter, now).map(Some),
@@ -123,7 +123,7 @@ impl FrontDoor {
             }
         });
         match looked.await? {
-            Some(wait) => refuse_within_delay(wait),
+            Some(wait) => refuse_within_delay(origin, wait),
             None => Err(Error::SessionEnded),
         }
     }
@@ -139,7 +139,7 @@ impl FrontDoor {
         let (user, place) = self.look(&who, caller).await?;
         let paid = match &place {
             Some(place) => {
-                refuse_within_delay(place.wait)?;
+                refuse_within_delay(place.counter.origin, place.wait)?;
                 self.account_pays(&who, user.as_ref(), place, paid, caller)?
             }
             None => paid,
@@ -236,15 +236,11 @@ impl FrontDoor {
         session: Option<(Uuid, Uuid)>,
         caller: &Caller,
     ) -> Result<(), Error> {
-        let unit_caller = caller.clone();
+        let (origin, unit_caller) = (counter.origin, caller.clone());
         let outcome = self.db.write(deadline(caller), move |tx| {
             let now = unit_caller.now;
             let Some(failures) = tx.count_login_failure(&counter, now)? else {
-                let wait = match counter.origin {
-                    Origin::Network => tx.tally(&counter)?.wait(Origin::Network, now).max(1),
-                    // The next attempt counts as its network's.
-                    Origin::Device => 1,
-                };
+                let wait = tx.tally(&counter)?.wait(origin, now);
                 return Ok(Counted::Delayed(wait));
             };
             if let Some(user) = counter.user.filter(|_| failures.is_first_delay()) {
@@ -259,7 +255,7 @@ impl FrontDoor {
             })
         });
         match (outcome.await?, session) {
-            (Counted::Delayed(wait), _) => refuse_within_delay(wait),
+            (Counted::Delayed(wait), _) => Err(Error::TooManyAttempts(origin.retry_after(wait))),
             (Counted::SessionEnded, _) => Err(Error::SessionEnded),
             (Counted::Wrong(count @ MOST_WRONG..), Some((user, session))) => {
                 let reason = EndReason::Guessing;
@@ -347,9 +343,10 @@ impl Who {
 }
 
 /// Answers an attempt within a delay.
-fn refuse_within_delay(wait: i64) -> Result<(), Error> {
-    match u64::try_from(wait) {
-        Ok(seconds @ 1..) => Err(Error::TooManyAttempts(seconds)),
-        _ => Ok(()),
+fn refuse_within_delay(origin: Origin, wait: i64) -> Result<(), Error> {
+    if wait > 0 {
+        Err(Error::TooManyAttempts(origin.retry_after(wait)))
+    } else {
+        Ok(())
     }
 }
