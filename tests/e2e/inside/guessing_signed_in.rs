@@ -189,3 +189,34 @@ async fn a_thief_in_his_delay_does_not_keep_the_owner_from_changing_the_password
         .await
         .is(200);
 }
+
+#[tokio::test]
+async fn a_session_that_had_its_ten_and_did_not_end_frees_no_guess() {
+    let app = behind_a_proxy().await;
+    let (user, pair) = app.newcomer().await;
+    for way in 0..4 {
+        is_wrong(&try_current(&app, &pair.access_token, &network(1), way, "a guess").await);
+    }
+    // As if the service died between the count of the tenth and the end.
+    app.database().set(&pair.sid(), "wrong_passwords = 10");
+    let failures = || {
+        let sql = format!(
+            "SELECT failures AS value FROM login_failures WHERE user_id = '{}'",
+            user.id
+        );
+        app.database().number(&sql)
+    };
+    // That it was right is not said, and forgives nothing.
+    try_current(&app, &pair.access_token, &network(1), 0, &user.password)
+        .await
+        .refused(401, "token_revoked");
+    assert_eq!(failures(), Some(4));
+    // That it was wrong is not said either; it makes up for the end.
+    try_current(&app, &pair.access_token, &network(1), 0, "a guess")
+        .await
+        .refused(401, "token_revoked");
+    assert_eq!(
+        app.database().end_reason(&pair.sid()).as_deref(),
+        Some("guessing")
+    );
+}

@@ -113,16 +113,20 @@ impl FrontDoor {
             return Ok(());
         };
         let (origin, now) = (counter.origin, caller.now);
-        let looked = self.db.write(deadline(caller), move |tx| {
-            let Some(session) = session else {
-                return Ok(Some(tx.tally(&counter)?.wait(origin, now)));
-            };
-            match tx.wrong_passwords(session)? {
-                Some(..MOST_WRONG) => tx.forgive_login_failures(&counter, now).map(Some),
-                _ => Ok(None),
+        let Some(session) = session else {
+            let looked = self
+                .db
+                .read(move |tx| Ok(tx.tally(&counter)?.wait(origin, now)));
+            return refuse_within_delay(origin, looked.await?);
+        };
+        let forgiven = self.db.write(deadline(caller), move |tx| {
+            if tx.hold_session(session, MOST_WRONG)? {
+                tx.forgive_login_failures(&counter, now).map(Some)
+            } else {
+                Ok(None)
             }
         });
-        match looked.await? {
+        match forgiven.await? {
             Some(wait) => refuse_within_delay(origin, wait),
             None => Err(Error::SessionEnded),
         }
@@ -239,6 +243,12 @@ impl FrontDoor {
         let (origin, unit_caller) = (counter.origin, caller.clone());
         let outcome = self.db.write(deadline(caller), move |tx| {
             let now = unit_caller.now;
+            // The session's row first, then the counters: the order in which a deletion of the account takes them.
+            if let Some((_, session)) = session
+                && !tx.hold_session(session, MOST_WRONG)?
+            {
+                return Ok(Counted::SessionOver);
+            }
             let Some(failures) = tx.count_login_failure(&counter, now)? else {
                 let wait = tx.tally(&counter)?.wait(origin, now);
                 return Ok(Counted::Delayed(wait));
@@ -251,24 +261,23 @@ impl FrontDoor {
             };
             Ok(match tx.count_wrong_password(session)? {
                 Some(count) => Counted::Wrong(count),
-                None => Counted::SessionEnded,
+                None => Counted::SessionOver,
             })
         });
-        match (outcome.await?, session) {
-            (Counted::Delayed(wait), _) => Err(Error::TooManyAttempts(origin.retry_after(wait))),
-            (Counted::SessionEnded, _) => Err(Error::SessionEnded),
-            (Counted::Wrong(count @ MOST_WRONG..), Some((user, session))) => {
-                let reason = EndReason::Guessing;
-                self.sessions.end(user, session, reason, caller).await?;
-                // Of several at once only the tenth is told that it was wrong.
-                if count == MOST_WRONG {
-                    Ok(())
-                } else {
-                    Err(Error::SessionEnded)
-                }
+        let told = match outcome.await? {
+            Counted::Delayed(wait) => {
+                return Err(Error::TooManyAttempts(origin.retry_after(wait)));
             }
-            (Counted::Wrong(_), _) => Ok(()),
+            Counted::Wrong(..MOST_WRONG) => return Ok(()),
+            Counted::Wrong(_) => Ok(()),
+            // Of several at once only the tenth is told that it was wrong.
+            Counted::SessionOver => Err(Error::SessionEnded),
+        };
+        if let Some((user, session)) = session {
+            let reason = EndReason::Guessing;
+            self.sessions.end(user, session, reason, caller).await?;
         }
+        told
     }
 }
 
@@ -278,8 +287,8 @@ enum Counted {
     Wrong(i64),
     /// A delay of so many seconds is on.
     Delayed(i64),
-    /// The session that it came with is over.
-    SessionEnded,
+    /// The session that it came with is over, or had its wrong passwords.
+    SessionOver,
 }
 
 /// Where a failure of an attempt would be counted.
