@@ -76,22 +76,23 @@ impl FrontDoor {
     /// # Errors
     /// [`Error::TooManyAttempts`].
     pub fn pay_for_registration(&self, email: &str, caller: &Caller) -> Result<Paid, Error> {
-        let paid = self.address_pays(false, caller)?;
+        let paid = self.address_pays(None, caller)?;
         let whose = |buckets: &Buckets| buckets.whose(None, email);
         self.pays(paid, |buckets| [Payer::Registration(whose(buckets))])
     }
 
-    /// The hash of a new password of somebody who is signed in.
+    /// The hash of a new password of somebody who is signed in, paid for by his session.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`]; [`Error::Busy`].
     pub async fn hash_new(
         &self,
-        user: Uuid,
+        (user, session): (Uuid, Uuid),
         password: Password,
         caller: &Caller,
     ) -> Result<String, Error> {
-        let paid = self.signed_in_pays(user, caller)?;
+        let paid = self.address_pays(None, caller)?;
+        let paid = self.session_pays(user, session, paid)?;
         Ok(self.hasher.hash(password, paid).await?)
     }
 
@@ -115,18 +116,19 @@ impl FrontDoor {
             .ok_or_else(|| Error::Internal("no MAC key".into()))
     }
 
-    fn address_pays(&self, known_device: bool, caller: &Caller) -> Result<Paid, Error> {
+    fn address_pays(&self, device_of: Option<Uuid>, caller: &Caller) -> Result<Paid, Error> {
         match &self.buckets {
             Some(buckets) => buckets
-                .address_pays(&caller.address, known_device)
+                .address_pays(&caller.address, device_of)
                 .map_err(Error::TooManyAttempts),
             None => Ok(Paid::by_operator()),
         }
     }
 
-    fn signed_in_pays(&self, user: Uuid, caller: &Caller) -> Result<Paid, Error> {
-        let paid = self.address_pays(false, caller)?;
-        self.pays(paid, |_| [Payer::SignedIn(Whose::User(user))])
+    /// A session has a bucket of its own, so that another one's tries leave the owner's full.
+    fn session_pays(&self, user: Uuid, session: Uuid, paid: Paid) -> Result<Paid, Error> {
+        let whose = Whose::User(user);
+        self.pays(paid, |_| [Payer::Session(session), Payer::SignedIn(whose)])
     }
 
     fn pays<const N: usize>(

@@ -168,6 +168,37 @@ async fn the_bucket_of_a_network_is_empty_and_its_known_device_gets_in() {
     flood.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn somebody_elses_device_does_not_empty_the_bucket_of_the_owners() {
+    let app = behind_a_proxy().await;
+    let (user, other) = (app.register().await, app.register().await);
+    let own = device_token(&app, &user, HOME).await;
+    let theirs = device_token(&app, &other, HOME).await;
+    // At his own account, at nobody's and at the owner's, for as long as the owner tries.
+    let flood: Vec<_> = (0..9)
+        .map(|n| {
+            let (app, theirs) = (Arc::clone(&app), theirs.clone());
+            let emails = [&other.email, "nobody@example.com", &user.email];
+            let email = emails[n % 3].to_owned();
+            tokio::spawn(async move {
+                loop {
+                    guess_from(&app, HOME, &email, Some(&theirs)).await;
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    kept_out(async || {
+        app.try_log_in_from(HOME, &other.email, &other.password, Some(&theirs))
+            .await
+    })
+    .await;
+    app.try_log_in_from(HOME, &user.email, &user.password, Some(&own))
+        .await
+        .is(200);
+    flood.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test]
 async fn a_device_that_guesses_is_a_stranger_after_five_failures() {
     let app = behind_a_proxy().await;

@@ -158,3 +158,65 @@ async fn a_stolen_pair_alone_frees_no_guess() {
     let sessions: Vec<Value> = app.sessions(&pair.access_token).await;
     assert_eq!(sessions.len(), 1);
 }
+
+#[tokio::test]
+async fn a_thief_in_his_delay_does_not_keep_the_owner_from_changing_the_password() {
+    let app = behind_a_proxy().await;
+    let (user, pair) = app.newcomer().await;
+    let thief = "198.51.100.1";
+    for _ in 0..5 {
+        app.try_log_in_from(thief, &user.email, "a guess", None)
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    app.database().move_failures(50);
+    let other = "198.51.100.2";
+    for _ in 0..5 {
+        app.try_log_in_from(other, &user.email, "a guess", None)
+            .await
+            .refused(401, "invalid_credentials");
+    }
+    app.database().move_failures(50);
+    // More than one session may spend, by every way, and from two networks, of which each has something to pay with.
+    for n in 0..100 {
+        let from = if n % 2 == 0 { thief } else { other };
+        try_current(&app, &pair.access_token, from, n / 2, "a guess")
+            .await
+            .refused(429, "too_many_attempts");
+    }
+    // Which were no verdicts, and cost the session nothing.
+    try_current(&app, &pair.access_token, "203.0.113.7", 1, &user.password)
+        .await
+        .is(200);
+}
+
+#[tokio::test]
+async fn a_session_that_had_its_ten_and_did_not_end_frees_no_guess() {
+    let app = behind_a_proxy().await;
+    let (user, pair) = app.newcomer().await;
+    for way in 0..4 {
+        is_wrong(&try_current(&app, &pair.access_token, &network(1), way, "a guess").await);
+    }
+    // As if the service died between the count of the tenth and the end.
+    app.database().set(&pair.sid(), "wrong_passwords = 10");
+    let failures = || {
+        let sql = format!(
+            "SELECT failures AS value FROM login_failures WHERE user_id = '{}'",
+            user.id
+        );
+        app.database().number(&sql)
+    };
+    // That it was right is not said, and forgives nothing.
+    try_current(&app, &pair.access_token, &network(1), 0, &user.password)
+        .await
+        .refused(401, "token_revoked");
+    assert_eq!(failures(), Some(4));
+    // That it was wrong is not said either; it makes up for the end.
+    try_current(&app, &pair.access_token, &network(1), 0, "a guess")
+        .await
+        .refused(401, "token_revoked");
+    assert_eq!(
+        app.database().end_reason(&pair.sid()).as_deref(),
+        Some("guessing")
+    );
+}

@@ -143,17 +143,21 @@ impl Tx<'_> {
         Ok(row.map(|row| row.count))
     }
 
-    /// How many wrong current passwords came with this session; `None` if it is over.
+    /// Takes hold of a session's row until the unit is over, if the session is not and fewer than `most` wrong
+    /// current passwords came with it. It waits for those that are being counted, which a look would not see.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn wrong_passwords(&mut self, session: Uuid) -> Result<Option<i64>, DbError> {
-        Ok(sessions::table
-            .filter(sessions::id.eq(session.to_string()))
-            .filter(sessions::ended_at.is_null())
-            .select(sessions::wrong_passwords)
-            .first(self.0)
-            .optional()?)
+    pub fn hold_session(&mut self, session: Uuid, most: i64) -> Result<bool, DbError> {
+        let hit = diesel::update(
+            sessions::table
+                .filter(sessions::id.eq(session.to_string()))
+                .filter(sessions::ended_at.is_null())
+                .filter(sessions::wrong_passwords.lt(most)),
+        )
+        .set(sessions::wrong_passwords.eq(sessions::wrong_passwords))
+        .execute(self.0)?;
+        Ok(hit == 1)
     }
 
     /// Deletes up to `limit` counters of which the last failure was before `before`, and as many budgets that

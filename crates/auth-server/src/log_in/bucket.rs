@@ -43,15 +43,19 @@ pub(crate) enum Whose {
 pub(crate) enum Payer {
     /// A network, for what strangers send from it.
     Network(IpNet),
-    /// A network, for what known devices send from it.
-    DevicesIn(IpNet),
+    /// A network, for what the known devices of an account send from it: nobody else's token takes from it.
+    DevicesIn(IpNet, Uuid),
+    /// A network, for what all known devices send from it. It has no bucket, only places in the queue.
+    AllDevicesIn(IpNet),
     /// An account, for log-ins of strangers.
     Strangers(Whose),
     /// An account, for log-ins of strangers from one network. It has no bucket, only places in the queue.
     StrangersFrom(Whose, Option<IpNet>),
     /// An account, for log-ins of its known devices.
     Devices(Whose),
-    /// An account, for what its signed-in user changes.
+    /// A session, for what its signed-in user changes.
+    Session(Uuid),
+    /// An account, for what its signed-in user changes by all sessions. It has no bucket, only places in the queue.
     SignedIn(Whose),
     /// An e-mail that somebody registers.
     Registration(Whose),
@@ -63,9 +67,10 @@ impl Payer {
     pub(super) fn places(self) -> usize {
         match self {
             Self::Strangers(_) => 48,
-            Self::Network(_) | Self::DevicesIn(_) => 32,
+            Self::Network(_) | Self::DevicesIn(..) | Self::AllDevicesIn(_) => 32,
             Self::StrangersFrom(..)
             | Self::Devices(_)
+            | Self::Session(_)
             | Self::SignedIn(_)
             | Self::Registration(_) => 16,
         }
@@ -127,23 +132,24 @@ impl Buckets {
         )
     }
 
-    /// Lets the address pay, as the first of all; the network of a known device has a bucket of its own.
+    /// Lets the address pay, as the first of all. With a genuine device token, of this account, another bucket of
+    /// the network pays, which is that account's.
     ///
     /// # Errors
     /// The seconds until there is something in its bucket again.
-    pub(super) fn address_pays(&self, address: &str, known_device: bool) -> Result<Paid, u64> {
+    pub(super) fn address_pays(&self, address: &str, device_of: Option<Uuid>) -> Result<Paid, u64> {
         let Ok(address) = address.parse::<IpAddr>() else {
             return Ok(Paid(Vec::new()));
         };
         if self.spare_private && is_private(address) {
             return Ok(Paid(Vec::new()));
         }
-        let payer = if known_device {
-            Payer::DevicesIn(network(address))
-        } else {
-            Payer::Network(network(address))
+        let (network, paid) = (network(address), Paid(Vec::new()));
+        let Some(account) = device_of else {
+            return self.pays(paid, Payer::Network(network));
         };
-        self.pays(Paid(Vec::new()), payer)
+        let paid = self.pays(paid, Payer::DevicesIn(network, account))?;
+        self.pays(paid, Payer::AllDevicesIn(network))
     }
 
     /// Lets one more pay.
@@ -160,7 +166,7 @@ impl Buckets {
             self.strangers.retain_recent();
         }
         let taken = match payer {
-            Payer::StrangersFrom(..) => Ok(()),
+            Payer::StrangersFrom(..) | Payer::SignedIn(_) | Payer::AllDevicesIn(_) => Ok(()),
             Payer::Strangers(_) => self.strangers.check_key(&payer),
             _ => self.usual.check_key(&payer),
         };
@@ -191,16 +197,16 @@ mod tests {
         let buckets = Buckets::new(true);
         for n in 0..BURST.get() {
             buckets
-                .address_pays(&format!("2001:db8::{n:x}"), false)
+                .address_pays(&format!("2001:db8::{n:x}"), None)
                 .unwrap();
         }
-        let refused = buckets.address_pays("2001:db8::ffff", false);
+        let refused = buckets.address_pays("2001:db8::ffff", None);
         assert!(refused.is_err_and(|wait| (1..=2).contains(&wait)));
-        assert!(buckets.address_pays("2001:db8:0:1::1", false).is_ok());
-        assert!(
-            buckets.address_pays("2001:db8::ffff", true).is_ok(),
-            "its known devices have another"
-        );
+        assert!(buckets.address_pays("2001:db8:0:1::1", None).is_ok());
+        // Its known devices have others, every account's one.
+        let of = |n| buckets.address_pays("2001:db8::ffff", Some(Uuid::from_u128(n)));
+        assert!((0..1000).any(|_| of(1).is_err()));
+        assert!(of(2).is_ok());
     }
 
     #[test]
@@ -208,7 +214,7 @@ mod tests {
         for address in ["192.168.1.1", "127.0.0.1", "fd00::1", "::1", "fe80::1"] {
             let (alone, behind) = (Buckets::new(true), Buckets::new(false));
             let refused =
-                |buckets: &Buckets| (0..100).any(|_| buckets.address_pays(address, false).is_err());
+                |buckets: &Buckets| (0..100).any(|_| buckets.address_pays(address, None).is_err());
             assert!(!refused(&alone), "{address}");
             assert!(refused(&behind), "{address}");
         }
@@ -217,16 +223,17 @@ mod tests {
     #[test]
     fn strangers_from_one_address_cannot_spend_what_an_account_has() {
         let buckets = Buckets::new(false);
-        let whose = buckets.whose(Some(Uuid::from_u128(1)), "");
+        let account = Uuid::from_u128(1);
+        let whose = buckets.whose(Some(account), "");
         let knock = |address: &str| {
-            let paid = buckets.address_pays(address, false)?;
+            let paid = buckets.address_pays(address, None)?;
             buckets.pays(paid, Payer::Strangers(whose))
         };
         assert!((0..1000).any(|_| knock("203.0.113.7").is_err()));
         assert!(knock("203.0.113.8").is_ok());
         // Many can, and the account's devices do not notice.
         assert!((0..250).any(|n| knock(&format!("198.51.100.{n}")).is_err()));
-        let paid = buckets.address_pays("203.0.113.7", true).unwrap();
+        let paid = buckets.address_pays("203.0.113.7", Some(account)).unwrap();
         assert!(buckets.pays(paid, Payer::Devices(whose)).is_ok());
     }
 

@@ -63,7 +63,7 @@ impl FrontDoor {
         caller: &Caller,
     ) -> Result<Authenticated, Error> {
         let device = device_token.and_then(|text| DeviceToken::read(text, &self.keys, caller.now));
-        let paid = self.address_pays(device.is_some(), caller)?;
+        let paid = self.address_pays(device.as_ref().map(|token| token.user), caller)?;
         let who = Who::Email { email, device };
         let judged = self.judge(who, password, paid, caller).await?;
         if judged.user.blocked_at.is_none() {
@@ -90,7 +90,7 @@ impl FrontDoor {
         current: Password,
         caller: &Caller,
     ) -> Result<Confirmed, Error> {
-        let paid = self.signed_in_pays(user, caller)?;
+        let paid = self.address_pays(None, caller)?;
         let who = Who::SignedIn { user, session };
         let judged = self.judge(who, current, paid, caller).await?;
         self.may_be_told(judged.counter, Some(session), caller)
@@ -113,18 +113,22 @@ impl FrontDoor {
         let Some(counter) = counter else {
             return Ok(());
         };
-        let now = caller.now;
-        let looked = self.db.write(deadline(caller), move |tx| {
-            let Some(session) = session else {
-                return Ok(Some(tx.tally(&counter)?.wait(counter.origin, now)));
-            };
-            match tx.wrong_passwords(session)? {
-                Some(..MOST_WRONG) => tx.forgive_login_failures(&counter, now).map(Some),
-                _ => Ok(None),
+        let (origin, now) = (counter.origin, caller.now);
+        let Some(session) = session else {
+            let looked = self
+                .db
+                .read(move |tx| Ok(tx.tally(&counter)?.wait(origin, now)));
+            return refuse_within_delay(origin, looked.await?);
+        };
+        let forgiven = self.db.write(deadline(caller), move |tx| {
+            if tx.hold_session(session, MOST_WRONG)? {
+                tx.forgive_login_failures(&counter, now).map(Some)
+            } else {
+                Ok(None)
             }
         });
-        match looked.await? {
-            Some(wait) => refuse_within_delay(wait),
+        match forgiven.await? {
+            Some(wait) => refuse_within_delay(origin, wait),
             None => Err(Error::SessionEnded),
         }
     }
@@ -140,7 +144,7 @@ impl FrontDoor {
         let (user, place) = self.look(&who, caller).await?;
         let paid = match &place {
             Some(place) => {
-                refuse_within_delay(place.wait)?;
+                refuse_within_delay(place.counter.origin, place.wait)?;
                 self.account_pays(&who, user.as_ref(), place, paid, caller)?
             }
             None => paid,
@@ -197,8 +201,9 @@ impl FrontDoor {
         Ok(looked.await?)
     }
 
-    /// The account pays as the one that is asked: for its known devices, or for strangers. Who came with a
-    /// device's token of another account pays as the stranger that he is.
+    /// The account pays as the one that is asked: for its known devices, for strangers, or for a session of it.
+    /// After the look at the delay, so that a refused guess with a stolen token leaves the owner's session what
+    /// it has. Who came with a device's token of another account pays as the stranger that he is.
     fn account_pays(
         &self,
         who: &Who,
@@ -207,15 +212,16 @@ impl FrontDoor {
         paid: Paid,
         caller: &Caller,
     ) -> Result<Paid, Error> {
-        let Who::Email { email, device } = who else {
-            return Ok(paid);
+        let (email, device) = match who {
+            Who::Email { email, device } => (email, device),
+            Who::SignedIn { user, session } => return self.session_pays(*user, *session, paid),
         };
         let id = user.map(|user| user.account.id);
         match place.counter.origin {
             Origin::Device => self.pays(paid, |buckets| [Payer::Devices(buckets.whose(id, email))]),
             Origin::Network => {
                 let paid = match device {
-                    Some(_) => self.address_pays(false, caller)?,
+                    Some(_) => self.address_pays(None, caller)?,
                     None => paid,
                 };
                 let from = network_of(&caller.address);
@@ -235,15 +241,17 @@ impl FrontDoor {
         session: Option<(Uuid, Uuid)>,
         caller: &Caller,
     ) -> Result<(), Error> {
-        let unit_caller = caller.clone();
+        let (origin, unit_caller) = (counter.origin, caller.clone());
         let outcome = self.db.write(deadline(caller), move |tx| {
             let now = unit_caller.now;
+            // The session's row first, then the counters: the order in which a deletion of the account takes them.
+            if let Some((_, session)) = session
+                && !tx.hold_session(session, MOST_WRONG)?
+            {
+                return Ok(Counted::SessionOver);
+            }
             let Some(failures) = tx.count_login_failure(&counter, now)? else {
-                let wait = match counter.origin {
-                    Origin::Network => tx.tally(&counter)?.wait(Origin::Network, now).max(1),
-                    // The next attempt counts as its network's.
-                    Origin::Device => 1,
-                };
+                let wait = tx.tally(&counter)?.wait(origin, now);
                 return Ok(Counted::Delayed(wait));
             };
             if let Some(user) = counter.user.filter(|_| failures.is_first_delay()) {
@@ -254,24 +262,23 @@ impl FrontDoor {
             };
             Ok(match tx.count_wrong_password(session)? {
                 Some(count) => Counted::Wrong(count),
-                None => Counted::SessionEnded,
+                None => Counted::SessionOver,
             })
         });
-        match (outcome.await?, session) {
-            (Counted::Delayed(wait), _) => refuse_within_delay(wait),
-            (Counted::SessionEnded, _) => Err(Error::SessionEnded),
-            (Counted::Wrong(count @ MOST_WRONG..), Some((user, session))) => {
-                let reason = EndReason::Guessing;
-                self.sessions.end(user, session, reason, caller).await?;
-                // Of several at once only the tenth is told that it was wrong.
-                if count == MOST_WRONG {
-                    Ok(())
-                } else {
-                    Err(Error::SessionEnded)
-                }
+        let told = match outcome.await? {
+            Counted::Delayed(wait) => {
+                return Err(Error::TooManyAttempts(origin.retry_after(wait)));
             }
-            (Counted::Wrong(_), _) => Ok(()),
+            Counted::Wrong(..MOST_WRONG) => return Ok(()),
+            Counted::Wrong(_) => Ok(()),
+            // Of several at once only the tenth is told that it was wrong.
+            Counted::SessionOver => Err(Error::SessionEnded),
+        };
+        if let Some((user, session)) = session {
+            let reason = EndReason::Guessing;
+            self.sessions.end(user, session, reason, caller).await?;
         }
+        told
     }
 }
 
@@ -281,14 +288,15 @@ enum Counted {
     Wrong(i64),
     /// A delay of so many seconds is on.
     Delayed(i64),
-    /// The session that it came with is over.
-    SessionEnded,
+    /// The session that it came with is over, or had its wrong passwords.
+    SessionOver,
 }
 
 /// Answers an attempt within a delay.
-fn refuse_within_delay(wait: i64) -> Result<(), Error> {
-    match u64::try_from(wait) {
-        Ok(seconds @ 1..) => Err(Error::TooManyAttempts(seconds)),
-        _ => Ok(()),
+fn refuse_within_delay(origin: Origin, wait: i64) -> Result<(), Error> {
+    if wait > 0 {
+        Err(Error::TooManyAttempts(origin.retry_after(wait)))
+    } else {
+        Ok(())
     }
 }

@@ -54,6 +54,15 @@ impl Origin {
         }
     }
 
+    /// Seconds after which who was refused for so long may come again. A device may at once, since its next
+    /// attempt counts as its network's.
+    pub(crate) fn retry_after(self, wait: i64) -> u64 {
+        match self {
+            Self::Network => u64::try_from(wait).unwrap_or_default().max(1),
+            Self::Device => 1,
+        }
+    }
+
     /// Seconds of delay after so many failures in a row.
     fn delay(self, failures: i64) -> i64 {
         let over = failures.saturating_sub(FREE);
@@ -195,6 +204,14 @@ mod tests {
             (0, 3600, 3600)
         );
         assert_eq!((wait(5, 4599), wait(5, 4600)), (1, 0));
+    }
+
+    #[test]
+    fn a_device_that_is_refused_may_come_again_as_a_stranger_at_once() {
+        let waits = [i64::MIN, 0, 1, 54, 3600, i64::MAX];
+        assert_eq!(waits.map(|wait| Origin::Device.retry_after(wait)), [1; 6]);
+        let network = waits.map(|wait| Origin::Network.retry_after(wait));
+        assert_eq!(network, [1, 1, 1, 54, 3600, i64::MAX.unsigned_abs()]);
     }
 
     #[test]

@@ -101,7 +101,8 @@ pub(super) async fn change_password(
     let confirmed = door
         .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
-    let hash = door.hash_new(signed_in.user, new, &caller).await?;
+    let who = (signed_in.user, signed_in.session);
+    let hash = door.hash_new(who, new, &caller).await?;
     let pair = sessions
         .change_password(confirmed.user(), hash, &caller)
         .await?;

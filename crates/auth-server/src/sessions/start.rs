@@ -48,7 +48,7 @@ impl Sessions {
                     // A guess that turned out right while others began a delay is not let in by it.
                     let wait = tx.tally(counter)?.wait(counter.origin, unit_caller.now);
                     if wait > 0 {
-                        return Ok(Begun::Delayed(wait));
+                        return Ok(Begun::Delayed(counter.origin.retry_after(wait)));
                     }
                 }
                 // First of the writes, since block and password change write this row first too: one of the two sees the other.
@@ -58,7 +58,7 @@ impl Sessions {
                 if let Some(counter) = &counter {
                     let wait = tx.forgive_login_failures(counter, unit_caller.now)?;
                     if wait > 0 {
-                        return Ok(Begun::Delayed(wait));
+                        return Ok(Begun::Delayed(counter.origin.retry_after(wait)));
                     }
                 }
                 let ended = begin(tx, &unit_caller, &unit_new, keep)?;
@@ -68,9 +68,7 @@ impl Sessions {
             .await?;
         let (ended, account) = match begun {
             Begun::Session { ended, account } => (ended, account),
-            Begun::Delayed(wait) => {
-                return Err(Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1)));
-            }
+            Begun::Delayed(seconds) => return Err(Error::TooManyAttempts(seconds)),
             Begun::Changed => {
                 let id = user.account.id;
                 let now = self.db.read(move |tx| tx.find_user(id)).await?;
@@ -192,8 +190,8 @@ enum Begun {
         ended: Vec<Ending>,
         account: Account,
     },
-    /// Failures meanwhile began a delay of so many seconds.
-    Delayed(i64),
+    /// Failures meanwhile began a delay: come again after so many seconds.
+    Delayed(u64),
     /// The account changed since its password was checked.
     Changed,
 }
