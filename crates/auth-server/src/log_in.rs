@@ -21,10 +21,10 @@ use uuid::Uuid;
 pub use bucket::Paid;
 pub use check::{Authenticated, Confirmed};
 pub use counter::Counter;
+pub use device_token::DeviceToken;
 pub use hash_queue::Hasher;
 
 use bucket::{Buckets, Payer, Whose};
-use device_token::DeviceToken;
 
 use crate::db::Db;
 use crate::error::Error;

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod deny;
+mod device_token;
 mod key_files;
 mod refresh_token;
 mod token;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Box<dyn Target>> {
     vec![
         Box::new(token::Token::new()),
         Box::new(refresh_token::Refresh::new()),
+        Box::new(device_token::Device::new()),
         Box::new(key_files::Ring::new()),
         Box::new(key_files::MacKeyring::new()),
         Box::new(deny::Deny::new()),

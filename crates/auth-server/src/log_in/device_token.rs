@@ -23,18 +23,19 @@ const DOMAIN: &[u8] = b"keyturn device token v1\0";
 
 /// What a genuine device token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct DeviceToken {
+pub struct DeviceToken {
     /// Whose device.
-    pub(super) user: Uuid,
+    pub user: Uuid,
     /// Which device: a random number.
-    pub(super) device: Uuid,
+    pub device: Uuid,
     /// Unix seconds of the log-in that it was given at.
-    pub(super) issued_at: i64,
+    pub issued_at: i64,
 }
 
 impl DeviceToken {
     /// Writes the token in its one spelling; `None` if there is no key.
-    pub(super) fn encode(&self, keys: &MacKeys, now: i64) -> Option<String> {
+    #[must_use]
+    pub fn encode(&self, keys: &MacKeys, now: i64) -> Option<String> {
         let key = keys.signing(now)?;
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(&key.id().to_be_bytes());
@@ -46,15 +47,21 @@ impl DeviceToken {
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// Reads what a client presents; `None` for anything but the exact string that [`Self::encode`] once gave,
-    /// and when it is too old. Under a key that is not known the file is looked at again, at most once a second:
-    /// another replica may have read a new one already.
+    /// As [`Self::decode`] under the keys of a file, which is looked at again, at most once a second, for a key
+    /// that is not known: another replica may have read a new one already.
     pub(super) fn read(text: &str, keys: &MacKeyFile, now: i64) -> Option<Self> {
         let bytes = bytes(text)?;
         let ring = keys.ring();
         let known = key_id(&bytes).is_some_and(|id| ring.find(id).is_some());
         let ring = if known { ring } else { keys.look_again() };
         Self::open(&bytes, &ring).filter(|token| token.is_good(now))
+    }
+
+    /// Reads what a client presents; `None` for anything but the exact string that [`Self::encode`] once gave, and
+    /// when it is too old.
+    #[must_use]
+    pub fn decode(text: &str, keys: &MacKeys, now: i64) -> Option<Self> {
+        Self::open(&bytes(text)?, keys).filter(|token| token.is_good(now))
     }
 
     fn is_good(&self, now: i64) -> bool {
