@@ -19,6 +19,27 @@ async fn start(app: &App) -> Running {
         .unwrap()
 }
 
+/// Waits until so many log-ins have arrived: they wait for a thread, are at one, or have been answered.
+async fn arrived(at: &App, all: usize) {
+    let since = Instant::now();
+    let at_threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    loop {
+        let metrics = at.client.get(format!("{}/metrics", at.auth_url));
+        let metrics = metrics.send().await.unwrap().text().await.unwrap();
+        let value = |name: &str| -> usize {
+            let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+            line.map_or(0, |value| value.trim().parse().unwrap())
+        };
+        let waiting = value("keyturn_hash_queue ");
+        let answered = value("keyturn_logins_total{outcome=\"ok\"} ");
+        if waiting + answered + at_threads >= all {
+            return;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60), "{metrics}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_ins_in_flight_get_their_answers_when_the_service_is_told_to_stop() {
     let app = App::start().await;
@@ -31,8 +52,7 @@ async fn log_ins_in_flight_get_their_answers_when_the_service_is_told_to_stop() 
         let (at, user) = (Arc::clone(&at), user.clone());
         asked.push(tokio::spawn(async move { at.log_in(&user).await }));
     }
-    // Until all have arrived.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    arrived(&at, asked.len()).await;
     signal(service.id(), "TERM");
     let told = Instant::now();
     let mut pairs = Vec::new();
