@@ -5,8 +5,10 @@
 //!
 //! The header [`SIGNATURE`] of an answer is `v1 t=TIME,mac=MAC,kid=KID`: the Unix second of the answer, an HMAC-SHA256
 //! in base64url without padding, and the name of the ring's key that made it. The MAC is over the line
-//! `keyturn feed v1`, a line with the question's nonce, a line with `TIME`, and the body, byte for byte; each line ends
-//! with a line feed. No JWT has such a first line, so a MAC of one kind is never one of the other.
+//! `keyturn feed v1`, a line with the question's nonce, a line with its cursor, a line with `TIME`, and the body, byte
+//! for byte; each line ends with a line feed. The cursor's line is its length in bytes, a space and the cursor as it was
+//! asked with: whoever stands between may write line feeds into it. No JWT has such a first line, so a MAC of one kind
+//! is never one of the other.
 
 use jsonwebtoken::{Algorithm, crypto};
 
@@ -51,35 +53,51 @@ pub enum Unproved {
     Time(i64),
 }
 
-fn message(nonce: &str, time: i64, body: &[u8]) -> Vec<u8> {
-    let mut message = format!("keyturn feed v1\n{nonce}\n{time}\n").into_bytes();
+/// What an answer is an answer to. "Nothing new" is true or false with the cursor alone, so the cursor belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What was never asked with before; see [`is_nonce`].
+    pub nonce: &'a str,
+    /// The cursor exactly as asked; empty when there was none.
+    pub after: &'a str,
+}
+
+fn message(question: Question, time: i64, body: &[u8]) -> Vec<u8> {
+    let Question { nonce, after } = question;
+    let length = after.len();
+    let mut message = format!("keyturn feed v1\n{nonce}\n{length} {after}\n{time}\n").into_bytes();
     message.extend_from_slice(body);
     message
 }
 
 impl Signer {
-    /// Signs the feed's answer to a question with this nonce; gives the value of [`SIGNATURE`].
+    /// Signs the feed's answer to this question; gives the value of [`SIGNATURE`].
     ///
     /// # Errors
     /// [`SignError::NoActiveKey`] if the ring has no key that signs at `now`.
-    pub fn sign_answer(&self, nonce: &str, body: &[u8], now: i64) -> Result<String, SignError> {
+    pub fn sign_answer(
+        &self,
+        question: Question,
+        body: &[u8],
+        now: i64,
+    ) -> Result<String, SignError> {
         let ring = self.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
-        let message = message(nonce, now, body);
+        let message = message(question, now, body);
         let mac = crypto::sign(&message, key.encoding(), Algorithm::HS256)?;
         Ok(format!("v1 t={now},mac={mac},kid={}", key.kid()))
     }
 }
 
 impl Validator {
-    /// Judges whether an answer of the feed with this `signature` is auth-server's, to the question with this nonce.
+    /// Judges whether an answer of the feed with this `signature` is auth-server's, to this question.
     ///
     /// # Errors
     /// [`Unproved`] says why not.
     pub fn check_answer(
         &self,
         signature: Option<&str>,
-        nonce: &str,
+        question: Question,
         body: &[u8],
         now: i64,
     ) -> Result<(), Unproved> {
@@ -89,7 +107,7 @@ impl Validator {
             ring = self.keys().look_again();
         }
         let key = ring.find(kid).ok_or(Unproved::UnknownKey)?;
-        let message = message(nonce, time, body);
+        let message = message(question, time, body);
         // Compares in constant time.
         if !crypto::verify(mac, &message, key.decoding(), Algorithm::HS256).unwrap_or(false) {
             return Err(Unproved::Mac);
@@ -125,6 +143,10 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
     const BODY: &[u8] = br#"{"cursor":"c","full":true,"entries":[]}"#;
 
+    fn to(nonce: &str) -> Question<'_> {
+        Question { nonce, after: "c" }
+    }
+
     fn both(ring: KeyRing, skew: i64) -> (Signer, Validator) {
         let keys = KeyFile::fixed(ring);
         let policy = Policy {
@@ -141,13 +163,13 @@ mod tests {
     #[test]
     fn an_answer_proves_itself_with_its_own_body_nonce_and_time_alone() {
         let (signer, validator) = both(KeyRing::generate(NOW), 0);
-        let signature = signer.sign_answer("n-1", BODY, NOW).unwrap();
+        let signature = signer.sign_answer(to("n-1"), BODY, NOW).unwrap();
         let check = |signature: &str, nonce: &str, body: &[u8]| {
-            validator.check_answer(Some(signature), nonce, body, NOW)
+            validator.check_answer(Some(signature), to(nonce), body, NOW)
         };
         assert_eq!(check(&signature, "n-1", BODY), Ok(()));
         assert_eq!(
-            validator.check_answer(None, "n-1", BODY, NOW),
+            validator.check_answer(None, to("n-1"), BODY, NOW),
             Err(Unproved::Unsigned)
         );
         for nonce in ["", "n-2", "n-1\n", "n-1x"] {
@@ -168,22 +190,50 @@ mod tests {
         let other_time = signature.replace(&NOW.to_string(), &(NOW + 1).to_string());
         assert_eq!(check(&other_time, "n-1", BODY), Err(Unproved::Mac));
         // No part of one line can be moved into the next.
-        let empty = signer.sign_answer("", BODY, NOW).unwrap();
+        let empty = signer.sign_answer(to(""), BODY, NOW).unwrap();
         assert_eq!(check(&empty, "", BODY), Ok(()));
         assert_eq!(check(&empty, "n-1", BODY), Err(Unproved::Mac));
     }
 
     #[test]
+    fn an_answer_is_none_to_the_same_question_with_another_cursor() {
+        let (signer, validator) = both(KeyRing::generate(NOW), 0);
+        let cursors = ["", "c", "c-1", "c-2", "c\n", "\nc", "0 ", "1 c", "é"];
+        for asked in cursors {
+            for answered in cursors {
+                let question = |after| Question { nonce: "n", after };
+                let signature = signer.sign_answer(question(answered), BODY, NOW).unwrap();
+                let checked = validator.check_answer(Some(&signature), question(asked), BODY, NOW);
+                assert_eq!(checked.is_ok(), asked == answered, "{asked:?} {answered:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_line_of_a_forged_cursor_becomes_the_time_or_the_body() {
+        let (signer, validator) = both(KeyRing::generate(NOW), 0);
+        let forged = format!("c\n{NOW}\n[]");
+        let question = |after| Question { nonce: "n", after };
+        let signature = signer.sign_answer(question(&forged), BODY, NOW).unwrap();
+        let mut body = format!("[]\n{NOW}\n").into_bytes();
+        body.extend_from_slice(BODY);
+        assert_eq!(
+            validator.check_answer(Some(&signature), question("c"), &body, NOW),
+            Err(Unproved::Mac)
+        );
+    }
+
+    #[test]
     fn no_changed_character_of_a_signature_goes_unnoticed() {
         let (signer, validator) = both(KeyRing::generate(NOW), 0);
-        let signature = signer.sign_answer("n", BODY, NOW).unwrap();
+        let signature = signer.sign_answer(to("n"), BODY, NOW).unwrap();
         // The last character of the MAC holds two bits that say nothing.
         let spare = signature.find(",kid=").unwrap() - 1;
         for at in (0..signature.len()).filter(|at| *at != spare) {
             let mut bytes = signature.clone().into_bytes();
             bytes[at] = if bytes[at] == b'1' { b'2' } else { b'1' };
             let changed = String::from_utf8(bytes).unwrap();
-            let checked = validator.check_answer(Some(&changed), "n", BODY, NOW);
+            let checked = validator.check_answer(Some(&changed), to("n"), BODY, NOW);
             assert!(checked.is_err(), "{changed}");
         }
         for strange in [
@@ -194,7 +244,7 @@ mod tests {
             "v2 t=1,mac=a,kid=b",
             "v1 t=99999999999999999999,mac=a,kid=b",
         ] {
-            let checked = validator.check_answer(Some(strange), "n", BODY, NOW);
+            let checked = validator.check_answer(Some(strange), to("n"), BODY, NOW);
             assert!(checked.is_err(), "{strange}");
         }
     }
@@ -213,7 +263,7 @@ mod tests {
             .to_owned();
         let signature = format!("v1 t={NOW},mac={mac},kid={kid}");
         assert_eq!(
-            validator.check_answer(Some(&signature), "", input.as_bytes(), NOW),
+            validator.check_answer(Some(&signature), to(""), input.as_bytes(), NOW),
             Err(Unproved::Mac)
         );
     }
@@ -228,8 +278,8 @@ mod tests {
                 (-skew - 61, false),
                 (skew + 61, false),
             ] {
-                let signature = signer.sign_answer("n", BODY, NOW + at).unwrap();
-                let checked = validator.check_answer(Some(&signature), "n", BODY, NOW);
+                let signature = signer.sign_answer(to("n"), BODY, NOW + at).unwrap();
+                let checked = validator.check_answer(Some(&signature), to("n"), BODY, NOW);
                 let expected = if fine {
                     Ok(())
                 } else {
@@ -245,27 +295,30 @@ mod tests {
         let ring = KeyRing::generate(NOW);
         let old = ring.active(NOW).unwrap().kid().to_owned();
         let (signer, validator) = both(ring.clone(), 0);
-        let signature = signer.sign_answer("n", BODY, NOW).unwrap();
+        let signature = signer.sign_answer(to("n"), BODY, NOW).unwrap();
         assert_eq!(
             both(KeyRing::generate(NOW), 0)
                 .1
-                .check_answer(Some(&signature), "n", BODY, NOW),
+                .check_answer(Some(&signature), to("n"), BODY, NOW),
             Err(Unproved::UnknownKey)
         );
         let rotated = ring
             .rotate(NOW, Duration::ZERO, Duration::from_hours(1))
             .ring;
         let (_, after) = both(rotated, 0);
-        assert_eq!(after.check_answer(Some(&signature), "n", BODY, NOW), Ok(()));
+        assert_eq!(
+            after.check_answer(Some(&signature), to("n"), BODY, NOW),
+            Ok(())
+        );
         let revoked = ring.revoke(&old, NOW).unwrap().ring;
         assert_eq!(
             both(revoked, 0)
                 .1
-                .check_answer(Some(&signature), "n", BODY, NOW),
+                .check_answer(Some(&signature), to("n"), BODY, NOW),
             Err(Unproved::WithdrawnKey)
         );
         assert_eq!(
-            validator.check_answer(Some(&signature), "n", BODY, NOW),
+            validator.check_answer(Some(&signature), to("n"), BODY, NOW),
             Ok(())
         );
     }

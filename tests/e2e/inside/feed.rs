@@ -209,17 +209,19 @@ async fn a_restarted_server_tells_everything_in_force() {
 }
 
 #[tokio::test]
-async fn an_answer_is_signed_over_its_body_the_question_s_nonce_and_the_time() {
+async fn an_answer_is_signed_over_its_body_the_whole_question_and_the_time() {
     let app = App::start().await;
     let (_, pair) = app.newcomer().await;
     app.log_out(&pair).await;
     let bearer = bearer(&app).sign();
     let longest = "n".repeat(128);
-    for (query, nonce) in [
-        ("?wait=0", ""),
-        ("?wait=0&nonce=", ""),
-        ("?wait=0&nonce=Nonce_1-x", "Nonce_1-x"),
-        (&format!("?wait=0&nonce={longest}"), longest.as_str()),
+    for (query, nonce, after) in [
+        ("?wait=0", "", ""),
+        ("?wait=0&nonce=&after=", "", ""),
+        ("?wait=0&nonce=x&after=unknown", "x", "unknown"),
+        ("?wait=0&after=a%0A1%C3%A9%20", "", "a\n1é "),
+        ("?wait=0&nonce=Nonce_1-x", "Nonce_1-x", ""),
+        (&format!("?wait=0&nonce={longest}"), longest.as_str(), ""),
     ] {
         let answer = ask_with(&app, &bearer, query).await.is(200);
         let signature = answer.header("keyturn-signature").expect("a signature");
@@ -227,7 +229,11 @@ async fn an_answer_is_signed_over_its_body_the_question_s_nonce_and_the_time() {
         let rest = signature.strip_prefix("v1 t=").unwrap();
         let (time, rest) = rest.split_once(",mac=").unwrap();
         let (mac, kid) = rest.split_once(",kid=").unwrap();
-        let expected = format!("keyturn feed v1\n{nonce}\n{time}\n{}", answer.body);
+        let length = after.len();
+        let expected = format!(
+            "keyturn feed v1\n{nonce}\n{length} {after}\n{time}\n{}",
+            answer.body
+        );
         let draft = app.forge().draft(&json!({}));
         let signed = draft.sign_text(&expected);
         assert_eq!(signed.rsplit_once('.').unwrap().1, mac, "{query}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::{Deserialize, Serialize};
-use shared::feed::{SIGNATURE, is_nonce};
+use shared::feed::{self, SIGNATURE, is_nonce};
 use shared::http::RequestInfo;
 use shared::token::{Signer, Validator};
 use shared::{bearer, clock};
@@ -72,13 +72,18 @@ pub(super) async fn revocations(
             "nonce is not made of up to 128 letters, digits, - and _",
         ));
     }
-    let after = after.filter(|cursor| !cursor.is_empty());
+    let after = after.unwrap_or_default();
+    let cursor = Some(after.as_str()).filter(|cursor| !cursor.is_empty());
     let wait = Duration::from_secs(wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT));
-    let news = feed.news(after.as_deref(), wait).await?;
+    let news = feed.news(cursor, wait).await?;
     let body = serde_json::to_vec(&Answer::from(news))
         .map_err(|error| Error::Internal(error.to_string()))?;
+    let asked = feed::Question {
+        nonce: &nonce,
+        after: &after,
+    };
     // Not the time at which the question came, which may have waited.
-    let signature = signer.sign_answer(&nonce, &body, clock::now())?;
+    let signature = signer.sign_answer(asked, &body, clock::now())?;
     Ok(HttpResponse::Ok()
         .insert_header(("cache-control", "no-store"))
         .insert_header((SIGNATURE, signature))

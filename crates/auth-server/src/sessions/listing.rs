@@ -4,7 +4,8 @@
 //! A copy of a pair that always follows its owner within the grace time is never found out. All its holder
 //! needs is the moment of each rotation, so nothing that a token opens may tell it: what the list shows changes
 //! at the borders of a grid only, never when a rotation happens, and a retry is answered the same lifetime as
-//! the rotation was.
+//! the rotation was. A mark of another place is the exception: it is shown when it is seen, and tells him who
+//! caused it when the other one asked.
 
 use uuid::Uuid;
 

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use reqwest::{StatusCode, Url, header, redirect::Policy};
 use shared::{
     clock,
-    feed::{SIGNATURE, Unproved},
+    feed::{Question, SIGNATURE, Unproved},
     token::{Signer, Validator},
 };
 use tokio::time::{Instant, sleep};
@@ -253,9 +253,20 @@ impl Follower {
             body.extend_from_slice(&part);
         }
         let signature = signature.as_ref().and_then(|value| value.to_str().ok());
+        let question = Question {
+            nonce: &nonce,
+            after: cursor.unwrap_or_default(),
+        };
         self.validator
-            .check_answer(signature, &nonce, &body, clock::now())?;
-        serde_json::from_slice(&body).map_err(|error| Fault::Strange(error.to_string()))
+            .check_answer(signature, question, &body, clock::now())?;
+        let answer: Answer =
+            serde_json::from_slice(&body).map_err(|error| Fault::Strange(error.to_string()))?;
+        if cursor.is_none() && !answer.full {
+            return Err(Fault::Strange(
+                "it is not full, to a question without a cursor".to_owned(),
+            ));
+        }
+        Ok(answer)
     }
 }
 

@@ -275,6 +275,7 @@ async fn whoever_stands_between_lifts_no_revocation() {
         Between::Strips,
         Between::Changes,
         Between::SignsHimself,
+        Between::MovesTheCursor,
     ] {
         let keys = key_file();
         let feed = TestFeed::start("a-", None, &keys);
@@ -303,6 +304,28 @@ async fn whoever_stands_between_lifts_no_revocation() {
             .until("the true answers again", |view| view.knows("second"))
             .await;
         assert!(following.knows("first"), "{between:?}");
+        feed.stop().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_first_question_is_answered_in_full_or_not_at_all() {
+    with_provider();
+    for between in [Between::MovesTheCursor, Between::FeedNeverFull] {
+        let keys = key_file();
+        let feed = TestFeed::start("a-", None, &keys);
+        feed.end_session("first");
+        feed.between(between);
+        let following = Following::start(&feed, &keys);
+        following
+            .until("failures", |view| view.failures() >= 3)
+            .await;
+        let age = following.revoked.feed_age(clock::now());
+        assert_eq!(age, None, "{between:?}: it was believed");
+        feed.between(Between::Listens);
+        following
+            .until("the true answer", |view| view.knows("first"))
+            .await;
         feed.stop().await;
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, http, web};
 use shared::{
     clock,
-    feed::SIGNATURE,
+    feed::{self, SIGNATURE},
     key_file::KeyFile,
     token::{Signer, Validator},
 };
@@ -55,6 +55,10 @@ pub(super) enum Between {
     Changes,
     /// Answers with a signature under a key of his own.
     SignsHimself,
+    /// Asks in the follower's place with the latest cursor, to which "nothing new" is the true answer.
+    MovesTheCursor,
+    /// Nobody; the feed itself answers every question as one with news alone.
+    FeedNeverFull,
 }
 
 #[derive(serde::Deserialize)]
@@ -85,16 +89,20 @@ async fn answer(
     if script.validator.check_service(token, clock::now()).is_err() {
         return HttpResponse::Unauthorized().finish();
     }
-    let seen = question
-        .after
-        .as_deref()
-        .and_then(|cursor| cursor.strip_prefix(script.process));
-    let seen: Option<usize> = seen.and_then(|seen| seen.parse().ok());
     let end = Instant::now() + Duration::from_secs(question.wait);
     loop {
         let entries = script.entries.lock().unwrap().clone();
+        let between = *script.between.lock().unwrap();
+        let moved = between == Between::MovesTheCursor;
+        let after = if moved {
+            format!("{}{}", script.process, entries.len())
+        } else {
+            question.after.clone().unwrap_or_default()
+        };
+        let seen = after.strip_prefix(script.process);
+        let seen: Option<usize> = seen.and_then(|seen| seen.parse().ok());
         let news = entries.get(seen.unwrap_or(0)..).unwrap();
-        if seen.is_none() || !news.is_empty() || Instant::now() >= end {
+        if moved || seen.is_none() || !news.is_empty() || Instant::now() >= end {
             let until = clock::now() + 60;
             let balanced = script.balanced.load(Ordering::SeqCst);
             let process = if balanced { "another-" } else { script.process };
@@ -104,20 +112,24 @@ async fn answer(
                 .collect();
             let body = serde_json::json!({
                 "cursor": format!("{process}{}", entries.len()),
-                "full": seen.is_none(),
+                "full": seen.is_none() && between != Between::FeedNeverFull,
                 "entries": news,
             });
-            return pass_on(&script, &question.nonce, body.to_string().into_bytes());
+            let asked = feed::Question {
+                nonce: &question.nonce,
+                after: &after,
+            };
+            return pass_on(&script, asked, body.to_string().into_bytes());
         }
         sleep(Duration::from_millis(5)).await;
     }
 }
 
 /// What becomes of a true answer on its way.
-fn pass_on(script: &Script, nonce: &str, body: Vec<u8>) -> HttpResponse {
+fn pass_on(script: &Script, asked: feed::Question, body: Vec<u8>) -> HttpResponse {
     let invented = br#"{"cursor":"x","full":true,"entries":[]}"#.to_vec();
     let sign =
-        |signer: &Signer, body: &[u8]| signer.sign_answer(nonce, body, clock::now()).unwrap();
+        |signer: &Signer, body: &[u8]| signer.sign_answer(asked, body, clock::now()).unwrap();
     let signature = sign(&script.signer, &body);
     if !script.entries.lock().unwrap().is_empty() {
         let mut overheard = script.overheard.lock().unwrap();
@@ -125,7 +137,9 @@ fn pass_on(script: &Script, nonce: &str, body: Vec<u8>) -> HttpResponse {
     }
     let between = *script.between.lock().unwrap();
     let (body, signature) = match between {
-        Between::Listens => (body, Some(signature)),
+        Between::Listens | Between::MovesTheCursor | Between::FeedNeverFull => {
+            (body, Some(signature))
+        }
         Between::Invents => (invented, None),
         Between::InventsUnderTheSignature => (invented, Some(signature)),
         Between::Replays => {
