@@ -78,7 +78,9 @@ impl FrontDoor {
     pub fn pay_for_registration(&self, email: &str, caller: &Caller) -> Result<Paid, Error> {
         let paid = self.address_pays(None, caller)?;
         let whose = |buckets: &Buckets| buckets.whose(None, email);
-        self.pays(paid, |buckets| [Payer::Registration(whose(buckets))])
+        self.pays(paid, |buckets| {
+            [Payer::Registration(whose(buckets)), Payer::AllStrangers]
+        })
     }
 
     /// The hash of a new password of somebody who is signed in, paid for by his session.

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use shared::client_address::network;
 use uuid::Uuid;
 
@@ -43,6 +43,11 @@ pub(crate) enum Whose {
 pub(crate) enum Payer {
     /// A network, for what strangers send from it.
     Network(IpNet),
+    /// All networks of one site (the /48 of IPv6), for what strangers send from it: who has one has 65 536 networks.
+    /// It has no bucket, only places in the queue.
+    Site(IpNet),
+    /// All strangers together. They have no bucket, only places in the queue, and leave some for everyone else.
+    AllStrangers,
     /// A network, for what the known devices of an account send from it: nobody else's token takes from it.
     DevicesIn(IpNet, Uuid),
     /// A network, for what all known devices send from it. It has no bucket, only places in the queue.
@@ -66,7 +71,8 @@ impl Payer {
     /// strangers, and these fewer than there are.
     pub(super) fn places(self) -> usize {
         match self {
-            Self::Strangers(_) => 48,
+            Self::AllStrangers => 96,
+            Self::Strangers(_) | Self::Site(_) => 48,
             Self::Network(_) | Self::DevicesIn(..) | Self::AllDevicesIn(_) => 32,
             Self::StrangersFrom(..)
             | Self::Devices(_)
@@ -146,7 +152,11 @@ impl Buckets {
         }
         let (network, paid) = (network(address), Paid(Vec::new()));
         let Some(account) = device_of else {
-            return self.pays(paid, Payer::Network(network));
+            let paid = self.pays(paid, Payer::Network(network))?;
+            return match site(address) {
+                Some(site) => self.pays(paid, Payer::Site(site)),
+                None => Ok(paid),
+            };
         };
         let paid = self.pays(paid, Payer::DevicesIn(network, account))?;
         self.pays(paid, Payer::AllDevicesIn(network))
@@ -166,7 +176,11 @@ impl Buckets {
             self.strangers.retain_recent();
         }
         let taken = match payer {
-            Payer::StrangersFrom(..) | Payer::SignedIn(_) | Payer::AllDevicesIn(_) => Ok(()),
+            Payer::StrangersFrom(..)
+            | Payer::SignedIn(_)
+            | Payer::AllDevicesIn(_)
+            | Payer::Site(_)
+            | Payer::AllStrangers => Ok(()),
             Payer::Strangers(_) => self.strangers.check_key(&payer),
             _ => self.usual.check_key(&payer),
         };
@@ -179,6 +193,14 @@ impl Buckets {
 /// The network that an address belongs to, if it is one.
 pub(super) fn network_of(address: &str) -> Option<IpNet> {
     address.parse().ok().map(network)
+}
+
+/// What a provider gives to one customer at most; IPv4 addresses are too dear to come in heaps.
+fn site(address: IpAddr) -> Option<IpNet> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Ipv6Net::new(v6, 48).ok().map(|net| IpNet::V6(net.trunc())),
+    }
 }
 
 fn is_private(address: IpAddr) -> bool {
@@ -235,6 +257,20 @@ mod tests {
         assert!((0..250).any(|n| knock(&format!("198.51.100.{n}")).is_err()));
         let paid = buckets.address_pays("203.0.113.7", Some(account)).unwrap();
         assert!(buckets.pays(paid, Payer::Devices(whose)).is_ok());
+    }
+
+    #[test]
+    fn the_networks_of_a_site_share_its_places() {
+        let buckets = Buckets::new(true);
+        let paid = |address, device| buckets.address_pays(address, device).unwrap();
+        let site = Payer::Site("2001:db8:7::/48".parse().unwrap());
+        for address in ["2001:db8:7:1::1", "2001:db8:7:ff00::1"] {
+            assert!(paid(address, None).payers().contains(&site), "{address}");
+        }
+        assert!(!paid("2001:db8:8::1", None).payers().contains(&site));
+        let known = paid("2001:db8:7:2::1", Some(Uuid::nil()));
+        assert!(!known.payers().contains(&site));
+        assert!(site.places() < Payer::AllStrangers.places());
     }
 
     #[test]

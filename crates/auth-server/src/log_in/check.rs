@@ -227,7 +227,11 @@ impl FrontDoor {
                 let from = network_of(&caller.address);
                 self.pays(paid, |buckets| {
                     let whose = buckets.whose(id, email);
-                    [Payer::Strangers(whose), Payer::StrangersFrom(whose, from)]
+                    [
+                        Payer::Strangers(whose),
+                        Payer::StrangersFrom(whose, from),
+                        Payer::AllStrangers,
+                    ]
                 })
             }
         }

@@ -331,4 +331,25 @@ mod tests {
             "{served}"
         );
     }
+
+    #[tokio::test]
+    async fn strangers_from_everywhere_leave_places_for_known_devices() {
+        let hasher = Hasher::start(1).unwrap();
+        let stranger = |n| Paid::of([Payer::Registration(Whose::Nobody(n)), Payer::AllStrangers]);
+        let flood = (0..200).map(|n| hasher.verify(password("x"), None, stranger(n)));
+        let device = |n| Paid::of([Payer::Devices(Whose::Nobody(n))]);
+        let known = (0..8).map(|n| hasher.verify(password("x"), None, device(n)));
+        let (flood, known) = tokio::join!(
+            futures_util::future::join_all(flood),
+            futures_util::future::join_all(known)
+        );
+        assert!(known.iter().all(Result::is_ok));
+        let crowded = |answer: &&Result<_, _>| matches!(answer, Err(PasswordError::Crowded));
+        assert!(flood.iter().filter(crowded).count() >= 100);
+        assert!(
+            flood
+                .iter()
+                .all(|answer| answer.is_ok() || crowded(&answer))
+        );
+    }
 }
