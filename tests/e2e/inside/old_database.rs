@@ -31,8 +31,8 @@ async fn old_installation(options: Options, sql: &str) -> App {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         }
         database.script(TABLES);
-        database.script(ROWS);
-        database.script(sql);
+        // Together: PostgreSQL takes no empty script.
+        database.script(&format!("{ROWS}\n{sql}"));
     })
     .await
 }
