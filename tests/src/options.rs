@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chassis::connection_limits::ConnectionLimits;
 use clap::{Args, CommandFactory, Parser};
-use shared::connection_limits::ConnectionLimits;
 
 /// Flags by name, on top of the harness's own.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,10 @@
 //! The real programs, as processes: to kill them, and to use their command line.
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
-use std::{
-    io::{BufRead, BufReader, Read, Write},
-    thread,
-};
+use std::thread;
 
 /// Variables by which users configure cargo.
 const OF_THE_USER: [&str; 3] = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS"];

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chassis::metrics::Metrics;
+use chassis::metrics::prometheus::{Error as MetricError, IntGauge};
 use shared::clock;
-use shared::metrics::Metrics;
-use shared::metrics::prometheus::{Error as MetricError, IntGauge};
 
 use crate::db::{Db, DbError};
 

@@ -1,7 +1,7 @@
 //! What auth-server counts beside the requests: refreshes and log-ins by outcome, endings by reason, queues.
 
-use shared::metrics::Metrics;
-use shared::metrics::prometheus::{Error as MetricError, IntCounterVec, IntGauge, Opts};
+use chassis::metrics::Metrics;
+use chassis::metrics::prometheus::{Error as MetricError, IntCounterVec, IntGauge, Opts};
 
 use crate::db::DbError;
 use crate::error::Error;

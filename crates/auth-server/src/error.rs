@@ -2,8 +2,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
-use shared::problem::Problem;
-use shared::token::{Cure, SignError, TokenError};
+use gate::Problem;
+use shared::token::SignError;
+use shared::token_error::{Cure, TokenError};
 
 use crate::db::DbError;
 use crate::password::PasswordError;
@@ -127,8 +128,8 @@ impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         use StatusCode as S;
         let (status, code) = match error {
-            Error::Token(refused) => return Self::from(refused),
-            Error::SessionEnded => return Self::from(&TokenError::Revoked(Cure::Refresh)),
+            Error::Token(refused) => return Self::from(*refused),
+            Error::SessionEnded => return Self::from(TokenError::Revoked(Cure::Refresh)),
             Error::InvalidRequest(_) => (S::BAD_REQUEST, "invalid_request"),
             Error::InvalidUserName => (S::UNPROCESSABLE_ENTITY, "invalid_user_name"),
             Error::InvalidEmail => (S::UNPROCESSABLE_ENTITY, "invalid_email"),

@@ -9,7 +9,7 @@ use clap::Parser;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::process::keep_memory_private();
+    chassis::process::keep_memory_private();
     match Cli::parse().run().await {
         Ok(()) | Err(CommandError::Unheard) => ExitCode::SUCCESS,
         Err(error) => {

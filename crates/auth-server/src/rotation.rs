@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use shared::client_address::network;
+use chassis::client_address::network;
 
 use crate::model::{EndReason, Session};
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
-use actix_web::{App, web};
+use actix_web::web;
+use chassis::metrics::Metrics;
+use chassis::service::{self, Connections, HangUps};
+use gate::Gate;
 use shared::clock;
 use shared::key_file::KeyFile;
-use shared::metrics::Metrics;
-use shared::service::{self, Connections, HangUps};
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
@@ -25,7 +25,7 @@ use crate::mac_keys::MacKeyFile;
 use crate::model::Caller;
 use crate::password::Password;
 use crate::revocation_feed::RevocationFeed;
-use crate::routes::{self, Page};
+use crate::routes::{self, Page, Rows};
 use crate::sessions::Sessions;
 use crate::settings::{DemoUser, Settings, Switch};
 
@@ -67,6 +67,7 @@ struct Parts {
     counters: Counters,
     clock: ClockCheck,
     door: Arc<FrontDoor>,
+    gate: web::Data<Gate>,
 }
 
 impl Server {
@@ -81,7 +82,7 @@ impl Server {
             .await
             .map_err(StartError)?;
         let addr = listener.local_addr().map_err(StartError::of)?;
-        let tls = shared::tls::open(&settings.http).map_err(StartError::of)?;
+        let tls = chassis::tls::open(&settings.http).map_err(StartError::of)?;
         let parts = build(settings).await?;
         let connections = Connections::new(&parts.settings.http, tls, &parts.metrics, hang_ups)
             .map_err(StartError::of)?;
@@ -122,50 +123,36 @@ impl Server {
             // Waiting questions would hold the end up.
             feed.close();
         };
-        let done = service::serve(move || app(&parts), listener, connections, stop).await;
+        let done = service::serve(
+            move |config| routes(config, &parts),
+            listener,
+            connections,
+            stop,
+        )
+        .await;
         background.iter().for_each(tokio::task::JoinHandle::abort);
         done
     }
 }
 
-fn app(
-    parts: &Parts,
-) -> App<
-    impl actix_web::dev::ServiceFactory<
-        actix_web::dev::ServiceRequest,
-        Config = (),
-        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody + use<>>,
-        Error = actix_web::Error,
-        InitError = (),
-    > + use<>,
-> {
-    let page = parts.page.clone();
-    App::new()
+fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
+    config
         .app_data(web::Data::new(parts.db.clone()))
         .app_data(web::Data::new(parts.feed.clone()))
         .app_data(web::Data::new(parts.settings.registration))
         .app_data(web::Data::new(parts.settings.http.trusted_proxies.clone()))
-        .app_data(web::Data::from(Arc::clone(&parts.validator)))
+        .app_data(parts.gate.clone())
         .app_data(web::Data::from(Arc::clone(&parts.signer)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
-        .app_data(web::Data::from(Arc::clone(&parts.metrics)))
         .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.door)))
-        .configure(routes::table)
-        .configure(|config| {
-            if let Some(page) = page {
-                config.app_data(web::Data::from(Arc::clone(&page)));
-                routes::page_table(config, &page);
-            }
-        })
-        .default_service(web::to(shared::http::not_found))
-        .wrap(from_fn(shared::http::bounds))
-        .wrap(shared::http::cors(
-            &parts.settings.http.cors_allowed_origins,
-        ))
-        .wrap(from_fn(shared::http::finish))
+        .configure(routes::table);
+    if let Some(page) = &parts.page {
+        config.app_data(web::Data::from(Arc::clone(page)));
+        routes::page_table(config, page);
+    }
 }
 
 async fn build(settings: Settings) -> Result<Parts, StartError> {
@@ -220,6 +207,10 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         settings.limits.login_limits,
         settings.http.trusted_proxies.is_empty(),
     ));
+    let gate = Gate::looking_up(
+        Arc::clone(&validator),
+        Arc::new(Rows(Arc::clone(&sessions))),
+    );
     let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings));
     if settings.limits.login_limits == Switch::Off {
         log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
@@ -242,6 +233,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         counters,
         clock,
         door,
+        gate: web::Data::new(gate.every_audience()),
     })
 }
 

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 pub use postgres_url::PostgresUrl;
 pub use values::{DatabaseUrl, DemoUser, Unquoted};
 
-use shared::settings::{
+use chassis::settings::{
     HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none,
 };
 

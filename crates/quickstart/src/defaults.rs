@@ -4,10 +4,8 @@
 //! For a variable that is not set, quickstart's value is given as a flag in front; one that is set
 //! wins, even when it is empty.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser};
 

@@ -7,15 +7,15 @@
 mod banner;
 mod defaults;
 
-use std::{
-    io::Write as _,
-    net::{SocketAddr, TcpListener},
-    process::ExitCode,
-};
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::process::ExitCode;
 
 use banner::Banner;
+use chassis::service;
+use chassis::settings::init_log;
 use clap::Parser;
-use shared::{clock, service, settings::init_log};
+use shared::clock;
 use tokio::sync::oneshot;
 
 /// Both Keyturn services in one process, for a first look: accounts and tokens on :5000, a
@@ -33,7 +33,7 @@ struct Cli {}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::process::keep_memory_private();
+    chassis::process::keep_memory_private();
     let Cli {} = Cli::parse();
     match run().await {
         Ok(()) => ExitCode::SUCCESS,

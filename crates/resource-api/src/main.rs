@@ -5,9 +5,10 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use chassis::service;
+use chassis::settings::init_log;
 use clap::{Parser, Subcommand};
 use resource_api::{Server, Settings};
-use shared::{service, settings::init_log};
 
 /// The API that Keyturn's access tokens open: validates them locally and follows the revocation feed.
 #[derive(Parser)]
@@ -28,7 +29,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    shared::process::keep_memory_private();
+    chassis::process::keep_memory_private();
     let Cli { command, settings } = Cli::parse();
     let done = match command {
         None => serve(settings).await,

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use shared::{
-    clock,
-    metrics::{
-        Metrics,
-        prometheus::{self, IntCounter, IntGauge},
-    },
-};
+use chassis::metrics::Metrics;
+use chassis::metrics::prometheus::{self, IntCounter, IntGauge};
+use shared::clock;
 
 use crate::revocations::{DenyFile, FeedState, Revoked};
 

@@ -9,11 +9,10 @@ mod set;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use shared::{
-    bearer::Revocations,
-    claims::Claims,
-    token::{Cure, Verdict},
-};
+use shared::claims::Claims;
+use shared::revocations::Revocations;
+use shared::revocations::Verdict;
+use shared::token_error::Cure;
 
 pub use deny::DenyFile;
 pub use set::{EndedSessions, Entry};

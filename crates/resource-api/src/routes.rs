@@ -1,25 +1,21 @@
 //! The routes: what the tokens open, and what operators and their machines ask.
 
-use actix_web::{
-    HttpResponse,
-    http::StatusCode,
-    middleware::from_fn,
-    web::{Data, ServiceConfig, get, resource, scope, to},
-};
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig, get, resource, scope, to};
+use chassis::http::not_found;
+use chassis::metrics::TEXT_FORMAT;
 use chrono::DateTime;
+use gate::Problem;
+use gate::RequestInfo;
+use gate::problem::PROBLEM_JSON;
+use gate::{Bearer, Gate, guard};
 use serde_json::json;
-use shared::{
-    bearer::{self, Bearer, Gate},
-    http::{RequestInfo, not_found},
-    keys::Key,
-    metrics::TEXT_FORMAT,
-    problem::{PROBLEM_JSON, Problem},
-};
+use shared::keys::Key;
 
-use crate::{
-    metrics::ApiMetrics,
-    revocations::{FeedState, Revoked},
-};
+use crate::metrics::ApiMetrics;
+use crate::revocations::{FeedState, Revoked};
 
 const OPENAPI: &str = include_str!("../openapi.json");
 
@@ -27,7 +23,7 @@ const OPENAPI: &str = include_str!("../openapi.json");
 pub(crate) fn table(config: &mut ServiceConfig) {
     // Closed by default: whatever is below /api, known or not, is behind the gate.
     let protected = scope("/api")
-        .wrap(from_fn(bearer::gate))
+        .wrap(from_fn(guard))
         .service(resource("/home").route(get().to(home)))
         .service(resource("/me").route(get().to(me)))
         .service(resource("/admin").route(get().to(admin)))

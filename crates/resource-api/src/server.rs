@@ -1,31 +1,25 @@
 //! Puts the parts together, listens, and stops.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::{App, middleware::from_fn, web};
-use shared::{
-    bearer::Gate,
-    clock, http,
-    http::CorsOrigins,
-    key_file::KeyFile,
-    service::{self, Connections, HangUps},
-    settings::JWT_KEYS_FILE,
-    token::{Signer, Validator},
-};
+use actix_web::web;
+use chassis::service::{self, Connections, HangUps};
+use chassis::settings::JWT_KEYS_FILE;
+use gate::Gate;
+use shared::clock;
+use shared::key_file::KeyFile;
+use shared::token::{Signer, Validator};
 use tokio::task::JoinHandle;
 
-use crate::{
-    error::StartError,
-    metrics::ApiMetrics,
-    revocations::{DenyFile, Revoked, feed::Follower},
-    routes,
-    settings::{Following, Settings},
-};
+use crate::error::StartError;
+use crate::metrics::ApiMetrics;
+use crate::revocations::feed::Follower;
+use crate::revocations::{DenyFile, Revoked};
+use crate::routes;
+use crate::settings::{Following, Settings};
 
 /// How often the deny file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -45,7 +39,6 @@ struct Parts {
     gate: web::Data<Gate>,
     revoked: Arc<Revoked>,
     metrics: ApiMetrics,
-    origins: CorsOrigins,
 }
 
 impl Server {
@@ -61,7 +54,7 @@ impl Server {
         let following = settings.revocation.following()?;
         let keys = KeyFile::open(&settings.token.jwt_keys_file)
             .map_err(|error| StartError::of(error.naming(JWT_KEYS_FILE)))?;
-        let tls = shared::tls::open(&settings.http).map_err(StartError::of)?;
+        let tls = chassis::tls::open(&settings.http).map_err(StartError::of)?;
         let deny = settings.revocation.deny_file().map(|path| {
             DenyFile::open(path).map_err(|error| {
                 StartError::setting(
@@ -99,7 +92,6 @@ impl Server {
             gate: web::Data::new(Gate::new(validator, Arc::clone(&revoked) as _)),
             revoked,
             metrics,
-            origins: settings.http.cors_allowed_origins,
         };
         Ok(Self {
             listener,
@@ -142,7 +134,13 @@ impl Server {
         .flatten()
         .collect();
 
-        let done = service::serve(move || app(&parts), listener, connections, stop).await;
+        let done = service::serve(
+            move |config| routes(config, &parts),
+            listener,
+            connections,
+            stop,
+        )
+        .await;
         background.iter().for_each(JoinHandle::abort);
         done
     }
@@ -163,27 +161,12 @@ async fn look(revoked: Arc<Revoked>) {
     }
 }
 
-fn app(
-    parts: &Parts,
-) -> App<
-    impl actix_web::dev::ServiceFactory<
-        actix_web::dev::ServiceRequest,
-        Config = (),
-        Response = actix_web::dev::ServiceResponse<impl actix_web::body::MessageBody + use<>>,
-        Error = actix_web::Error,
-        InitError = (),
-    > + use<>,
-> {
-    App::new()
+fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
+    config
         .app_data(parts.gate.clone())
         .app_data(web::Data::from(Arc::clone(&parts.revoked)))
-        .app_data(web::Data::new(parts.metrics.common().clone()))
         .app_data(web::Data::new(parts.metrics.clone()))
-        .configure(routes::table)
-        .default_service(web::to(http::not_found))
-        .wrap(from_fn(http::bounds))
-        .wrap(http::cors(&parts.origins))
-        .wrap(from_fn(http::finish))
+        .configure(routes::table);
 }
 
 #[cfg(test)]

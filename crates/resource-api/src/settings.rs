@@ -3,23 +3,17 @@
 //! What clap cannot judge by one value alone is judged in [`RevocationSettings::following`]; past that no other
 //! module doubts a value.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::{
-    Args,
-    builder::{OsStringValueParser, TypedValueParser as _},
-};
+use chassis::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use reqwest::Url;
-use shared::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
 
-use crate::{
-    error::StartError,
-    revocations::{Stale, feed},
-};
+use crate::error::StartError;
+use crate::revocations::{Stale, feed};
 
 /// The shortest `REVOCATION_MAX_AGE`: answers are timed in whole seconds, and one must fit in.
 const LEAST_MAX_AGE: Duration = Duration::from_secs(2);

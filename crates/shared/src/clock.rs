@@ -13,11 +13,11 @@ pub fn now() -> i64 {
 }
 
 /// The wall clock as log lines carry it: RFC 3339, UTC, milliseconds.
-#[cfg(feature = "settings")]
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the place the ban points to"
 )]
-pub(crate) fn stamp() -> String {
+#[must_use]
+pub fn stamp() -> String {
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

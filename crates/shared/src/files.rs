@@ -1,6 +1,6 @@
 //! Files that hold secrets: replaced whole or not at all, by one program at a time, and never within reach of others.
 
-pub(crate) mod exposure;
+pub mod exposure;
 pub(crate) mod mount;
 
 use std::ffi::OsString;

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::json;
 use crate::key_file::KeyFile;
 use crate::keys::{Key, KeyRing};
-use crate::token::TokenError;
+use crate::token_error::TokenError;
 
 /// Bytes that a credential has at most.
 pub(crate) const LONGEST_TOKEN: usize = 8 * 1024;

@@ -90,7 +90,7 @@ pub enum Reload<E = KeyRingError> {
 /// What tells one version of the file from another. The rights of the file and its folders belong to it,
 /// so that a refused file is read again when only those were put right.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Version {
+pub struct Version {
     modified: Option<SystemTime>,
     inode: u64,
     /// Mode and owner: of the file, and of the folders on the way to it.
@@ -99,7 +99,9 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    pub(crate) fn of(path: &Path, metadata: &Metadata) -> Self {
+    /// The version of the file at `path` with this metadata.
+    #[must_use]
+    pub fn of(path: &Path, metadata: &Metadata) -> Self {
         let mut rights = exposure::rights_around(path);
         #[cfg(unix)]
         let inode = {
@@ -242,7 +244,7 @@ impl<K: Keys> FileOf<K> {
     }
 
     /// Looks at the file every second, for ever. Spawn it once per process.
-    #[cfg(feature = "actix")]
+    #[cfg(feature = "follow")]
     pub async fn follow(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

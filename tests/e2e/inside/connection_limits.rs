@@ -6,11 +6,11 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use chassis::connection_limits::ConnectionLimits;
 use e2e::{App, Cli, Options, RawAnswer, Running, User, open, open_from};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use shared::connection_limits::ConnectionLimits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;

@@ -4,9 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+use chassis::connection_limits::ConnectionLimits;
 use e2e::{App, Options, RawAnswer, open};
 use serde_json::json;
-use shared::connection_limits::ConnectionLimits;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 

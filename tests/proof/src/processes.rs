@@ -240,5 +240,5 @@ pub fn free_address() -> Result<SocketAddr, Fault> {
 
 /// Completes when this program is told to stop, so that it can stop what it started.
 pub async fn told_to_stop() {
-    shared::service::stop_signal().await;
+    chassis::service::stop_signal().await;
 }

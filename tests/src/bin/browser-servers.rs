@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let database_url = format!("sqlite://{}", folder.path().join("keyturn.db").display());
     let settings = options.auth_settings(folder.path(), &database_url)?;
-    shared::settings::init_log(&settings.log);
+    chassis::settings::init_log(&settings.log);
     auth_server::key_files::init(&settings, shared::clock::now())?;
     let resource = options.resource_settings(folder.path(), &auth_url)?;
     let auth = auth_server::Server::bind(settings).await?;
@@ -65,7 +65,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let told = async {
         tokio::select! {
-            () = shared::service::stop_signal() => {}
+            () = chassis::service::stop_signal() => {}
             () = end_of_input() => {}
         }
         drop(end);

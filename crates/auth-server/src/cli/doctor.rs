@@ -179,7 +179,7 @@ fn files(settings: &Settings, report: &mut Report) -> Vec<String> {
 
 /// The certificate that auth-server itself speaks with, if it does: its files, and what clients will say of it.
 fn certificate(settings: &Settings, auth: Option<&Url>, report: &mut Report) {
-    let files = match shared::tls::open(&settings.http) {
+    let files = match chassis::tls::open(&settings.http) {
         Ok(Some(files)) => files,
         Ok(None) => return,
         Err(error) => {
@@ -192,7 +192,7 @@ fn certificate(settings: &Settings, auth: Option<&Url>, report: &mut Report) {
     // Behind a proxy that ends TLS as well, clients never see this one.
     let host = auth.and_then(Url::host_str).unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    match shared::tls::fault_of(&files.chain(), host, clock::now()) {
+    match chassis::tls::fault_of(&files.chain(), host, clock::now()) {
         None => report.fine(&format!(
             "the certificate of TLS_CERT_FILE is valid for {host}"
         )),

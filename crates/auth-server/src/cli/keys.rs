@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::settings::parse_lifetime;
 use clap::{Subcommand, ValueEnum};
 use shared::clock;
 use shared::key_file::{self, KeyFile, check_permissions, write_atomically};
 use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm, weakness};
-use shared::settings::parse_lifetime;
 use zeroize::Zeroizing;
 
 use super::output::{complain, say};

@@ -109,20 +109,21 @@ impl Cli {
             Some(Command::Backup(backup)) => backup.run(&settings).await,
             Some(Command::Copy(copy)) => copy.run().await,
             Some(Command::Doctor(doctor)) => doctor.run(&settings).await,
-            Some(Command::Healthcheck) => {
-                shared::service::healthcheck(settings.listen, settings.http.tls_cert_file.is_some())
-                    .await
-                    .map_err(CommandError::Failed)
-            }
+            Some(Command::Healthcheck) => chassis::service::healthcheck(
+                settings.listen,
+                settings.http.tls_cert_file.is_some(),
+            )
+            .await
+            .map_err(CommandError::Failed),
         }
     }
 }
 
 async fn serve(settings: Settings) -> Result<(), CommandError> {
-    shared::settings::init_log(&settings.log);
+    chassis::settings::init_log(&settings.log);
     let server = Server::bind(settings).await?;
     log::info!("auth-server listens on {}", server.addr());
-    server.run(shared::service::stop_signal()).await?;
+    server.run(chassis::service::stop_signal()).await?;
     log::info!("stopped");
     log::logger().flush();
     Ok(())

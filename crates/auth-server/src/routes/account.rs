@@ -3,15 +3,15 @@
 use actix_web::HttpResponse;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::web::Data;
+use chassis::http::Json;
 use serde::Serialize;
-use shared::http::Json;
 
 use super::bodies::{
     Confirmation, Credentials, LoggedInBody, NewPassword, NewProfile, OldPair, PairBody,
     Registration, UserBody,
 };
 use super::caller::CalledBy;
-use super::gate::SignedIn;
+use super::signed_in::SignedIn;
 use crate::accounts::{self, Accounts, ProfileChange};
 use crate::counters::Counters;
 use crate::error::Error;

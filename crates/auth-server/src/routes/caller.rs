@@ -8,8 +8,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::X_FORWARDED_FOR;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use shared::client_address::TrustedProxies;
-use shared::http::RequestInfo;
+use chassis::client_address::TrustedProxies;
+use gate::RequestInfo;
 
 use super::user_agent;
 use crate::model::Caller;

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
+use gate;
+use gate::{Gate, RequestInfo, bearer_of};
 use serde::{Deserialize, Serialize};
+use shared::clock;
 use shared::feed::{self, SIGNATURE, is_nonce};
-use shared::http::RequestInfo;
-use shared::token::{Signer, Validator};
-use shared::{bearer, clock};
+use shared::token::Signer;
 use uuid::Uuid;
 
 use crate::endings::{News, Revocation};
@@ -56,12 +57,12 @@ impl From<News> for Answer {
 pub(super) async fn revocations(
     request: HttpRequest,
     feed: Data<RevocationFeed>,
-    validator: Data<Validator>,
+    gate: Data<Gate>,
     signer: Data<Signer>,
     question: Query<Question>,
 ) -> Result<HttpResponse, Error> {
-    validator.check_service(
-        bearer::credential(request.headers())?,
+    gate.validator().check_service(
+        bearer_of(request.headers())?,
         RequestInfo::of_request(&request).now,
     )?;
     let Question { after, wait, nonce } = question.into_inner();

@@ -4,50 +4,53 @@ mod account;
 mod bodies;
 mod caller;
 mod feed;
-mod gate;
 mod operations;
 mod page;
 mod sessions;
+mod signed_in;
 mod user_agent;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, post, resource};
 
+use gate::guard;
+
 pub(crate) use page::Page;
+pub(crate) use signed_in::Rows;
 
 /// The whole route table. What is in no line here is 404, and a method that is not in its line is 405.
 pub(crate) fn table(config: &mut ServiceConfig) {
     let account = web::scope("/api/account")
         // Not around the feed, whose questions wait for news.
-        .wrap(from_fn(shared::http::deadline))
+        .wrap(from_fn(chassis::http::deadline))
         .service(resource("/register").route(post().to(account::register)))
         .service(resource("/login").route(post().to(account::log_in)))
         .service(resource("/refresh-token").route(post().to(account::refresh)))
         .service(resource("/logout").route(post().to(account::log_out)))
         .service(
             resource("/sessions")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(guard))
                 .route(get().to(sessions::list))
                 .route(delete().to(sessions::end_all)),
         )
         .service(
             resource("/sessions/{id}")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(guard))
                 .route(delete().to(sessions::end)),
         )
         .service(
             resource("/password")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(guard))
                 .route(post().to(account::change_password)),
         )
         .service(
             resource("/deletion")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(guard))
                 .route(post().to(account::remove)),
         )
         .service(
             resource("")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(guard))
                 .route(web::patch().to(account::change_profile))
                 .route(delete().to(account::remove)),
         );

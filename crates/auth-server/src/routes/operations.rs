@@ -3,11 +3,10 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
+use chassis::metrics::{Metrics, TEXT_FORMAT};
+use gate::problem::PROBLEM_JSON;
+use gate::{Gate, RequestInfo};
 use serde_json::json;
-use shared::http::RequestInfo;
-use shared::metrics::{Metrics, TEXT_FORMAT};
-use shared::problem::PROBLEM_JSON;
-use shared::token::Validator;
 
 use crate::clock_check::ClockCheck;
 use crate::counters::Counters;
@@ -31,13 +30,14 @@ pub(super) async fn healthz() -> HttpResponse {
 pub(super) async fn readyz(
     info: RequestInfo,
     db: Data<Db>,
-    validator: Data<Validator>,
+    gate: Data<Gate>,
     clocks: Data<ClockCheck>,
 ) -> HttpResponse {
     let database = db.read(|tx| tx.ping()).await;
     if let Err(error) = &database {
         log::warn!("not ready: {error}");
     }
+    let validator = gate.validator();
     let ring = validator.keys().ring();
     let policy = validator.policy();
     let signing = ring.active(info.now).map(|key| key.kid().to_owned());

@@ -8,8 +8,8 @@ use actix_files::NamedFile;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use gate::Problem;
 use serde::Serialize;
-use shared::problem::Problem;
 use shared::token::Policy;
 
 use crate::settings::{DemoUser, LifetimeSettings, PageSettings};
@@ -157,7 +157,7 @@ pub(super) async fn config(page: Data<Page>) -> HttpResponse {
 
 pub(super) async fn file(request: HttpRequest, page: Data<Page>) -> Result<HttpResponse, Problem> {
     let Some(path) = page.files.get(request.path()) else {
-        return Err(shared::http::not_found().await);
+        return Err(chassis::http::not_found().await);
     };
     let file = NamedFile::open(path).map_err(|e| {
         log::error!("{}: {e}", path.display());

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::bodies::SessionBody;
 use super::caller::CalledBy;
-use super::gate::SignedIn;
+use super::signed_in::SignedIn;
 use crate::error::Error;
 use crate::model::EndReason;
 use crate::sessions::Sessions;

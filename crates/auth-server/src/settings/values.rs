@@ -127,7 +127,7 @@ mod tests {
             #[arg(long)]
             database_url: DatabaseUrl,
             #[arg(long, default_value = "", value_parser = Unquoted(DemoUser::or_none))]
-            demo_user: shared::settings::Maybe<DemoUser>,
+            demo_user: chassis::settings::Maybe<DemoUser>,
         }
         use clap::Parser;
         for (flag, value) in [

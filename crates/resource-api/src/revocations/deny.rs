@@ -5,20 +5,17 @@
 //! vanished file leaves the list as it was, and a line that says nothing keeps the old list beside the new lines.
 //! To lift everything, empty the file.
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::SystemTime,
-};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+use std::{fs, io};
 
 use arc_swap::ArcSwap;
-use shared::{claims::Claims, token::Cure};
+use shared::claims::Claims;
+use shared::token_error::Cure;
 use uuid::Uuid;
 
 /// The largest file that is read, in bytes; some 400 000 lines.

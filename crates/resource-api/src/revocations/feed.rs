@@ -3,17 +3,18 @@
 //! It alone writes to the set of ended sessions. Nothing a server answers or fails to answer ends it or takes an
 //! entry back, except a full answer that proves to be auth-server's, which replaces the set.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
+use std::time::Duration;
 
-use reqwest::{StatusCode, Url, header, redirect::Policy};
-use shared::{
-    clock,
-    feed::{Question, SIGNATURE, Unproved},
-    token::{Signer, Validator},
-};
+use reqwest::redirect::Policy;
+use reqwest::{StatusCode, Url, header};
+use shared::clock;
+use shared::feed::{Question, SIGNATURE, Unproved};
+use shared::token::{Signer, Validator};
 use tokio::time::{Instant, sleep};
 
-use super::{Revoked, set::Entry};
+use super::Revoked;
+use super::set::Entry;
 
 /// The path of the feed below its service.
 const PATH: &str = "/internal/revocations";

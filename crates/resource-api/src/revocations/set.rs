@@ -3,7 +3,8 @@
 //! It knows no network, no file and no clock. One task writes, every request reads, and a reader never waits: it
 //! looks into an immutable snapshot, and a writer publishes the next one by exchanging a pointer.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 

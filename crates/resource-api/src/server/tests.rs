@@ -4,7 +4,9 @@ use std::path::Path;
 
 use reqwest::{Method, Response};
 use serde_json::Value;
-use shared::{claims::NewToken, keys::KeyRing, token::Policy};
+use shared::claims::NewToken;
+use shared::keys::KeyRing;
+use shared::token::Policy;
 use tokio::sync::oneshot;
 
 use super::*;

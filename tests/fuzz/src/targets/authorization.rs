@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use shared::bearer::{Gate, credential};
+use futures_util::FutureExt;
+use gate::{Gate, bearer_of};
 
 use super::{Target, seeds, token};
 use crate::{Dice, bytes};
@@ -49,7 +50,7 @@ impl Target for Authorization {
             values.push(value.clone());
             headers.append(AUTHORIZATION, value);
         }
-        match credential(&headers) {
+        match bearer_of(&headers) {
             Ok(found) => {
                 assert_eq!(values.len(), 1, "one of two was taken");
                 let value = values
@@ -64,7 +65,9 @@ impl Target for Authorization {
             }
             Err(error) => assert!(error.act().is_none(), "{error:?}"),
         }
-        match self.gate.admit(&headers, 1_800_000_000) {
+        // Nothing is looked up, so there is nothing to wait for.
+        let admitted = self.gate.admit(&headers, 1_800_000_000).now_or_never();
+        match admitted.expect("an answer at once") {
             Ok(_) => {
                 let value = values
                     .first()

@@ -9,7 +9,9 @@ use serde_json::Value;
 use sha2::Sha256;
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
-use shared::token::{Policy, TokenError, Validator, Verdict};
+use shared::revocations::Verdict;
+use shared::token::{Policy, Validator};
+use shared::token_error::TokenError;
 
 use super::{Target, seeds};
 use crate::json::Members;

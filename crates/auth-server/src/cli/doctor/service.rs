@@ -89,7 +89,7 @@ fn refused_certificate(error: &reqwest::Error) -> Option<String> {
         let tls = cause
             .downcast_ref::<rustls::Error>()
             .or_else(|| inside?.downcast_ref::<rustls::Error>());
-        if let Some(words) = tls.and_then(shared::tls::in_words) {
+        if let Some(words) = tls.and_then(chassis::tls::in_words) {
             return Some(words);
         }
         next = match inside {

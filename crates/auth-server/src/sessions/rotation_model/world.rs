@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chassis::metrics::Metrics;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
-use shared::metrics::Metrics;
 use shared::token::{Policy, Signer, Validator};
 use uuid::Uuid;
 

@@ -1,6 +1,8 @@
 //! What a deny file may say, and what happens to the list when it goes wrong.
 
-use std::{fs::File, io::Write as _, time::Duration};
+use std::fs::File;
+use std::io::Write as _;
+use std::time::Duration;
 
 use super::*;
 

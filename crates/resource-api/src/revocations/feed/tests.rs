@@ -3,7 +3,9 @@
 mod script;
 
 use script::{Between, TestFeed};
-use shared::{key_file::KeyFile, keys::KeyRing, token::Policy};
+use shared::key_file::KeyFile;
+use shared::keys::KeyRing;
+use shared::token::Policy;
 use tokio::time::timeout;
 
 use super::*;

@@ -127,7 +127,7 @@ fn steps(path: &Path) -> io::Result<Vec<Step>> {
 ///
 /// # Errors
 /// If the way cannot be looked at.
-pub(crate) fn of_file(path: &Path, file: &Metadata) -> io::Result<Option<Exposure>> {
+pub fn of_file(path: &Path, file: &Metadata) -> io::Result<Option<Exposure>> {
     to_others_than(&Own::now(), path, file)
 }
 

@@ -1,21 +1,16 @@
 //! The feed of the tests: a real HTTP server that answers as it is told.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use actix_web::{App, HttpResponse, HttpServer, dev::ServerHandle, http, web};
-use shared::{
-    clock,
-    feed::{self, SIGNATURE},
-    key_file::KeyFile,
-    token::{Signer, Validator},
-};
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpResponse, HttpServer, http, web};
+use shared::clock;
+use shared::feed::{self, SIGNATURE};
+use shared::key_file::KeyFile;
+use shared::token::{Signer, Validator};
 use tokio::time::{Instant, sleep};
 
 use super::{PATH, policy};

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use actix_web::{App, middleware::from_fn, web};
-//! use shared::http;
+//! use chassis::http;
 //!
 //! let app = App::new()
 //!     .service(web::scope("/api").wrap(from_fn(http::deadline)))
@@ -28,10 +28,10 @@ mod finish;
 pub use body::{Json, LARGEST_BODY, bounds};
 pub use cors::{Cors, cors};
 pub use deadline::{Deadline, deadline};
-pub use finish::{RequestInfo, finish};
+pub use finish::finish;
 
 pub use crate::origins::CorsOrigins;
-use crate::problem::Problem;
+use gate::Problem;
 
 /// Answers what no route answers: 404 `not_found`.
 pub fn not_found() -> Ready<Problem> {

@@ -37,7 +37,7 @@ const NOISE: &str = "actix_http::h1::dispatcher";
 pub fn init_log(settings: &LogSettings) {
     let mut builder = builder(&settings.log_filter);
     if settings.log_format == LogFormat::Json {
-        builder.format(|line, record| write_json(line, record, &crate::clock::stamp()));
+        builder.format(|line, record| write_json(line, record, &shared::clock::stamp()));
     }
     // Err means that somebody else has set it up: a program that embeds us, or another test.
     let _ = crate::log_limit::install(builder.build());

@@ -1,7 +1,7 @@
 //! Errors as others see them: RFC 9457 problem bodies with the codes of the contract.
 //!
 //! A problem has an outside, which is all that is sent, and an inside, the cause, which is only
-//! logged. [`crate::http::finish`] writes the request's id into the body and logs the problem once.
+//! logged. The outermost middleware of Keyturn's services writes the request's id into the body and logs the problem once.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -14,16 +14,19 @@ use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 
-use crate::token::TokenError;
+use shared::token_error::TokenError;
 
 /// The media type of problem bodies.
 pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// The realm of challenges, unless a gate has another.
+pub(crate) const REALM: &str = "keyturn";
 
 /// Seconds after which a client may try again, unless somebody knows better.
 const RETRY_AFTER: u64 = 1;
 
 /// The header that tells a client to refresh.
-pub(crate) const ACT: HeaderName = HeaderName::from_static("act");
+pub const ACT: HeaderName = HeaderName::from_static("act");
 
 /// An answer that says what went wrong.
 #[derive(Clone, Debug)]
@@ -136,7 +139,8 @@ impl Problem {
     }
 
     /// The cause with everything behind it, for the log.
-    pub(crate) fn story(&self) -> String {
+    #[must_use]
+    pub fn story(&self) -> String {
         let mut story = self.to_string();
         let mut cause: Option<&dyn StdError> = self.cause.as_deref().map(|cause| cause as _);
         while let Some(error) = cause {
@@ -148,7 +152,8 @@ impl Problem {
     }
 
     /// The body as it is sent.
-    pub(crate) fn body(&self, request_id: Option<&str>) -> String {
+    #[must_use]
+    pub fn body(&self, request_id: Option<&str>) -> String {
         let body = Body {
             r#type: "about:blank",
             title: self.status.canonical_reason().unwrap_or("Error"),
@@ -209,7 +214,7 @@ impl Responder for Problem {
 }
 
 /// Adds the headers that every answer of a status has, unless they are there.
-pub(crate) fn complete(headers: &mut header::HeaderMap, status: StatusCode) {
+pub fn complete(headers: &mut header::HeaderMap, status: StatusCode) {
     let (name, value) = match status {
         StatusCode::UNAUTHORIZED => (
             header::WWW_AUTHENTICATE,
@@ -230,19 +235,22 @@ pub(crate) fn complete(headers: &mut header::HeaderMap, status: StatusCode) {
 
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
-        Self::from(&error)
+        Self::refusal(&error, REALM)
     }
 }
 
-impl From<&TokenError> for Problem {
-    fn from(error: &TokenError) -> Self {
+impl Problem {
+    /// The refusal of a token, with a challenge of this realm (RFC 6750 §3). The realm holds no quotes and no
+    /// backslashes.
+    #[must_use]
+    pub fn refusal(error: &TokenError, realm: &str) -> Self {
         if *error == TokenError::RevocationsUnknown {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, error.code())
                 .detail(error.to_string());
         }
         let problem = Self::new(StatusCode::UNAUTHORIZED, error.code())
             .detail(error.to_string())
-            .header(header::WWW_AUTHENTICATE, challenge(error));
+            .header(header::WWW_AUTHENTICATE, challenge(error, realm));
         match error.act() {
             Some(act) => problem.header(ACT, HeaderValue::from_static(act)),
             None => problem,
@@ -251,21 +259,21 @@ impl From<&TokenError> for Problem {
 }
 
 /// The challenge of RFC 6750 §3: without `error` if no credentials came.
-fn challenge(error: &TokenError) -> HeaderValue {
-    let plain = HeaderValue::from_static(r#"Bearer realm="keyturn""#);
-    if *error == TokenError::Missing {
-        return plain;
-    }
+fn challenge(error: &TokenError, realm: &str) -> HeaderValue {
     // The texts are constants without quotes and backslashes.
-    let text =
-        format!(r#"Bearer realm="keyturn", error="invalid_token", error_description="{error}""#);
-    HeaderValue::from_str(&text).unwrap_or(plain)
+    let text = match error {
+        TokenError::Missing => format!(r#"Bearer realm="{realm}""#),
+        error => {
+            format!(r#"Bearer realm="{realm}", error="invalid_token", error_description="{error}""#)
+        }
+    };
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("Bearer"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::token::Cure;
+    use shared::token_error::Cure;
 
     fn header<'a>(response: &'a HttpResponse, name: &str) -> Option<&'a str> {
         response

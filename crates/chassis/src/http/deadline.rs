@@ -9,7 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::Next;
 use actix_web::rt::time::timeout;
 
-use crate::problem::Problem;
+use gate::Problem;
 
 /// How long a request may take. Put another one into the app's or a scope's data to change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,8 +17,8 @@ mod files;
 pub use fault::{fault_of, in_words};
 pub use files::{Look, TlsFiles};
 
-use crate::files::exposure::Exposure;
 use crate::settings::HttpSettings;
+use shared::files::exposure::Exposure;
 
 /// Why HTTPS cannot be spoken; every text names the setting.
 #[derive(Debug, thiserror::Error)]

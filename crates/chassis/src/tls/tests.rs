@@ -15,7 +15,7 @@ struct Files {
 impl Files {
     fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
         let path = self.folder.path().join(name);
-        crate::key_file::write_atomically(&path, text.as_bytes(), mode).unwrap();
+        shared::key_file::write_atomically(&path, text.as_bytes(), mode).unwrap();
         path
     }
 }

@@ -14,13 +14,16 @@ use std::sync::Arc;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, get, web};
+use chassis::http;
+use chassis::settings::{HttpSettings, JWT_KEYS_FILE, LogSettings, TokenSettings, init_log};
 use clap::Parser;
-use shared::bearer::{self, Bearer, Gate, Revocations};
+use gate::{Bearer, Gate, guard};
 use shared::claims::Claims;
-use shared::http;
 use shared::key_file::KeyFile;
-use shared::settings::{HttpSettings, JWT_KEYS_FILE, LogSettings, TokenSettings, init_log};
-use shared::token::{Cure, Validator, Verdict};
+use shared::revocations::Revocations;
+use shared::revocations::Verdict;
+use shared::token::Validator;
+use shared::token_error::Cure;
 
 /// A service that has orders for nobody.
 #[derive(Parser)]
@@ -76,7 +79,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     HttpServer::new(move || {
         App::new()
             .app_data(gate.clone())
-            .service(web::scope("").wrap(from_fn(bearer::gate)).service(orders))
+            .service(web::scope("").wrap(from_fn(guard)).service(orders))
             .wrap(http::cors(&settings.http.cors_allowed_origins))
             .wrap(from_fn(http::finish))
     })

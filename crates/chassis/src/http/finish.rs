@@ -2,95 +2,22 @@
 //!
 //! Every error becomes a problem body here, those of the framework included, and is logged once.
 
-use std::future::{Ready, ready};
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpMessage, HttpResponse, web};
 use futures_util::FutureExt;
-use rand::Rng;
+use gate::Problem;
+use gate::problem::{PROBLEM_JSON, complete};
+use gate::{REQUEST_ID, RequestInfo};
 
-use crate::clock;
 use crate::metrics::Metrics;
-use crate::problem::{PROBLEM_JSON, Problem, complete};
-
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// What is known of a request from its arrival on; an extractor.
-#[derive(Clone, Debug)]
-pub struct RequestInfo {
-    /// The id that the answer carries: the client's, if it is a sane one, or else our own.
-    pub id: String,
-    /// The id that logs and records carry. It begins with one of ours, which nobody chooses, and says what
-    /// the client called the request: `OURS`, or `OURS client=THEIRS`.
-    pub trace: String,
-    /// When the request arrived, Unix seconds: the one `now` of everything it does.
-    pub now: i64,
-}
-
-impl RequestInfo {
-    fn of(req: &ServiceRequest) -> Self {
-        let theirs = req
-            .headers()
-            .get(REQUEST_ID)
-            .and_then(|id| id.to_str().ok());
-        let theirs = theirs.filter(|id| is_sane(id));
-        Self::named(theirs, clock::now())
-    }
-
-    /// A request that its client gave this name, or none.
-    fn named(theirs: Option<&str>, now: i64) -> Self {
-        let ours = fresh_id();
-        match theirs {
-            Some(theirs) => Self {
-                id: theirs.to_owned(),
-                trace: format!("{ours} client={theirs}"),
-                now,
-            },
-            None => Self {
-                id: ours.clone(),
-                trace: ours,
-                now,
-            },
-        }
-    }
-
-    /// What is known of a request: what the outermost middleware noted, and without that an id and a time.
-    #[must_use]
-    pub fn of_request(req: &HttpRequest) -> Self {
-        let noted = req.extensions().get::<Self>().cloned();
-        noted.unwrap_or_else(|| Self::named(None, clock::now()))
-    }
-}
-
-impl FromRequest for RequestInfo {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of_request(req)))
-    }
-}
-
-fn is_sane(id: &str) -> bool {
-    (1..=64).contains(&id.len())
-        && id
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-}
-
-/// 128 random bits in hex.
-fn fresh_id() -> String {
-    let mut bits = [0; 16];
-    rand::rng().fill_bytes(&mut bits);
-    format!("{:032x}", u128::from_be_bytes(bits))
-}
 
 /// Middleware for the outside of an app: notes id and time of each request, turns every error into
 /// a problem body with that id, survives panics, counts and logs. Every answer gets
@@ -105,7 +32,7 @@ pub async fn finish<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let started = Instant::now();
-    let info = RequestInfo::of(&req);
+    let info = RequestInfo::arriving(&req);
     let asked = Asked {
         id: info.id.clone(),
         trace: info.trace.clone(),

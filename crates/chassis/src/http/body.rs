@@ -18,7 +18,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::problem::Problem;
+use gate::Problem;
 
 /// Bytes that a body has at most.
 pub const LARGEST_BODY: usize = 16 * 1024;

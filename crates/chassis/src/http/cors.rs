@@ -18,7 +18,7 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::CorsOrigins;
-use crate::problem::Problem;
+use gate::Problem;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 /// Any header may come, those that tracing scripts add to every request included: no cookie is read, so what

@@ -1,7 +1,6 @@
 //! What a service's process does around its routes: listen, answer within bounds, hear that it should stop,
 //! and ask itself how it is.
 
-use std::fmt::Debug;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::pin::pin;
@@ -15,10 +14,11 @@ use actix_server::Server;
 use actix_service::{
     IntoServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service, map_config,
 };
-use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::App;
 use actix_web::dev::{AppConfig, Service, ServiceFactory};
 use actix_web::http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, Data, ServiceConfig};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -38,6 +38,7 @@ use answer::Begun;
 use connection::Rules;
 use stream::Stream;
 
+use crate::http::{self, CorsOrigins};
 use crate::metrics::Metrics;
 use crate::settings::HttpSettings;
 use crate::tls::{TlsError, TlsFiles};
@@ -64,6 +65,8 @@ pub struct Connections {
     per_worker: usize,
     tls: Option<Arc<TlsFiles>>,
     hang_ups: HangUps,
+    origins: CorsOrigins,
+    metrics: Metrics,
 }
 
 /// Why a service cannot take connections.
@@ -107,6 +110,8 @@ impl Connections {
             per_worker: most.div_ceil(workers),
             tls,
             hang_ups,
+            origins: settings.cors_allowed_origins.clone(),
+            metrics: metrics.clone(),
         })
     }
 }
@@ -118,35 +123,28 @@ pub fn warn_of_one_address(settings: &HttpSettings, listen: SocketAddr) {
     }
 }
 
-/// Answers on `listener` until `stop` completes, then finishes what it began.
+/// Answers the `routes` on `listener` until `stop` completes, then finishes what it began.
+///
+/// The order of what is around the routes stands here and nowhere else: see [`crate::http`].
 ///
 /// It is what `actix_web::HttpServer` does, but for the connections: that arms the timer for a slow head
 /// once per connection, does TLS handshakes a few at a time, and knows no bound per address.
 ///
 /// # Errors
 /// If the workers cannot be started.
-pub async fn serve<F, I, S, B>(
-    app: F,
+pub async fn serve(
+    routes: impl Fn(&mut ServiceConfig) + Send + Clone + 'static,
     listener: TcpListener,
     connections: Connections,
     stop: impl Future<Output = ()>,
-) -> io::Result<()>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request>,
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Error: Into<Error> + 'static,
-    S::InitError: Debug,
-    S::Response: Into<Response<B>> + 'static,
-    <S::Service as Service<Request>>::Future: 'static,
-    S::Service: 'static,
-    B: MessageBody + 'static,
-{
+) -> io::Result<()> {
     let Connections {
         rules,
         per_worker,
         tls,
         hang_ups,
+        origins,
+        metrics,
     } = connections;
     let server = Server::build()
         .max_concurrent_connections(per_worker)
@@ -155,15 +153,24 @@ where
     let stopping = server.graceful_shutdown_signal();
     let pipeline = move || {
         let secure = rules.tls.is_some();
-        let app = app()
+        let routes = routes.clone();
+        let app = App::new()
+            .app_data(Data::new(metrics.clone()))
+            .configure(move |config| routes(config))
+            .default_service(web::to(http::not_found))
+            .wrap(from_fn(http::bounds))
+            .wrap(http::cors(&origins))
+            // Wrapped last, so it comes first.
+            .wrap(from_fn(http::finish));
+        let app = app
             .into_factory()
-            .map_err(|error| error.into().error_response());
+            .map_err(|error: actix_web::Error| error.error_response());
         let app = map_config(app, |()| AppConfig::default());
         let app = apply_fn_factory(app, move |request: Request, app: &_| {
             let begun = Begun::of(&request);
             let called = Service::call(app, request);
             async move {
-                let mut response: Response<B> = called.await?.into();
+                let mut response: Response<_> = called.await?.into();
                 if secure {
                     let headers = response.headers_mut();
                     headers.insert(STRICT_TRANSPORT_SECURITY, HSTS);

@@ -14,6 +14,8 @@ use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 use serde_json::Value;
 
+use gate::RequestInfo;
+
 use super::*;
 use crate::metrics::Metrics;
 

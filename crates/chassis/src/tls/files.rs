@@ -15,8 +15,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::TlsError;
-use crate::files::exposure;
-use crate::key_file::Version;
+use shared::files::exposure;
+use shared::key_file::Version;
 
 /// What a look at the files brought.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use crate::client_address::TrustedProxies;
 use crate::connection_limits::ConnectionLimits;
 pub use crate::log_lines::{LogFormat, LogSettings, init_log};
 pub use crate::origins::CorsOrigins;
-use crate::token::Policy;
+use shared::token::Policy;
 
 /// The variable that names the key ring's file.
 pub const JWT_KEYS_FILE: &str = "JWT_KEYS_FILE";

@@ -1,0 +1,71 @@
+//! Who has opened the gate of auth-server's own routes, which looks into the sessions' rows for what is revoked.
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use gate::{Bearer, LookUp, Problem};
+use shared::claims::Claims;
+use shared::revocations::Verdict;
+use shared::token_error::{Cure, TokenError};
+use uuid::Uuid;
+
+use crate::error::Error;
+use crate::sessions::Sessions;
+
+/// The user and the session whose token opened the gate; an extractor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SignedIn {
+    pub(super) user: Uuid,
+    pub(super) session: Uuid,
+}
+
+impl SignedIn {
+    /// `None` for a token that names no session, as another issuer under the same key may write.
+    fn of(claims: &Claims) -> Option<Self> {
+        let user = Uuid::try_parse(&claims.sub).ok()?;
+        let session = Uuid::try_parse(claims.sid.as_deref()?).ok()?;
+        Some(Self { user, session })
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let bearer = Bearer::from_request(request, payload).into_inner();
+        ready(bearer.and_then(|bearer| {
+            Self::of(&bearer.claims)
+                .ok_or_else(|| Problem::internal("the gate let a token without a session through"))
+        }))
+    }
+}
+
+/// Whether the session of a token still lives, by its row.
+pub(crate) struct Rows(pub(crate) Arc<Sessions>);
+
+impl LookUp for Rows {
+    fn judge<'a>(
+        &'a self,
+        claims: &'a Claims,
+        _now: i64,
+    ) -> LocalBoxFuture<'a, Result<Verdict, Problem>> {
+        Box::pin(async move {
+            let signed_in =
+                SignedIn::of(claims).ok_or(TokenError::Malformed("the token names no session"))?;
+            let found = self.0.find(signed_in.session).await;
+            let found = found.map_err(|error: Error| Problem::from(&error))?;
+            let live = found.is_some_and(|found| {
+                found.session.ended.is_none() && found.session.user == Some(signed_in.user)
+            });
+            Ok(if live {
+                Verdict::Live
+            } else {
+                Verdict::Revoked(Cure::Refresh)
+            })
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! What the processes of both Keyturn services share, around their routes.
+
+pub mod client_address;
+pub mod connection_limits;
+pub mod http;
+mod log_limit;
+mod log_lines;
+pub mod metrics;
+mod origins;
+pub mod process;
+pub mod service;
+pub mod settings;
+pub mod tls;
