@@ -112,7 +112,7 @@ impl Server {
             ..
         } = self;
         let background = [
-            tokio::spawn(Arc::clone(parts.validator.keys()).follow()),
+            tokio::spawn(Arc::clone(parts.validator.keys()).follow_closely()),
             tokio::spawn(Arc::clone(&parts.mac_keys).follow()),
             tokio::spawn(parts.feed.clone().follow()),
             tokio::spawn(parts.clock.clone().follow()),

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, crypto};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::hs256::{MAC_BYTES, read_mac};
 use crate::json;
 use crate::key_file::KeyFile;
 use crate::keys::{Key, KeyRing};
@@ -18,9 +18,6 @@ use crate::token_error::TokenError;
 
 /// Bytes that a credential has at most.
 pub(crate) const LONGEST_TOKEN: usize = 8 * 1024;
-
-/// Characters of an HMAC-SHA256 in base64url.
-const MAC_CHARACTERS: usize = 43;
 
 /// What a token is for. The `typ` of its header says so (RFC 8725 §3.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +123,8 @@ struct Form<'t> {
     /// Header and payload as they were signed.
     signed: &'t str,
     payload: Vec<u8>,
-    signature: &'t str,
+    /// `None`: one that no HMAC-SHA256 can be.
+    mac: Option<[u8; MAC_BYTES]>,
 }
 
 impl<'t> Form<'t> {
@@ -142,25 +140,22 @@ impl<'t> Form<'t> {
         }
         // A fourth part would leave a full stop in the payload, which is no base64url.
         let payload = decode(payload)?;
-        if signature.len() == MAC_CHARACTERS {
-            let mut mac = [0; 33];
-            URL_SAFE_NO_PAD
-                .decode_slice(signature, &mut mac)
-                .map_err(|_| NOT_BASE64URL)?;
-        } else {
+        let mac = read_mac(signature);
+        if mac.is_none() {
             decode(signature)?;
         }
         Ok(Self {
             header,
             signed,
             payload,
-            signature,
+            mac,
         })
     }
 
     fn verify(&self, key: &Key) -> bool {
         let signed = self.signed.as_bytes();
-        crypto::verify(self.signature, signed, key.decoding(), Algorithm::HS256).unwrap_or(false)
+        self.mac
+            .is_some_and(|mac| key.hs256().verifies(signed, &mac))
     }
 
     /// A token without a `kid` may be any key's; those that verify go first.

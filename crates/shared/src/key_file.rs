@@ -20,8 +20,16 @@ use crate::keys::{KeyRing, KeyRingError};
 /// Bytes that the file has at most: some thousand keys.
 const LARGEST_FILE: u64 = 1024 * 1024;
 
-/// How often the file is looked at: by [`KeyFile::follow`], and at most, for an unknown `kid`.
+/// How often a gate looks at the file for the sake of an unknown `kid`, at most.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often [`FileOf::follow`] looks, and how much later it takes over what it saw. Together less than a second.
+#[cfg(feature = "follow")]
+const GATE_LOOKS: [Duration; 2] = [Duration::from_millis(500), Duration::from_millis(250)];
+
+/// How often [`FileOf::follow_closely`] looks.
+#[cfg(feature = "follow")]
+const SIGNER_LOOKS: Duration = Duration::from_millis(100);
 
 /// Why a key file cannot be used. Begins with the path; [`KeyFileError::naming`] puts the
 /// setting's name before it.
@@ -201,6 +209,15 @@ impl<K: Keys> FileOf<K> {
         Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Whether the file is another than the one that was looked at last.
+    #[cfg(feature = "follow")]
+    fn is_changed(&self) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.path
+            .as_deref()
+            .is_some_and(|path| *seen != version(path))
+    }
+
     /// Looks at the file, and reads it if it is another than last time. What is wrong with a new
     /// file is logged here, once.
     pub fn reload_if_changed(&self) -> Reload<K::Fault> {
@@ -208,9 +225,7 @@ impl<K: Keys> FileOf<K> {
             return Reload::Unchanged;
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = std::fs::metadata(path)
-            .map(|metadata| Version::of(path, &metadata))
-            .ok();
+        let current = version(path);
         if *seen == current {
             return Reload::Unchanged;
         }
@@ -243,15 +258,42 @@ impl<K: Keys> FileOf<K> {
         self.ring()
     }
 
-    /// Looks at the file every second, for ever. Spawn it once per process.
+    /// Takes over what is new in the file within a second, for ever: for whoever judges tokens. Spawn it once per
+    /// process.
+    ///
+    /// A new file is taken over a quarter of a second after it was seen, when every signer has it by
+    /// [`FileOf::follow_closely`]: a token that is refused since its key was revoked is then never followed by
+    /// another one under the same key.
     #[cfg(feature = "follow")]
     pub async fn follow(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let [every, later] = GATE_LOOKS;
+        self.look_for_ever(every, later).await;
+    }
+
+    /// Takes over what is new in the file within a tenth of a second, for ever: for whoever signs.
+    #[cfg(feature = "follow")]
+    pub async fn follow_closely(self: Arc<Self>) {
+        self.look_for_ever(SIGNER_LOOKS, Duration::ZERO).await;
+    }
+
+    #[cfg(feature = "follow")]
+    async fn look_for_ever(self: Arc<Self>, every: Duration, later: Duration) {
+        let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            // A stat, a microsecond; the file itself is small and read when it has changed.
-            self.reload_if_changed();
+            // The file may be on a disk that hangs: not on an async worker.
+            let file = Arc::clone(&self);
+            if !matches!(
+                tokio::task::spawn_blocking(move || file.is_changed()).await,
+                Ok(true)
+            ) {
+                continue;
+            }
+            tokio::time::sleep(later).await;
+            let file = Arc::clone(&self);
+            // What is wrong is logged there.
+            let _ = tokio::task::spawn_blocking(move || file.reload_if_changed()).await;
         }
     }
 }
@@ -291,6 +333,12 @@ fn found<E>(path: &Path, looked: io::Result<Option<Exposure>>) -> Result<(), Key
         Ok(Some(fault)) => Err(KeyFileError::Exposed { path, fault }),
         Err(source) => Err(KeyFileError::Read { path, source }),
     }
+}
+
+/// The version that is there now; `None`: none that can be looked at.
+fn version(path: &Path) -> Option<Version> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(Version::of(path, &metadata))
 }
 
 fn read<K: Keys>(path: &Path) -> Result<(K, Version), KeyFileError<K::Fault>> {

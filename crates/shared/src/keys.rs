@@ -8,7 +8,6 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{DecodingKey, EncodingKey};
 
 pub mod change;
 mod parse;
@@ -20,7 +19,7 @@ pub use change::{ChangeError, Changed, KeyStatus, SecretForm};
 pub use parse::KeyRingError;
 pub use strength::weakness;
 
-use crate::provider;
+use crate::hs256::Hs256;
 
 /// How long a key verifies after its successor began to sign, in seconds: 90 minutes, longer than
 /// any access token lives.
@@ -31,8 +30,7 @@ pub const RETIRING_SECONDS: i64 = 90 * 60;
 #[derive(Clone)]
 pub struct Key {
     kid: String,
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    hs256: Hs256,
     /// The header segment of every access token that this key signs, ready to be written and to be
     /// compared with.
     header: Box<str>,
@@ -77,12 +75,10 @@ impl fmt::Display for KeyState {
 
 impl Key {
     pub(crate) fn new(kid: String, secret: &[u8], sign_from: i64) -> Self {
-        provider::install();
         let quoted = serde_json::Value::from(kid.as_str());
         let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":{quoted}}}"#);
         Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            hs256: Hs256::new(secret),
             header: URL_SAFE_NO_PAD.encode(header).into(),
             kid,
             sign_from,
@@ -113,12 +109,8 @@ impl Key {
         self.former
     }
 
-    pub(crate) fn encoding(&self) -> &EncodingKey {
-        &self.encoding
-    }
-
-    pub(crate) fn decoding(&self) -> &DecodingKey {
-        &self.decoding
+    pub(crate) fn hs256(&self) -> &Hs256 {
+        &self.hs256
     }
 
     pub(crate) fn header(&self) -> &str {
@@ -126,7 +118,7 @@ impl Key {
     }
 
     fn secret(&self) -> &[u8] {
-        self.encoding.as_bytes()
+        self.hs256.secret()
     }
 }
 

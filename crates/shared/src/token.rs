@@ -48,7 +48,6 @@ pub use sign::{SignError, Signer};
 use crate::claims::{ClaimFault, Claims, RawClaims};
 use crate::jws::{self, Opened, Purpose, Standing};
 use crate::key_file::KeyFile;
-use crate::provider;
 use crate::revocations::Verdict;
 use crate::token_error::{Cure, TokenError};
 
@@ -94,7 +93,6 @@ impl Validator {
     /// Makes a validator that follows the ring of `keys`.
     #[must_use]
     pub fn new(keys: Arc<KeyFile>, policy: Policy) -> Self {
-        provider::install();
         let service_audience = policy.service_audience();
         Self {
             keys,

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Former, Key, KeyRing, sample};
+use crate::hs256::LEAST_KEY_BYTES;
 use crate::json;
-use crate::provider::LEAST_KEY_BYTES;
 
 /// Bytes that a `kid` has at most: it travels with every token.
 const LONGEST_KID: usize = 128;

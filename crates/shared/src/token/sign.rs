@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, crypto};
 use serde::Serialize;
 
 use super::{Policy, SERVICE_TOKEN_SECONDS};
 use crate::claims::{AccessPayload, Audience, NewToken, ServicePayload};
 use crate::key_file::KeyFile;
-use crate::keys::{Key, KeyRing};
-use crate::provider;
+use crate::keys::Key;
 
 /// Why a token could not be signed.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +24,6 @@ pub enum SignError {
     /// The claims could not be written.
     #[error("the claims cannot be written as JSON")]
     Claims(#[from] serde_json::Error),
-    /// The MAC could not be computed.
-    #[error("the token could not be signed")]
-    Mac(#[from] jsonwebtoken::errors::Error),
 }
 
 /// Signs tokens with the key of the ring that is active at the time.
@@ -43,13 +38,16 @@ impl Signer {
     /// Makes a signer that follows the ring of `keys`.
     #[must_use]
     pub fn new(keys: Arc<KeyFile>, policy: Policy) -> Self {
-        provider::install();
         let service_audience = policy.service_audience();
         Self {
             keys,
             policy,
             service_audience,
         }
+    }
+
+    pub(crate) fn keys(&self) -> &Arc<KeyFile> {
+        &self.keys
     }
 
     /// Signs an access token.
@@ -71,17 +69,9 @@ impl Signer {
             email_verified: token.email_verified,
             roles: token.roles,
         };
-        let ring = self.ring();
+        let ring = self.keys.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
         compact(key.header(), &payload, key)
-    }
-
-    /// The ring as its file is at this moment. A gate may have seen a revocation before the look of every
-    /// second came round here, and a token under the revoked key would be refused at once; a look costs a
-    /// microsecond.
-    pub(crate) fn ring(&self) -> Arc<KeyRing> {
-        self.keys.reload_if_changed();
-        self.keys.ring()
     }
 
     /// Signs the bearer of a service, `subject`, for the internal endpoints of the issuer. It lives half of what is
@@ -97,7 +87,7 @@ impl Signer {
             iat: now,
             exp: now.saturating_add(SERVICE_TOKEN_SECONDS / 2),
         };
-        let ring = self.ring();
+        let ring = self.keys.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
         let kid = serde_json::Value::from(key.kid());
         let header = format!(r#"{{"alg":"HS256","typ":"service+jwt","kid":{kid}}}"#);
@@ -112,7 +102,7 @@ fn compact(header: &str, payload: &impl Serialize, key: &Key) -> Result<String, 
     token.push_str(header);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-    let signature = crypto::sign(token.as_bytes(), key.encoding(), Algorithm::HS256)?;
+    let signature = key.hs256().sign(token.as_bytes());
     token.push('.');
     token.push_str(&signature);
     Ok(token)
