@@ -1,7 +1,7 @@
 //! What auth-server counts beside the requests: refreshes and log-ins by outcome, endings by reason, queues.
 
 use chassis::metrics::Metrics;
-use chassis::metrics::prometheus::{Error as MetricError, IntCounterVec, IntGauge, Opts};
+use chassis::metrics::prometheus::{Error as MetricError, IntCounterVec, Opts};
 
 use crate::db::DbError;
 use crate::error::Error;
@@ -14,12 +14,6 @@ pub struct Counters {
     refreshes: IntCounterVec,
     logins: IntCounterVec,
     ended: IntCounterVec,
-    /// Passwords that wait for a thread, sampled when the metrics are read.
-    pub hash_queue: IntGauge,
-    /// Writes that wait, sampled when the metrics are read.
-    pub write_queue: IntGauge,
-    /// Endings that the feed names, sampled when the metrics are read.
-    pub revocations: IntGauge,
 }
 
 impl Counters {
@@ -33,11 +27,6 @@ impl Counters {
             metrics.registry().register(Box::new(vec.clone()))?;
             Ok::<_, MetricError>(vec)
         };
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(name, help)?;
-            metrics.registry().register(Box::new(gauge.clone()))?;
-            Ok::<_, MetricError>(gauge)
-        };
         Ok(Self {
             refreshes: counter("keyturn_refreshes_total", "Refreshes by outcome", "outcome")?,
             logins: counter("keyturn_logins_total", "Log-ins by outcome", "outcome")?,
@@ -45,12 +34,6 @@ impl Counters {
                 "keyturn_sessions_ended_total",
                 "Sessions ended by this process, by reason",
                 "reason",
-            )?,
-            hash_queue: gauge("keyturn_hash_queue", "Passwords that wait to be checked")?,
-            write_queue: gauge("keyturn_write_queue", "Database writes that wait")?,
-            revocations: gauge(
-                "keyturn_feed_entries",
-                "Ended sessions that the revocation feed names",
             )?,
         })
     }

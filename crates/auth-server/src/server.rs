@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::web;
-use chassis::metrics::Metrics;
+use chassis::metrics::{Metrics, prometheus};
 use chassis::service::{self, Connections, HangUps};
 use gate::Gate;
 use shared::clock;
@@ -64,7 +64,6 @@ struct Parts {
     feed: RevocationFeed,
     page: Option<Arc<Page>>,
     metrics: Arc<Metrics>,
-    counters: Counters,
     clock: ClockCheck,
     door: Arc<FrontDoor>,
     gate: web::Data<Gate>,
@@ -145,7 +144,6 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(web::Data::from(Arc::clone(&parts.signer)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
-        .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.door)))
         .configure(routes::table);
@@ -194,7 +192,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::clone(&mac_keys),
         endings.clone(),
-        counters.clone(),
+        counters,
         settings.lifetimes.clone(),
     ));
     let threads = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -207,6 +205,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         settings.limits.login_limits,
         settings.http.trusted_proxies.is_empty(),
     ));
+    watch_queues(&metrics, &door, &db, &feed).map_err(StartError::of)?;
     let gate = Gate::looking_up(
         Arc::clone(&validator),
         Arc::new(Rows(Arc::clone(&sessions))),
@@ -230,11 +229,36 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         feed,
         page,
         metrics,
-        counters,
         clock,
         door,
         gate: web::Data::new(gate.every_audience()),
     })
+}
+
+/// What waits, as metrics that are read when they are asked for.
+fn watch_queues(
+    metrics: &Metrics,
+    door: &Arc<FrontDoor>,
+    db: &Db,
+    feed: &RevocationFeed,
+) -> Result<(), prometheus::Error> {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    let (door, db, feed) = (Arc::clone(door), db.clone(), feed.clone());
+    metrics.gauge(
+        "keyturn_hash_queue",
+        "Passwords that wait to be checked",
+        move || count(door.waiting()),
+    )?;
+    metrics.gauge(
+        "keyturn_write_queue",
+        "Database writes that wait",
+        move || count(db.waiting()),
+    )?;
+    metrics.gauge(
+        "keyturn_feed_entries",
+        "Ended sessions that the revocation feed names",
+        move || count(feed.len()),
+    )
 }
 
 async fn open(settings: &Settings) -> Result<Db, StartError> {

@@ -6,8 +6,11 @@
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 pub use prometheus;
@@ -76,6 +79,48 @@ impl Metrics {
         &self.registry
     }
 
+    /// Registers a number that goes up and down, and is read when the metrics are.
+    ///
+    /// # Errors
+    /// If the name is wrong or taken.
+    pub fn gauge(
+        &self,
+        name: &str,
+        help: &str,
+        read: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Result<(), prometheus::Error> {
+        let opts = Opts::new(name, help);
+        let read = move || {
+            let gauge = IntGauge::with_opts(opts.clone())?;
+            gauge.set(read());
+            Ok(gauge.collect())
+        };
+        let example = IntGauge::new(name, help)?;
+        self.registry
+            .register(Box::new(WhenRead::new(&example, read)))
+    }
+
+    /// Registers a number that only grows and is counted elsewhere, and is read when the metrics are.
+    ///
+    /// # Errors
+    /// If the name is wrong or taken.
+    pub fn counter(
+        &self,
+        name: &str,
+        help: &str,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) -> Result<(), prometheus::Error> {
+        let opts = Opts::new(name, help);
+        let read = move || {
+            let counter = IntCounter::with_opts(opts.clone())?;
+            counter.inc_by(read());
+            Ok(counter.collect())
+        };
+        let example = IntCounter::new(name, help)?;
+        self.registry
+            .register(Box::new(WhenRead::new(&example, read)))
+    }
+
     /// All numbers in the text format of Prometheus.
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
@@ -108,6 +153,38 @@ impl Metrics {
     }
 }
 
+type Read = Box<dyn Fn() -> Result<Vec<MetricFamily>, prometheus::Error> + Send + Sync>;
+
+/// A metric that has no value of its own. Copied into one of the library's at every scrape, two scrapes at once
+/// would each add what had come since the last.
+struct WhenRead {
+    desc: Vec<Desc>,
+    read: Read,
+}
+
+impl WhenRead {
+    fn new(
+        example: &impl Collector,
+        read: impl Fn() -> Result<Vec<MetricFamily>, prometheus::Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            desc: example.desc().into_iter().cloned().collect(),
+            read: Box::new(read),
+        }
+    }
+}
+
+impl Collector for WhenRead {
+    fn desc(&self) -> Vec<&Desc> {
+        self.desc.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        // The same names and labels were good when it was registered.
+        (self.read)().unwrap_or_default()
+    }
+}
+
 /// A client must not be able to make up labels: methods are free text.
 fn label(method: &Method) -> &'static str {
     match *method {
@@ -125,6 +202,23 @@ fn label(method: &Method) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn many_scrapes_at_once_count_nothing_twice() {
+        let metrics = Metrics::new("test", "1.2.3").unwrap();
+        metrics.counter("answers_total", "Answers", || 7).unwrap();
+        metrics.gauge("age_seconds", "Age", || -1).unwrap();
+        assert!(metrics.gauge("age_seconds", "Age", || 0).is_err());
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let text = String::from_utf8(metrics.render()).unwrap();
+                    assert!(text.contains("# TYPE answers_total counter\nanswers_total 7\n"));
+                    assert!(text.contains("# TYPE age_seconds gauge\nage_seconds -1\n"));
+                });
+            }
+        });
+    }
 
     #[test]
     fn requests_and_refusals_are_counted() {

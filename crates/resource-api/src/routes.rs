@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, get, resource, scope, to};
 use chassis::http::not_found;
-use chassis::metrics::TEXT_FORMAT;
+use chassis::metrics::{Metrics, TEXT_FORMAT};
 use chrono::DateTime;
 use gate::Problem;
 use gate::RequestInfo;
@@ -14,8 +14,9 @@ use gate::{Bearer, Gate, guard};
 use serde_json::json;
 use shared::keys::Key;
 
-use crate::metrics::ApiMetrics;
-use crate::revocations::{FeedState, Revoked};
+use shared::follow::FeedState;
+
+use crate::revocations::Revoked;
 
 const OPENAPI: &str = include_str!("../openapi.json");
 
@@ -65,8 +66,9 @@ async fn healthz() -> HttpResponse {
 async fn readyz(info: RequestInfo, gate: Data<Gate>, revoked: Data<Revoked>) -> HttpResponse {
     let policy = gate.validator().policy();
     let ring = gate.validator().keys().ring();
-    let state = revoked.feed_state(info.now);
-    let age = revoked.feed_age(info.now);
+    let view = revoked.view.as_deref();
+    let state = view.map(|view| view.state(info.now));
+    let age = view.and_then(|view| view.age(info.now));
     let mut body = json!({
         "status": "ready",
         "issuer": policy.issuer,
@@ -74,18 +76,18 @@ async fn readyz(info: RequestInfo, gate: Data<Gate>, revoked: Data<Revoked>) -> 
         "clockSkew": policy.skew,
         "keys": ring.keys().iter().map(Key::kid).collect::<Vec<_>>(),
         "feed": {
-            "state": state.as_str(),
+            "state": word(state),
             "age": age,
-            "entries": revoked.ended().len(),
+            "entries": view.map_or(0, |view| view.ended().len()),
         },
     });
-    if revoked.is_ready(info.now) {
+    if view.is_none_or(|view| view.is_ready(info.now)) {
         return HttpResponse::Ok().json(body);
     }
     // A problem like every other, which says the rest as well (RFC 9457 §3.2).
     let status = StatusCode::SERVICE_UNAVAILABLE;
     let detail = match (state, age) {
-        (FeedState::Stale, Some(age)) => {
+        (Some(FeedState::Stale), Some(age)) => {
             format!("the revocation feed has been silent for {age} s")
         }
         _ => "the revocation feed has not answered yet".to_owned(),
@@ -105,8 +107,18 @@ async fn readyz(info: RequestInfo, gate: Data<Gate>, revoked: Data<Revoked>) -> 
         .body(body.to_string())
 }
 
+/// The word of `/readyz` for the state of the view; none is followed where there is no feed.
+fn word(state: Option<FeedState>) -> &'static str {
+    match state {
+        None => "off",
+        Some(FeedState::Waiting) => "waiting",
+        Some(FeedState::Fresh) => "fresh",
+        Some(FeedState::Stale) => "stale",
+    }
+}
+
 /// Prometheus' text.
-async fn metrics(metrics: Data<ApiMetrics>) -> HttpResponse {
+async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(TEXT_FORMAT)
         .body(metrics.render())

@@ -9,14 +9,13 @@ use actix_web::web;
 use chassis::service::{self, Connections, HangUps};
 use chassis::settings::JWT_KEYS_FILE;
 use gate::Gate;
-use shared::clock;
+use shared::follow::Follower;
 use shared::key_file::KeyFile;
-use shared::token::{Signer, Validator};
+use shared::token::Validator;
 use tokio::task::JoinHandle;
 
 use crate::error::StartError;
-use crate::metrics::ApiMetrics;
-use crate::revocations::feed::Follower;
+use crate::metrics;
 use crate::revocations::{DenyFile, Revoked};
 use crate::routes;
 use crate::settings::{Following, Settings};
@@ -38,7 +37,6 @@ pub struct Server {
 struct Parts {
     gate: web::Data<Gate>,
     revoked: Arc<Revoked>,
-    metrics: ApiMetrics,
 }
 
 impl Server {
@@ -64,24 +62,27 @@ impl Server {
             })
         });
         let policy = settings.token.policy();
-        let signer = Signer::new(Arc::clone(&keys), policy.clone());
-        let mut revoked = Revoked::new(deny.transpose()?);
-        if let Some(following) = &following {
-            revoked = revoked.with_feed(following.stale, following.max_age, clock::now());
-        }
-        let revoked = Arc::new(revoked);
-        let follower = following
-            .map(|following| {
-                let Following { url, max_age, .. } = following;
-                let validator = Validator::new(Arc::clone(&keys), policy.clone());
-                Follower::new(url, max_age, signer, validator, Arc::clone(&revoked))
-            })
-            .transpose()
-            .map_err(|error| StartError::setting("REVOCATION_FEED_URL", error))?;
-        let metrics = ApiMetrics::new(Arc::clone(&revoked)).map_err(StartError::of)?;
+        let followed = following
+            .map(
+                |Following {
+                     url,
+                     stale,
+                     max_age,
+                 }| {
+                    Follower::new(url, &keys, &policy, stale, max_age)
+                        .map_err(|error| StartError::setting("REVOCATION_FEED_URL", error))
+                },
+            )
+            .transpose()?;
+        let (follower, view) = followed.unzip();
+        let revoked = Arc::new(Revoked {
+            deny: deny.transpose()?,
+            view,
+        });
+        let metrics = metrics::of(&revoked).map_err(StartError::of)?;
         let validator = Validator::new(keys, policy);
-        let connections = Connections::new(&settings.http, tls, metrics.common(), hang_ups)
-            .map_err(StartError::of)?;
+        let connections =
+            Connections::new(&settings.http, tls, &metrics, hang_ups).map_err(StartError::of)?;
 
         let listener = service::listen("RESOURCE_LISTEN", settings.listen)
             .await
@@ -91,7 +92,6 @@ impl Server {
         let parts = Parts {
             gate: web::Data::new(Gate::new(validator, Arc::clone(&revoked) as _)),
             revoked,
-            metrics,
         };
         Ok(Self {
             listener,
@@ -126,7 +126,8 @@ impl Server {
             )),
             parts
                 .revoked
-                .deny()
+                .deny
+                .as_ref()
                 .map(|_| tokio::spawn(look(Arc::clone(&parts.revoked)))),
             follower.map(|follower| tokio::spawn(follower.follow())),
         ]
@@ -154,7 +155,7 @@ async fn look(revoked: Arc<Revoked>) {
         ticks.tick().await;
         let revoked = Arc::clone(&revoked);
         // The file may be large, or on a disk that hangs: not on an async worker.
-        let look = move || revoked.deny().map(DenyFile::reload_if_changed);
+        let look = move || revoked.deny.as_ref().map(DenyFile::reload_if_changed);
         if let Err(error) = tokio::task::spawn_blocking(look).await {
             log::error!("DENY_FILE: {error}");
         }
@@ -165,7 +166,6 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
     config
         .app_data(parts.gate.clone())
         .app_data(web::Data::from(Arc::clone(&parts.revoked)))
-        .app_data(web::Data::new(parts.metrics.clone()))
         .configure(routes::table);
 }
 

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use chassis::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
 use clap::Args;
-use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use reqwest::Url;
+use shared::follow::{self, Stale};
 
 use crate::error::StartError;
-use crate::revocations::{Stale, feed};
 
 /// The shortest `REVOCATION_MAX_AGE`: answers are timed in whole seconds, and one must fit in.
 const LEAST_MAX_AGE: Duration = Duration::from_secs(2);
@@ -31,7 +31,13 @@ pub struct RevocationSettings {
 
     /// When the feed has been silent for `REVOCATION_MAX_AGE`: `open` goes on with what is known,
     /// `closed` answers 503.
-    #[arg(long, env = "REVOCATION_STALE", default_value = "open", global = true)]
+    #[arg(
+        long,
+        env = "REVOCATION_STALE",
+        default_value = "open",
+        value_parser = stale(),
+        global = true
+    )]
     pub revocation_stale: Stale,
 
     /// A view of the feed older than this is stale (at least 2s).
@@ -86,6 +92,18 @@ pub struct Settings {
     pub log: LogSettings,
 }
 
+/// Reads `REVOCATION_STALE`.
+fn stale() -> impl TypedValueParser<Value = Stale> {
+    let open = PossibleValue::new("open")
+        .help("Go on with what is known; `/readyz` and the metrics say how old it is");
+    let closed = PossibleValue::new("closed")
+        .help("Answer 503 `revocation_view_stale` until the feed answers again");
+    PossibleValuesParser::new([open, closed]).map(|word| match word.as_str() {
+        "closed" => Stale::Closed,
+        _ => Stale::Open,
+    })
+}
+
 /// What the settings of revocation mean, once judged.
 #[derive(Clone, Debug)]
 pub struct Following {
@@ -121,7 +139,7 @@ impl RevocationSettings {
             }
             return Ok(None);
         }
-        let url = feed::address(text)
+        let url = follow::address(text)
             .map_err(|fault| StartError::setting("REVOCATION_FEED_URL", fault))?;
         let max_age = i64::try_from(self.revocation_max_age.as_secs()).unwrap_or(i64::MAX / 2);
         Ok(Some(Following {

@@ -1,6 +1,7 @@
-//! The signature of the revocation feed's answers: that it was auth-server who answered, this very question, now.
+//! The revocation feed as it is on the wire: its answers, and the signature that it was auth-server who answered, this
+//! very question, now.
 //!
-//! Both ends hold the key ring, so a MAC does. Knows the wire form of the signature, not that of the answer. Without
+//! Both ends hold the key ring, so a MAC does. Without
 //! it, whoever stands between the two on a network without TLS could answer "nobody is revoked".
 //!
 //! The header [`SIGNATURE`] of an answer is `v1 t=TIME,mac=MAC,kid=KID`: the Unix second of the answer, an HMAC-SHA256
@@ -9,6 +10,8 @@
 //! for byte; each line ends with a line feed. The cursor's line is its length in bytes, a space and the cursor as it was
 //! asked with: whoever stands between may write line feeds into it. No JWT has such a first line, so a MAC of one kind
 //! is never one of the other.
+
+use serde::{Deserialize, Serialize};
 
 use crate::hs256::read_mac;
 use crate::jws::Standing;
@@ -50,6 +53,29 @@ pub enum Unproved {
     /// The clocks of the two services are so many seconds apart that entries would be forgotten too early.
     #[error("it was signed {0} s from now, by the clock here")]
     Time(i64),
+}
+
+/// The path of the feed below its service.
+pub const PATH: &str = "/internal/revocations";
+
+/// One answer of the feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// What to ask with the next time; opaque.
+    pub cursor: String,
+    /// Whether the entries are everything in force.
+    pub full: bool,
+    /// Ended sessions.
+    pub entries: Vec<Entry>,
+}
+
+/// One ended session of the feed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The session's id, the `sid` of its tokens.
+    pub sid: Box<str>,
+    /// When the last token of this session is over, skew included, in Unix seconds; from then on the entry is useless.
+    pub until: i64,
 }
 
 /// What an answer is an answer to. "Nothing new" is true or false with the cursor alone, so the cursor belongs to it.

@@ -6,8 +6,8 @@
 //!
 //! "The contract" in these pages is Keyturn's HTTP contract: which faults there are, their codes, the order
 //! in which they are judged, and the header `act`, which tells a client to refresh. The README has it.
-//! Whoever should know of ended sessions within a second implements [`revocations::Revocations`]; resource-api does so
-//! with auth-server's feed.
+//! Whoever should know of ended sessions within a second follows auth-server's feed ([`follow`]), or implements
+//! [`revocations::Revocations`] himself.
 //!
 //! actix-web services take the crate `gate`, which brings all of this to their routes. Everybody else calls it:
 //!
@@ -41,13 +41,17 @@
 //!
 //! # Features
 //!
-//! - `follow`: [`key_file::FileOf::follow`], a task of tokio that looks at the ring's file every second.
+//! - `sign`: [`token::Signer`], for whoever issues tokens.
+//! - `follow`: tasks of tokio that follow the ring's file ([`key_file::FileOf::follow`]) and the feed of ended sessions
+//!   ([`follow::Follower`]).
 
 pub mod claims;
 pub mod clock;
 pub mod credential;
 pub mod feed;
 pub mod files;
+#[cfg(feature = "follow")]
+pub mod follow;
 mod hs256;
 mod json;
 mod jws;

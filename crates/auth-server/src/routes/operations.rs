@@ -9,10 +9,7 @@ use gate::{Gate, RequestInfo};
 use serde_json::json;
 
 use crate::clock_check::ClockCheck;
-use crate::counters::Counters;
 use crate::db::Db;
-use crate::log_in::FrontDoor;
-use crate::revocation_feed::RevocationFeed;
 
 const OPENAPI: &str = include_str!("../../openapi.json");
 
@@ -79,23 +76,10 @@ pub(super) async fn readyz(
 }
 
 /// Prometheus text.
-pub(super) async fn metrics(
-    metrics: Data<Metrics>,
-    counters: Data<Counters>,
-    door: Data<FrontDoor>,
-    db: Data<Db>,
-    feed: Data<RevocationFeed>,
-) -> HttpResponse {
-    counters.hash_queue.set(gauge(door.waiting()));
-    counters.write_queue.set(gauge(db.waiting()));
-    counters.revocations.set(gauge(feed.len()));
+pub(super) async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(TEXT_FORMAT)
         .body(metrics.render())
-}
-
-fn gauge(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 pub(super) async fn openapi() -> HttpResponse {

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::feed::Entry;
+
 /// Seconds for which a session stays revoked although a full answer does not name it.
 ///
 /// Behind a load balancer the next answer may come from a replica that has not seen the ending yet (it looks every
@@ -16,15 +18,6 @@ const HOLD: i64 = 3;
 
 /// How many entries are copied at most to add a few: beyond it they move into the large map.
 const RECENT: usize = 1024;
-
-/// One ended session of the feed.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
-pub struct Entry {
-    /// The session's id, the `sid` of its tokens.
-    pub sid: Box<str>,
-    /// When the last token of this session is over, skew included, in Unix seconds; from then on the entry is useless.
-    pub until: i64,
-}
 
 /// What is known of one session.
 #[derive(Clone, Copy, Debug)]

@@ -4,20 +4,18 @@
 //! entry back, except a full answer that proves to be auth-server's, which replaces the set.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
 use reqwest::{StatusCode, Url, header};
-use shared::clock;
-use shared::feed::{Question, SIGNATURE, Unproved};
-use shared::token::{Signer, Validator};
 use tokio::time::{Instant, sleep};
 
-use super::Revoked;
-use super::set::Entry;
-
-/// The path of the feed below its service.
-const PATH: &str = "/internal/revocations";
+use super::{Stale, View};
+use crate::clock;
+use crate::feed::{Answer, PATH, Question, SIGNATURE, Unproved};
+use crate::key_file::KeyFile;
+use crate::token::{self, Signer, Validator};
 
 /// The longest time for which one question waits for news, in seconds.
 const WAIT: u64 = 20;
@@ -43,16 +41,6 @@ const TELL_AGAIN: i64 = 60;
 
 /// The largest answer, in bytes: several times what 100 000 entries need.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
-
-/// One answer of the feed.
-#[derive(Debug, serde::Deserialize)]
-struct Answer {
-    /// What to ask with the next time; opaque.
-    cursor: String,
-    /// Whether the entries are everything in force.
-    full: bool,
-    entries: Vec<Entry>,
-}
 
 /// Why there was no answer.
 #[derive(Debug, thiserror::Error)]
@@ -112,27 +100,28 @@ pub fn address(text: &str) -> Result<Url, String> {
 }
 
 /// Asks the feed without end and writes what it says into the view.
-pub(crate) struct Follower {
+pub struct Follower {
     client: reqwest::Client,
     url: Url,
     wait: u64,
     signer: Signer,
     validator: Validator,
-    revoked: Arc<Revoked>,
+    view: Arc<View>,
 }
 
 impl Follower {
-    /// Makes a follower of the feed at `url` for a view that is stale after `max_age` seconds.
+    /// A follower of the feed at `url`, to be spawned, and the view that it fills: stale once the feed was silent for
+    /// `max_age` seconds. Its bearers are signed with the ring of `keys`, under `policy`.
     ///
     /// # Errors
     /// When no HTTP client can be made (no TLS roots on this machine, for example).
-    pub(crate) fn new(
+    pub fn new(
         url: Url,
+        keys: &Arc<KeyFile>,
+        policy: &token::Policy,
+        stale: Stale,
         max_age: i64,
-        signer: Signer,
-        validator: Validator,
-        revoked: Arc<Revoked>,
-    ) -> Result<Self, reqwest::Error> {
+    ) -> Result<(Self, Arc<View>), reqwest::Error> {
         // A view must not grow stale while a question waits for news that does not come.
         let wait = u64::try_from(max_age * 2 / 3).unwrap_or(0).clamp(1, WAIT);
         let client = reqwest::Client::builder()
@@ -142,18 +131,20 @@ impl Follower {
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(wait) + PATIENCE)
             .build()?;
-        Ok(Self {
+        let view = Arc::new(View::new(stale, max_age, clock::now()));
+        let follower = Self {
             client,
             url,
             wait,
-            signer,
-            validator,
-            revoked,
-        })
+            signer: Signer::new(Arc::clone(keys), policy.clone()),
+            validator: Validator::new(Arc::clone(keys), policy.clone()),
+            view: Arc::clone(&view),
+        };
+        Ok((follower, view))
     }
 
     /// Follows the feed; returns never.
-    pub(crate) async fn follow(self) {
+    pub async fn follow(self) {
         let mut cursor: Option<String> = None;
         let mut pause = FIRST_PAUSE;
         let mut told: Option<(String, i64)> = None;
@@ -176,12 +167,12 @@ impl Follower {
                 }
                 Err(fault) => {
                     let now = clock::now();
-                    self.revoked.feed_failed();
+                    self.view.failures.fetch_add(1, Ordering::Relaxed);
                     let forged = matches!(fault, Fault::Unproved(_));
                     if forged {
-                        self.revoked.feed_unproved_once();
+                        self.view.unproved.fetch_add(1, Ordering::Relaxed);
                     }
-                    self.revoked.sweep(now);
+                    self.view.ended.sweep(now);
                     let text = fault.to_string();
                     let news = told
                         .as_ref()
@@ -204,12 +195,13 @@ impl Follower {
 
     fn take(&self, answer: &Answer, now: i64) {
         if answer.full {
-            self.revoked.ended.replace(&answer.entries, now);
+            self.view.ended.replace(&answer.entries, now);
         } else {
-            self.revoked.ended.add(&answer.entries, now);
+            self.view.ended.add(&answer.entries, now);
         }
-        self.revoked.sweep(now);
-        self.revoked.feed_answered(now);
+        self.view.ended.sweep(now);
+        self.view.answered.store(now, Ordering::Relaxed);
+        self.view.answers.fetch_add(1, Ordering::Relaxed);
     }
 
     async fn ask(&self, cursor: Option<&str>) -> Result<Answer, Fault> {

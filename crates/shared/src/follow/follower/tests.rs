@@ -3,13 +3,12 @@
 mod script;
 
 use script::{Between, TestFeed};
-use shared::key_file::KeyFile;
-use shared::keys::KeyRing;
-use shared::token::Policy;
 use tokio::time::timeout;
 
 use super::*;
-use crate::revocations::{FeedState, Stale};
+use crate::follow::FeedState;
+use crate::keys::KeyRing;
+use crate::token::Policy;
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -26,29 +25,26 @@ fn key_file() -> Arc<KeyFile> {
 }
 
 struct Following {
-    revoked: Arc<Revoked>,
+    view: Arc<View>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Following {
     fn start(feed: &TestFeed, keys: &Arc<KeyFile>) -> Self {
-        let revoked = Arc::new(Revoked::new(None).with_feed(Stale::Closed, 30, clock::now()));
         let url = address(&format!("http://{}", feed.address)).unwrap();
-        let signer = Signer::new(Arc::clone(keys), policy());
-        let validator = Validator::new(Arc::clone(keys), policy());
-        let follower = Follower::new(url, 30, signer, validator, Arc::clone(&revoked)).unwrap();
+        let (follower, view) = Follower::new(url, keys, &policy(), Stale::Closed, 30).unwrap();
         Self {
-            revoked,
+            view,
             task: tokio::spawn(follower.follow()),
         }
     }
 
     fn knows(&self, sid: &str) -> bool {
-        self.revoked.ended().contains(sid, clock::now())
+        self.view.ended().contains(sid, clock::now())
     }
 
     fn failures(&self) -> u64 {
-        self.revoked.feed_counts().unwrap().1
+        self.view.failures()
     }
 
     async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
@@ -84,7 +80,7 @@ async fn news_arrive_at_once_and_an_idle_feed_is_asked_once() {
     following
         .until("the first answer is full", |view| view.knows("before"))
         .await;
-    assert_eq!(following.revoked.feed_state(clock::now()), FeedState::Fresh);
+    assert_eq!(following.view.state(clock::now()), FeedState::Fresh);
     following
         .until("the next question waits", |_| feed.questions() == 2)
         .await;
@@ -171,10 +167,7 @@ async fn a_refusing_feed_is_asked_ever_more_slowly_and_keeps_nothing_from_being_
     following
         .until("it asks again", |view| view.failures() >= 2)
         .await;
-    assert_eq!(
-        following.revoked.feed_state(clock::now()),
-        FeedState::Waiting
-    );
+    assert_eq!(following.view.state(clock::now()), FeedState::Waiting);
     let before = feed.questions();
     sleep(Duration::from_millis(1500)).await;
     assert!(
@@ -200,7 +193,7 @@ async fn an_answer_that_is_none_changes_nothing() {
     following
         .until("it is a failure", |view| view.failures() >= 1)
         .await;
-    assert_eq!(following.revoked.feed_age(clock::now()), None);
+    assert_eq!(following.view.age(clock::now()), None);
     feed.stop().await;
 }
 
@@ -212,7 +205,7 @@ async fn a_bearer_of_other_keys_is_refused_by_the_feed() {
     following
         .until("it is refused", |view| view.failures() >= 1)
         .await;
-    assert_eq!(following.revoked.feed_age(clock::now()), None);
+    assert_eq!(following.view.age(clock::now()), None);
     feed.stop().await;
 }
 
@@ -256,13 +249,9 @@ async fn a_question_waits_less_than_the_view_may_age() {
     with_provider();
     let keys = key_file();
     let wait = |max_age| {
-        let revoked = Arc::new(Revoked::new(None));
-        let signer = Signer::new(Arc::clone(&keys), policy());
         let url = address("http://auth").unwrap();
-        let validator = Validator::new(Arc::clone(&keys), policy());
-        Follower::new(url, max_age, signer, validator, revoked)
-            .unwrap()
-            .wait
+        let (follower, _) = Follower::new(url, &keys, &policy(), Stale::Open, max_age).unwrap();
+        follower.wait
     };
     assert_eq!((wait(30), wait(600), wait(6), wait(1)), (20, 20, 4, 1));
 }
@@ -286,18 +275,16 @@ async fn whoever_stands_between_lifts_no_revocation() {
         following
             .until("the true answer", |view| view.knows("first"))
             .await;
-        let answers = following.revoked.feed_counts().unwrap().0;
+        let answers = following.view.answers();
         feed.between(between);
         // The question that waits is answered now, and so are those after it.
         feed.end_session("second");
         following
-            .until("several false answers", |view| {
-                view.revoked.feed_unproved() >= 3
-            })
+            .until("several false answers", |view| view.view.unproved() >= 3)
             .await;
         assert!(following.knows("first"), "{between:?}: it was lifted");
         assert!(!following.knows("second"), "{between:?}: it was believed");
-        let (later, failures) = following.revoked.feed_counts().unwrap();
+        let (later, failures) = (following.view.answers(), following.failures());
         assert_eq!(later, answers, "{between:?}: the view seems fresh");
         assert!(failures >= 3, "{between:?}");
         // He goes, and what he held back arrives.
@@ -322,7 +309,7 @@ async fn a_first_question_is_answered_in_full_or_not_at_all() {
         following
             .until("failures", |view| view.failures() >= 3)
             .await;
-        let age = following.revoked.feed_age(clock::now());
+        let age = following.view.age(clock::now());
         assert_eq!(age, None, "{between:?}: it was believed");
         feed.between(Between::Listens);
         following

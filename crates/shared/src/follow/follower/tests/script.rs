@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, http, web};
-use shared::clock;
-use shared::feed::{self, SIGNATURE};
-use shared::key_file::KeyFile;
-use shared::token::{Signer, Validator};
 use tokio::time::{Instant, sleep};
 
-use super::{PATH, policy};
+use super::policy;
+use crate::clock;
+use crate::feed::{self, PATH, SIGNATURE};
+use crate::key_file::KeyFile;
+use crate::token::{Signer, Validator};
 
 /// What the feed of the test knows and how it behaves.
 struct Script {
