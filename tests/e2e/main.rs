@@ -79,6 +79,7 @@ mod inside {
     mod silent_thief;
     mod start;
     mod stopping;
+    mod strangers;
     mod tls;
 }
 

@@ -27,14 +27,7 @@ pub fn program(name: &str) -> PathBuf {
             }
         }
         let built = cargo
-            .args([
-                "build",
-                "--quiet",
-                "-p",
-                "auth-server",
-                "-p",
-                "resource-api",
-            ])
+            .args(["build", "--quiet", "--workspace", "--bins", "--examples"])
             .arg("--manifest-path")
             .arg(manifest)
             .status();
@@ -75,6 +68,14 @@ impl Running {
             .arg(program(name))
             .args(arguments);
         Self::listening(name, &mut shell)
+    }
+
+    /// Starts the example of a library with these variables and no others, and waits until it listens.
+    #[must_use]
+    pub fn start_example(name: &str, variables: &[(&str, String)]) -> Self {
+        let mut example = Command::new(program("examples").join(name));
+        example.env_clear().envs(variables.iter().cloned());
+        Self::listening(name, &mut example)
     }
 
     fn listening(name: &str, command: &mut Command) -> Self {

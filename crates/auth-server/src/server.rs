@@ -64,6 +64,7 @@ struct Parts {
     feed: RevocationFeed,
     page: Option<Arc<Page>>,
     metrics: Arc<Metrics>,
+    counters: Counters,
     clock: ClockCheck,
     door: Arc<FrontDoor>,
     gate: web::Data<Gate>,
@@ -144,6 +145,7 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(web::Data::from(Arc::clone(&parts.signer)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
         .app_data(web::Data::from(Arc::clone(&parts.accounts)))
+        .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.door)))
         .configure(routes::table);
@@ -192,7 +194,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::clone(&mac_keys),
         endings.clone(),
-        counters,
+        counters.clone(),
         settings.lifetimes.clone(),
     ));
     let threads = available_parallelism().map_or(1, std::num::NonZero::get);
@@ -229,6 +231,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         feed,
         page,
         metrics,
+        counters,
         clock,
         door,
         gate: web::Data::new(gate.every_audience()),

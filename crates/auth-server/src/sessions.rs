@@ -11,7 +11,7 @@ mod start;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use shared::claims::NewToken;
+use shared::token::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
 

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web;
-use shared::claims::{Claims, NewToken};
+use shared::claims::Claims;
 use shared::clock;
 use shared::revocations::{Revocations, Verdict};
+use shared::token::NewToken;
 
 use super::problem::ACT;
 use super::*;

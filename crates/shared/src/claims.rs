@@ -3,7 +3,7 @@
 //! Knows names and JSON types of the claims, not whether they are true: issuer, audience and times
 //! are judged in [`crate::token`].
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json;
@@ -44,76 +44,6 @@ impl Claims {
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| held == role)
     }
-}
-
-/// What the issuer puts into an access token; issuer and audience come from the
-/// [`Policy`](crate::token::Policy).
-#[derive(Clone, Copy, Debug)]
-pub struct NewToken<'a> {
-    /// Id of the user.
-    pub sub: &'a str,
-    /// Id of the session.
-    pub sid: &'a str,
-    /// Id of this very token.
-    pub jti: &'a str,
-    /// Issued at, Unix seconds.
-    pub iat: i64,
-    /// Not valid before, Unix seconds.
-    pub nbf: i64,
-    /// Over from this second on, Unix seconds.
-    pub exp: i64,
-    /// The user's name.
-    pub name: &'a str,
-    /// The user's e-mail address.
-    pub email: &'a str,
-    /// Whether it was proved to be the user's.
-    pub email_verified: bool,
-    /// The user's roles.
-    pub roles: &'a [String],
-}
-
-/// One audience is written as a string, several as an array (RFC 7519 §4.1.3).
-#[derive(Serialize)]
-#[serde(untagged)]
-pub(crate) enum Audience<'a> {
-    One(&'a str),
-    Several(&'a [String]),
-}
-
-impl<'a> From<&'a [String]> for Audience<'a> {
-    fn from(audiences: &'a [String]) -> Self {
-        match audiences {
-            [one] => Self::One(one),
-            several => Self::Several(several),
-        }
-    }
-}
-
-/// The payload of an access token as it is written.
-#[derive(Serialize)]
-pub(crate) struct AccessPayload<'a> {
-    pub(crate) iss: &'a str,
-    pub(crate) aud: Audience<'a>,
-    pub(crate) sub: &'a str,
-    pub(crate) sid: &'a str,
-    pub(crate) jti: &'a str,
-    pub(crate) iat: i64,
-    pub(crate) nbf: i64,
-    pub(crate) exp: i64,
-    pub(crate) name: &'a str,
-    pub(crate) email: &'a str,
-    pub(crate) email_verified: bool,
-    pub(crate) roles: &'a [String],
-}
-
-/// The payload of a bearer between services as it is written.
-#[derive(Serialize)]
-pub(crate) struct ServicePayload<'a> {
-    pub(crate) iss: &'a str,
-    pub(crate) aud: &'a str,
-    pub(crate) sub: &'a str,
-    pub(crate) iat: i64,
-    pub(crate) exp: i64,
 }
 
 /// The members that we know, as they stand. One that comes twice is refused by `serde`.

@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::hs256::read_mac;
 use crate::jws::Standing;
-use crate::token::{SignError, Signer, Validator};
+use crate::token::Validator;
+#[cfg(feature = "sign")]
+use crate::token::{SignError, Signer};
 
 /// The header with the signature.
 pub const SIGNATURE: &str = "keyturn-signature";
@@ -95,6 +97,7 @@ fn message(question: Question, time: i64, body: &[u8]) -> Vec<u8> {
     message
 }
 
+#[cfg(feature = "sign")]
 impl Signer {
     /// Signs the feed's answer to this question; gives the value of [`SIGNATURE`].
     ///

@@ -35,6 +35,7 @@ impl Hs256 {
     }
 
     /// The MAC over a message, in base64url.
+    #[cfg(feature = "sign")]
     pub(crate) fn sign(&self, message: &[u8]) -> String {
         let mac = self.keyed.clone().chain_update(message).finalize();
         URL_SAFE_NO_PAD.encode(mac.into_bytes())

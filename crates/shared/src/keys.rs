@@ -9,12 +9,15 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+#[cfg(feature = "sign")]
 pub mod change;
 mod parse;
 mod sample;
 mod strength;
+#[cfg(feature = "sign")]
 mod write;
 
+#[cfg(feature = "sign")]
 pub use change::{ChangeError, Changed, KeyStatus, SecretForm};
 pub use parse::KeyRingError;
 pub use strength::weakness;
@@ -142,6 +145,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
+    #[cfg(feature = "sign")]
     /// Makes a ring with one fresh key that signs from `now` on.
     #[must_use]
     pub fn generate(now: i64) -> Self {

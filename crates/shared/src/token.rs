@@ -7,7 +7,7 @@
 //! ```
 //! use shared::key_file::KeyFile;
 //! use shared::keys::KeyRing;
-//! use shared::claims::NewToken;
+//! use shared::token::NewToken;
 //! use shared::revocations::Verdict;
 //! use shared::token::{Policy, Signer, Validator};
 //!
@@ -41,8 +41,14 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "sign")]
+mod payload;
+#[cfg(feature = "sign")]
 mod sign;
 
+#[cfg(feature = "sign")]
+pub use payload::NewToken;
+#[cfg(feature = "sign")]
 pub use sign::{SignError, Signer};
 
 use crate::claims::{ClaimFault, Claims, RawClaims};

@@ -13,11 +13,11 @@ use jsonwebtoken::{
 };
 use ring::hmac;
 use serde_json::{Value, json};
-use shared::claims::NewToken;
 use shared::clock;
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
 use shared::revocations::Verdict;
+use shared::token::NewToken;
 use shared::token::{Policy, Signer, Validator};
 
 struct Ring(hmac::Key);

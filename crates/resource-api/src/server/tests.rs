@@ -4,9 +4,9 @@ use std::path::Path;
 
 use reqwest::{Method, Response};
 use serde_json::Value;
-use shared::claims::NewToken;
 use shared::clock;
 use shared::keys::KeyRing;
+use shared::token::NewToken;
 use shared::token::{Policy, Signer};
 use tokio::sync::oneshot;
 

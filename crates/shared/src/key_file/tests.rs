@@ -173,7 +173,7 @@ fn a_fixed_ring_never_changes() {
 
 #[test]
 fn a_token_under_a_key_that_was_just_added_is_accepted() {
-    use crate::claims::NewToken;
+    use crate::token::NewToken;
     use crate::token::{Policy, Signer, Validator};
     use crate::token_error::TokenError;
 

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use super::payload::{AccessPayload, Audience, NewToken, ServicePayload};
 use super::{Policy, SERVICE_TOKEN_SECONDS};
-use crate::claims::{AccessPayload, Audience, NewToken, ServicePayload};
 use crate::key_file::KeyFile;
 use crate::keys::Key;
 

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use super::*;
-use crate::claims::NewToken;
 use crate::keys::KeyRing;
+use crate::token::NewToken;
 
 pub(super) const NOW: i64 = 1_800_000_000;
 pub(super) const SKEW: i64 = 300;
