@@ -1,7 +1,7 @@
 //! Refresh tokens that the server would have to call genuine: signed with its own MAC key, changed first.
 
-use auth_server::mac_keys::MacKeys;
-use auth_server::refresh_token::RefreshToken;
+use auth_server::sessions::mac_keys::MacKeys;
+use auth_server::sessions::refresh_token::RefreshToken;
 
 use crate::App;
 

@@ -8,12 +8,12 @@ use uuid::Uuid;
 pub use changes::ProfileChange;
 pub use forms::check_password;
 
+use crate::db::{Account, Caller, Event};
 use crate::db::{AuditRecord, Db, DbError, NewUser};
-use crate::endings::Endings;
 use crate::error::Error;
+use crate::feed::Endings;
+use crate::log_in::password::Password;
 use crate::log_in::{Hasher, Paid};
-use crate::model::{Account, Caller, Event};
-use crate::password::Password;
 use crate::sessions::deadline;
 
 /// The rules, with what they need. Shared by all workers.

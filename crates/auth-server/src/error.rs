@@ -7,9 +7,9 @@ use shared::token::SignError;
 use shared::token_error::{Cure, TokenError};
 
 use crate::db::DbError;
-use crate::password::PasswordError;
-use crate::refresh_token::NotGenuine;
-use crate::rotation::Over;
+use crate::log_in::password::PasswordError;
+use crate::sessions::refresh_token::NotGenuine;
+use crate::sessions::rotation::Over;
 
 /// A refusal or a failure.
 #[derive(Debug, thiserror::Error)]

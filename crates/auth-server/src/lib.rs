@@ -8,19 +8,12 @@
 
 pub mod accounts;
 pub mod cli;
-pub mod clock_check;
-pub mod counters;
 pub mod db;
-pub mod endings;
 pub mod error;
+pub mod feed;
 pub mod key_files;
 pub mod log_in;
-pub mod mac_keys;
-pub mod model;
-pub mod password;
-pub mod refresh_token;
-pub mod revocation_feed;
-pub mod rotation;
+pub mod operations;
 mod routes;
 pub mod server;
 pub mod sessions;

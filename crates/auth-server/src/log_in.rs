@@ -11,6 +11,7 @@ pub(crate) mod counter;
 pub(crate) mod delay;
 mod device_token;
 mod hash_queue;
+pub mod password;
 #[cfg(test)]
 mod simulation;
 
@@ -27,11 +28,11 @@ pub use hash_queue::Hasher;
 use bucket::{Buckets, Payer, Whose};
 
 use crate::db::Db;
+use crate::db::{Account, Caller};
 use crate::error::Error;
-use crate::mac_keys::MacKeyFile;
-use crate::model::{Account, Caller};
-use crate::password::Password;
+use crate::log_in::password::Password;
 use crate::sessions::Sessions;
+use crate::sessions::mac_keys::MacKeyFile;
 use crate::settings::Switch;
 
 /// The rules, with what they need. Shared by all workers.

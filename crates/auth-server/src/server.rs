@@ -15,18 +15,18 @@ use shared::key_file::KeyFile;
 use shared::token::{Signer, Validator};
 
 use crate::accounts::Accounts;
-use crate::clock_check::ClockCheck;
-use crate::counters::Counters;
+use crate::db::Caller;
 use crate::db::Db;
-use crate::endings::Endings;
 use crate::error::Error;
+use crate::feed::Endings;
+use crate::feed::RevocationFeed;
+use crate::log_in::password::Password;
 use crate::log_in::{FrontDoor, Hasher, Paid};
-use crate::mac_keys::MacKeyFile;
-use crate::model::Caller;
-use crate::password::Password;
-use crate::revocation_feed::RevocationFeed;
+use crate::operations::clock_check::ClockCheck;
+use crate::operations::counters::Counters;
 use crate::routes::{self, Page, Rows};
 use crate::sessions::Sessions;
+use crate::sessions::mac_keys::MacKeyFile;
 use crate::settings::{DemoUser, Settings, Switch};
 
 /// How long a start waits for a database server that is not there yet.

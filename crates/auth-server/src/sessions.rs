@@ -5,7 +5,10 @@
 
 mod end;
 mod listing;
+pub mod mac_keys;
 mod refresh;
+pub mod refresh_token;
+pub mod rotation;
 mod start;
 
 use std::sync::Arc;
@@ -18,13 +21,13 @@ use uuid::Uuid;
 pub use end::{end_all, end_one};
 pub use listing::Listed;
 
-use crate::counters::Counters;
+use crate::db::{Account, Caller};
 use crate::db::{Db, SessionWithAccount};
-use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_keys::MacKeyFile;
-use crate::model::{Account, Caller};
-use crate::refresh_token::RefreshToken;
+use crate::feed::Endings;
+use crate::operations::counters::Counters;
+use crate::sessions::mac_keys::MacKeyFile;
+use crate::sessions::refresh_token::RefreshToken;
 use crate::settings::LifetimeSettings;
 
 /// A refresh that has not reached the database this long after it arrived is not executed any more. Shorter

@@ -13,7 +13,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 /// The route table's own text: what it names must be described.
-const TABLE: &str = include_str!("../src/routes/mod.rs");
+const TABLE: &str = include_str!("../src/routes.rs");
 const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 
 #[derive(Parser)]

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use auth_server::db::Db;
-use auth_server::model::{Caller, EndReason};
+use auth_server::db::{Caller, EndReason};
 use auth_server::sessions::end_all;
 use e2e::{App, Cli, Options, Pair, User};
 use serde_json::json;

@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use super::{Accounts, forms, taken};
+use crate::db::{Account, Caller, EndReason, Event};
 use crate::db::{AuditRecord, DbError, Tx};
 use crate::error::Error;
+use crate::log_in::password::Password;
 use crate::log_in::{Confirmed, Paid};
-use crate::model::{Account, Caller, EndReason, Event};
-use crate::password::Password;
 use crate::sessions::{deadline, end_all};
 
 /// What a change of the account asks for.
@@ -248,7 +248,7 @@ mod tests {
 
     use super::*;
     use crate::db::Db;
-    use crate::endings::Endings;
+    use crate::feed::Endings;
     use crate::log_in::Hasher;
     use crate::settings::DatabaseUrl;
 

@@ -1,7 +1,7 @@
 //! What names, e-mails and passwords must look like.
 
 use crate::error::Error;
-use crate::password::Password;
+use crate::log_in::password::Password;
 use crate::spelling;
 
 /// A user name as it is kept (RFC 8266).

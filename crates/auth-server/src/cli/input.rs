@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal, Read, stdin};
 use zeroize::Zeroizing;
 
 use super::CommandError;
-use crate::password::Password;
+use crate::log_in::password::Password;
 
 /// Bytes that are read at most: more is not a secret, but some other file.
 const MOST: u64 = 64 * 1024;

@@ -15,9 +15,9 @@ use zeroize::Zeroizing;
 use super::output::{complain, say};
 use super::{CommandError, input, time};
 use crate::db::AuditRecord;
+use crate::db::{Caller, Event};
 use crate::key_files::{self, Made, RING_MODE, SECRET_MODE};
-use crate::mac_keys::MacKeyFile;
-use crate::model::{Caller, Event};
+use crate::sessions::mac_keys::MacKeyFile;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -267,7 +267,7 @@ fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
         ))?;
     }
     let keys = open_mac_keys(&settings.store.refresh_keys_file)?.ring();
-    let signing = keys.signing(now).map(crate::mac_keys::MacKey::id);
+    let signing = keys.signing(now).map(crate::sessions::mac_keys::MacKey::id);
     say(settings.store.refresh_keys_file.display())?;
     for key in keys.iter() {
         let state = match key.id() {

@@ -8,8 +8,8 @@ use super::output::say;
 use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRow, Db, SessionWithAccount};
-use crate::model::{Caller, EndReason, Session, Sighting};
-use crate::rotation::{Over, over};
+use crate::db::{Caller, EndReason, Session, Sighting};
+use crate::sessions::rotation::{Over, over};
 use crate::sessions::{deadline, end_all, end_one};
 use crate::settings::Settings;
 

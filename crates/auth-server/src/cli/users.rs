@@ -7,9 +7,9 @@ use super::output::say;
 use super::{CommandError, input, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
-use crate::endings::Endings;
+use crate::db::{Account, Caller, User};
+use crate::feed::Endings;
 use crate::log_in::{Hasher, Paid};
-use crate::model::{Account, Caller, User};
 use crate::settings::Settings;
 
 /// Users in one page of `user list`: what is in memory at once.
@@ -129,7 +129,7 @@ impl Command {
             Self::Delete { user } => {
                 let id = find(&db, &user).await?.account.id;
                 let done = accounts
-                    .remove(id, None, crate::model::EndReason::Admin, &Caller::cli())
+                    .remove(id, None, crate::db::EndReason::Admin, &Caller::cli())
                     .await?;
                 said(done, "deleted", "the account is gone already")
             }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::schema::audit;
 use super::{DbError, Tx};
-use crate::model::{Caller, Event};
+use crate::db::{Caller, Event};
 
 /// One change of state, without the caller.
 #[derive(Clone, Debug)]

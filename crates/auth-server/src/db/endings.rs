@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::schema::sessions;
 use super::users::uuid;
 use super::{DbError, Ending, Tx};
-use crate::model::{EndReason, Session};
+use crate::db::{EndReason, Session};
 
 #[derive(QueryableByName)]
 struct EndedRow {

@@ -208,8 +208,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::db::Caller;
     use crate::db::Db;
-    use crate::model::Caller;
     use crate::settings::DatabaseUrl;
 
     const LONG_AGO: i64 = 1_000_000_000;

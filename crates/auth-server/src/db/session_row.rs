@@ -6,8 +6,8 @@ use diesel::prelude::*;
 
 use super::DbError;
 use super::users::uuid;
-use crate::model::{EndReason, Session, Sighting};
-use crate::refresh_token::Nonce;
+use crate::db::Nonce;
+use crate::db::{EndReason, Session, Sighting};
 
 #[derive(Queryable)]
 pub(super) struct SessionRow {

@@ -8,8 +8,8 @@ use super::schema::{sessions, users};
 use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
 use super::{DbError, Tx};
-use crate::model::{Account, Session, Sighting};
-use crate::refresh_token::RefreshToken;
+use crate::db::{Account, Session, Sighting};
+use crate::sessions::refresh_token::RefreshToken;
 
 /// A session to insert.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::schema::users;
 use super::{DbError, Tx};
-use crate::model::{Account, User};
+use crate::db::{Account, User};
 use crate::spelling::email_key;
 
 /// A user to insert.

@@ -4,8 +4,8 @@ use uuid::Uuid;
 
 use super::Counter;
 use super::device_token::DeviceToken;
+use crate::db::User;
 use crate::error::Error;
-use crate::model::User;
 
 /// Where a failure of an attempt would be counted.
 pub(super) struct Place {

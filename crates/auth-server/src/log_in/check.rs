@@ -8,9 +8,9 @@ use super::delay::{Origin, who_counts};
 use super::device_token::DeviceToken;
 use super::{Counter, FrontDoor};
 use crate::db::AuditRecord;
+use crate::db::{Caller, EndReason, Event, User};
 use crate::error::Error;
-use crate::model::{Caller, EndReason, Event, User};
-use crate::password::Password;
+use crate::log_in::password::Password;
 use crate::sessions::deadline;
 
 /// Wrong current passwords after which the session that they came with ends.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::bucket::network_of;
 use super::delay::Origin;
-use crate::mac_keys::MacKeys;
+use crate::sessions::mac_keys::MacKeys;
 use crate::spelling::email_key;
 
 /// Slots for e-mails that are nobody's. To make one forget what it counted, another unknown e-mail must hit it:
@@ -107,7 +107,7 @@ fn keyed_hash(parts: &[&[u8]], keys: &MacKeys) -> Vec<u8> {
     let secret = keys
         .iter()
         .next()
-        .map(crate::mac_keys::MacKey::secret)
+        .map(crate::sessions::mac_keys::MacKey::secret)
         .unwrap_or_default();
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
         return Vec::new();

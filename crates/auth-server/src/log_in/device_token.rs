@@ -14,7 +14,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::delay::AHEAD;
-use crate::mac_keys::{DEVICE_TOKEN_TTL, MacKey, MacKeyFile, MacKeys};
+use crate::sessions::mac_keys::{DEVICE_TOKEN_TTL, MacKey, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 44;
 const LENGTH: usize = SIGNED + 32;
@@ -107,7 +107,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::refresh_token::RefreshToken;
+    use crate::sessions::refresh_token::RefreshToken;
 
     const NOW: i64 = 1_800_000_000;
 

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::oneshot;
 
 use super::bucket::{Paid, Payer};
-use crate::password::{Password, PasswordError, hash, verify};
+use crate::log_in::password::{Password, PasswordError, hash, verify};
 
 /// Log-ins that may wait for a thread; at about 17 ms a hash this is the most anyone waits for: a second or two.
 const QUEUE: usize = 128;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::counter::Counter;
 use super::delay::{A_DAY, Budget, Failures, Origin, Tally, who_counts};
-use crate::mac_keys::MacKeys;
+use crate::sessions::mac_keys::MacKeys;
 
 const START: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;

@@ -13,10 +13,10 @@ use super::bodies::{
 use super::caller::CalledBy;
 use super::signed_in::SignedIn;
 use crate::accounts::{self, Accounts, ProfileChange};
-use crate::counters::Counters;
 use crate::error::Error;
 use crate::log_in::FrontDoor;
-use crate::password::Password;
+use crate::log_in::password::Password;
+use crate::operations::counters::Counters;
 use crate::sessions::Sessions;
 use crate::settings;
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::model::Account;
+use crate::db::Account;
 use crate::sessions::{Listed, Pair};
 
 // Bodies with secrets have no Debug.

@@ -12,7 +12,7 @@ use chassis::client_address::TrustedProxies;
 use gate::RequestInfo;
 
 use super::user_agent;
-use crate::model::Caller;
+use crate::db::Caller;
 
 /// The client's address, by the proxies that are believed.
 fn client(proxies: &TrustedProxies, request: &HttpRequest) -> Option<IpAddr> {

@@ -12,9 +12,9 @@ use shared::feed::{self, SIGNATURE, is_nonce};
 use shared::token::Signer;
 use uuid::Uuid;
 
-use crate::endings::{News, Revocation};
 use crate::error::Error;
-use crate::revocation_feed::RevocationFeed;
+use crate::feed::RevocationFeed;
+use crate::feed::{News, Revocation};
 
 /// Seconds that a question may wait for news, at most; what it waits when it does not say.
 const LONGEST_WAIT: u64 = 30;

@@ -8,8 +8,8 @@ use gate::problem::PROBLEM_JSON;
 use gate::{Gate, RequestInfo};
 use serde_json::json;
 
-use crate::clock_check::ClockCheck;
 use crate::db::Db;
+use crate::operations::clock_check::ClockCheck;
 
 const OPENAPI: &str = include_str!("../../openapi.json");
 

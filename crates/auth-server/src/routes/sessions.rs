@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::bodies::SessionBody;
 use super::caller::CalledBy;
 use super::signed_in::SignedIn;
+use crate::db::EndReason;
 use crate::error::Error;
-use crate::model::EndReason;
 use crate::sessions::Sessions;
 
 pub(super) async fn list(

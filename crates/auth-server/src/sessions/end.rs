@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::{Sessions, deadline};
 use crate::db::{AuditRecord, DbError, Ending, Tx};
+use crate::db::{Caller, EndReason, Event};
 use crate::error::Error;
-use crate::model::{Caller, EndReason, Event};
-use crate::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::RefreshToken;
 
 /// Seconds that clocks may be apart where one of them issues a token and another judges it.
 const CLOCKS: i64 = 60;

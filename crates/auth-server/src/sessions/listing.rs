@@ -10,8 +10,8 @@
 use uuid::Uuid;
 
 use super::{Sessions, seconds};
+use crate::db::{Session, Sighting};
 use crate::error::Error;
-use crate::model::{Session, Sighting};
 
 /// The grid of the times that are shown, in seconds.
 const HOUR: i64 = 3600;

@@ -3,12 +3,12 @@
 use super::end::end_all;
 use super::listing::{expires_in, expires_in_late};
 use super::{Pair, Sessions, deadline, seconds};
-use crate::counters::Exchange;
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
+use crate::db::{Caller, EndReason, Event, Session, Sighting};
 use crate::error::Error;
-use crate::model::{Caller, EndReason, Event, Session, Sighting};
-use crate::refresh_token::RefreshToken;
-use crate::rotation::{Judgement, Over, RotationRules, elsewhere, in_grace, judge};
+use crate::operations::counters::Exchange;
+use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::rotation::{Judgement, Over, RotationRules, elsewhere, in_grace, judge};
 use crate::settings::ReusePolicy;
 
 /// Each further try means that another request changed the row between two statements of this one.

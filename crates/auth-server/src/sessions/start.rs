@@ -5,11 +5,11 @@ use uuid::Uuid;
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
 use super::{Pair, Sessions, deadline, seconds};
+use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
 use crate::error::Error;
 use crate::log_in::Counter;
-use crate::model::{Account, Caller, EndReason, Event, User};
-use crate::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::RefreshToken;
 
 /// Old rows of a kind that the begin of a session takes away: more than it adds, so that they run out.
 const SWEEP: i64 = 20;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use auth_server::mac_keys::MacKeys;
-use auth_server::refresh_token::RefreshToken;
+use auth_server::sessions::mac_keys::MacKeys;
+use auth_server::sessions::refresh_token::RefreshToken;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -27,7 +27,7 @@ impl Refresh {
             key_id: keys
                 .iter()
                 .nth(usize::from(n % 2 == 1))
-                .map_or(0, auth_server::mac_keys::MacKey::id),
+                .map_or(0, auth_server::sessions::mac_keys::MacKey::id),
             session: Uuid::from_u128(u128::from(n)),
             generation: i64::from(n),
             nonce: [u8::try_from(n).unwrap_or_default(); 16],

@@ -1,6 +1,6 @@
 //! The rotation table once more, told by a session's history instead of by counters.
 //!
-//! Written from the contract, not from the code it judges: it must not call [`crate::rotation`].
+//! Written from the contract, not from the code it judges: it must not call [`crate::sessions::rotation`].
 
 use std::collections::BTreeSet;
 

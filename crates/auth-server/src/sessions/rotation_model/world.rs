@@ -13,15 +13,15 @@ use shared::token::{Policy, Signer, Validator};
 use uuid::Uuid;
 
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
-use crate::counters::Counters;
+use crate::db::{Account, Caller, EndReason, Session, User};
 use crate::db::{Db, NewUser};
-use crate::endings::Endings;
 use crate::error::Error;
-use crate::mac_keys::MacKeyFile;
-use crate::mac_keys::MacKeys;
-use crate::model::{Account, Caller, EndReason, Session, User};
-use crate::refresh_token::RefreshToken;
-use crate::rotation::Over;
+use crate::feed::Endings;
+use crate::operations::counters::Counters;
+use crate::sessions::mac_keys::MacKeyFile;
+use crate::sessions::mac_keys::MacKeys;
+use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::rotation::Over;
 use crate::sessions::{Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::clock_check::apart;
 use crate::db::{Db, DbError};
-use crate::endings::{Endings, News};
 use crate::error::Error;
+use crate::feed::{Endings, News};
+use crate::operations::clock_check::apart;
 
 /// How often the table is asked.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -162,9 +162,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::db::{Account, Caller, EndReason};
     use crate::db::{NewSession, NewUser};
-    use crate::model::{Account, Caller, EndReason};
-    use crate::refresh_token::RefreshToken;
+    use crate::sessions::refresh_token::RefreshToken;
     use crate::sessions::{deadline, end_all};
     use crate::settings::DatabaseUrl;
 

@@ -10,17 +10,22 @@
 mod audit;
 mod backup;
 mod bundled;
+mod caller;
 mod connection;
 mod copy;
+mod end_reason;
 mod endings;
+mod event;
 mod feed;
 mod login_failures;
 mod migrate;
 mod open;
 mod pool;
 mod schema;
+mod session;
 mod session_row;
 mod sessions;
+mod user;
 mod users;
 mod writer;
 
@@ -31,9 +36,14 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 pub use audit::{AuditRecord, AuditRow};
 pub use backup::backup;
 pub use bundled::bundled;
+pub use caller::Caller;
 pub use copy::{Copied, copy};
+pub use end_reason::EndReason;
+pub use event::Event;
 pub use feed::Ending;
+pub use session::{Nonce, Session, Sighting};
 pub use sessions::{NewSession, Rotated, Rotation, SessionWithAccount};
+pub use user::{Account, User};
 pub use users::NewUser;
 
 use crate::settings::DatabaseUrl;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use chassis::client_address::network;
 
-use crate::model::{EndReason, Session};
+use crate::db::{EndReason, Session};
 
 /// The settings that the judgement needs; all in seconds or counts.
 #[derive(Clone, Copy, Debug)]

@@ -13,16 +13,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::mac_keys::{MacKey, MacKeyFile, MacKeys};
+use crate::db::Nonce;
+use crate::sessions::mac_keys::{MacKey, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 52;
 const LENGTH: usize = SIGNED + 32;
 /// Keeps a MAC over these bytes from ever meaning anything else under the same key.
 const DOMAIN: &[u8] = b"keyturn refresh token v1\0";
-
-/// Random bytes of a session, part of each of its refresh tokens and of its row: who has the MAC key
-/// alone still cannot make a token.
-pub type Nonce = [u8; 16];
 
 /// What a genuine refresh token says. It holds the nonce, so it is a secret: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]

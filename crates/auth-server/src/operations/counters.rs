@@ -4,9 +4,9 @@ use chassis::metrics::Metrics;
 use chassis::metrics::prometheus::{Error as MetricError, IntCounterVec, Opts};
 
 use crate::db::DbError;
+use crate::db::EndReason;
 use crate::error::Error;
-use crate::model::EndReason;
-use crate::rotation::Over;
+use crate::sessions::rotation::Over;
 
 /// The counters. Clones count into the same.
 #[derive(Clone)]

@@ -20,8 +20,8 @@ use shared::clock;
 
 pub use self::output::complain;
 use self::output::say;
-use crate::clock_check;
 use crate::db::{Db, DbError};
+use crate::operations::clock_check;
 use crate::server::Server;
 use crate::settings::{DatabaseUrl, Settings};
 

@@ -1,0 +1,54 @@
+//! What the audit trail tells of.
+
+/// What happened to a session or an account: the audit trail's `event`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// An account was made.
+    Registered,
+    /// A log-in began a session.
+    LoggedIn,
+    /// A session ended; the detail is an [`EndReason`].
+    SessionEnded,
+    /// The current token was handed out again after the grace time.
+    LateRetry,
+    /// The current token was handed out again to another network or another user agent; the detail says which.
+    RetryElsewhere,
+    /// A genuine token newer than the row: the database was restored or failed over.
+    RowBehind,
+    /// The password was changed.
+    PasswordChanged,
+    /// Name, e-mail or roles were changed; the detail says which.
+    AccountChanged,
+    /// The account was blocked; the detail says by what.
+    UserBlocked,
+    /// The account was unblocked.
+    UserUnblocked,
+    /// The account was deleted.
+    UserDeleted,
+    /// A key command; the detail says which.
+    KeysChanged,
+    /// Failed log-ins began to be delayed.
+    LoginDelayed,
+}
+
+impl Event {
+    /// The word in the audit trail.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::LoggedIn => "logged_in",
+            Self::SessionEnded => "session_ended",
+            Self::LateRetry => "late_retry",
+            Self::RetryElsewhere => "retry_elsewhere",
+            Self::RowBehind => "row_behind",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountChanged => "account_changed",
+            Self::UserBlocked => "user_blocked",
+            Self::UserUnblocked => "user_unblocked",
+            Self::UserDeleted => "user_deleted",
+            Self::KeysChanged => "keys_changed",
+            Self::LoginDelayed => "login_delayed",
+        }
+    }
+}
