@@ -14,6 +14,8 @@ mod hash_queue;
 pub mod password;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod statements;
 
 use std::sync::Arc;
 

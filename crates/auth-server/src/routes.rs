@@ -6,6 +6,7 @@ mod caller;
 mod feed;
 mod operations;
 mod page;
+mod refusal;
 mod sessions;
 mod signed_in;
 mod user_agent;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 pub use end::{end_all, end_one};
 pub use listing::Listed;
+pub use start::Admission;
 
 use crate::db::{Account, Caller};
 use crate::db::{Db, SessionWithAccount};

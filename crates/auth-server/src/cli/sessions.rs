@@ -9,7 +9,8 @@ use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRow, Db, SessionWithAccount};
 use crate::db::{Caller, EndReason, Session, Sighting};
-use crate::sessions::rotation::{Over, over};
+use crate::error::Over;
+use crate::sessions::rotation::over;
 use crate::sessions::{deadline, end_all, end_one};
 use crate::settings::Settings;
 

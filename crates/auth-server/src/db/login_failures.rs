@@ -6,8 +6,68 @@ use uuid::Uuid;
 
 use super::schema::{login_budgets, login_failures, sessions};
 use super::{DbError, Tx};
-use crate::log_in::counter::{Counter, Row};
-use crate::log_in::delay::{AHEAD, Budget, FREE, Failures, Origin, Tally};
+
+/// A row, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterRow {
+    /// Its name.
+    pub slot: String,
+    /// Who is counted in it: somebody else in the same row begins anew.
+    pub tag: String,
+}
+
+/// Where the failures of an attempt are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterRows {
+    /// The failures of this network or device.
+    pub own: CounterRow,
+    /// The account's budget for all of them.
+    pub budget: CounterRow,
+    /// The account, if there is one.
+    pub user: Option<Uuid>,
+}
+
+/// The rules of guessing, as far as statements decide by them. All in seconds or counts.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Failures in a row that cost nothing.
+    pub free: i64,
+    /// Every count of failures whose delay is shorter than the longest, and that delay.
+    pub delays: Vec<(i64, i64)>,
+    /// The longest delay.
+    pub longest: i64,
+    /// In so many seconds the budget grows by one verdict.
+    pub every: i64,
+    /// Verdicts in a full budget.
+    pub most: i64,
+    /// What is further ahead was written by a wrong clock.
+    pub ahead: i64,
+}
+
+/// The failures in a row of one network or device, as they are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failures {
+    /// How many.
+    pub count: i64,
+    /// Unix seconds of the last.
+    pub last_at: i64,
+}
+
+/// What is left of an account's verdicts, as it is stored: the time at which the budget will be full again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Unix seconds; in the past for a full one.
+    pub full_at: i64,
+}
+
+/// What is known of whoever asks: failures, and the account's budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The network's or device's own.
+    pub failures: Failures,
+    /// The account's.
+    pub budget: Budget,
+}
 
 #[derive(QueryableByName)]
 struct CountRow {
@@ -20,7 +80,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn tally(&mut self, counter: &Counter) -> Result<Tally, DbError> {
+    pub fn tally(&mut self, counter: &CounterRows) -> Result<Tally, DbError> {
         let failures = login_failures::table
             .filter(login_failures::slot.eq(&counter.own.slot))
             .filter(login_failures::tag.eq(&counter.own.tag))
@@ -49,10 +109,11 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn count_login_failure(
         &mut self,
-        counter: &Counter,
+        counter: &CounterRows,
+        limits: &Limits,
         now: i64,
     ) -> Result<Option<Failures>, DbError> {
-        let over = over(counter.origin, "excluded.tag", "excluded.failed_at");
+        let over = over(limits, "excluded.tag", "excluded.failed_at");
         let row: Option<CountRow> = diesel::sql_query(format!(
             "INSERT INTO login_failures (slot, tag, user_id, failures, failed_at) VALUES ($1, $2, $3, 1, $4) \
              ON CONFLICT (slot) DO UPDATE SET \
@@ -67,7 +128,7 @@ impl Tx<'_> {
         .get_result(self.0)
         .optional()?;
         let Some(row) = row else { return Ok(None) };
-        let spent = self.spend(counter.origin, &counter.budget, counter.user, now)?;
+        let spent = self.spend(limits, &counter.budget, counter.user, now)?;
         Ok(spent.then_some(Failures {
             count: row.count,
             last_at: now,
@@ -77,14 +138,14 @@ impl Tx<'_> {
     /// Takes one verdict out of a budget, if there is one.
     fn spend(
         &mut self,
-        origin: Origin,
-        budget: &Row,
+        limits: &Limits,
+        budget: &CounterRow,
         user: Option<Uuid>,
         now: i64,
     ) -> Result<bool, DbError> {
-        let every = origin.every();
-        let capacity = every * origin.most();
-        let (left, wrong_clock) = (capacity - every, capacity + AHEAD);
+        let every = limits.every;
+        let capacity = every * limits.most;
+        let (left, wrong_clock) = (capacity - every, capacity + limits.ahead);
         // `excluded.full_at` is that of a full budget after this verdict: now + every.
         let hit = diesel::sql_query(format!(
             "INSERT INTO login_budgets (slot, tag, user_id, full_at) VALUES ($1, $2, $3, $4) \
@@ -104,27 +165,27 @@ impl Tx<'_> {
         Ok(hit == 1)
     }
 
-    /// Forgets the failures of a counter, since the password was right, unless a delay is on or the budget is
-    /// spent. Gives the seconds that this still lasts. The budget stays as it is: others spend it as well.
+    /// Deletes the failures of a counter, unless a delay is on. It waits for failures that are being counted, which a
+    /// look would not see.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn forgive_login_failures(&mut self, counter: &Counter, now: i64) -> Result<i64, DbError> {
-        let spent = self.tally(counter)?.budget.wait(counter.origin, now);
-        if spent > 0 {
-            return Ok(spent);
-        }
-        // The delete first: it waits for failures that are being counted, which a look would not see.
+    pub fn forget_login_failures(
+        &mut self,
+        counter: &CounterRows,
+        limits: &Limits,
+        now: i64,
+    ) -> Result<(), DbError> {
         diesel::sql_query(format!(
             "DELETE FROM login_failures WHERE slot = $1 AND tag = $2 AND ({})",
-            over(counter.origin, "$3", "$4")
+            over(limits, "$3", "$4")
         ))
         .bind::<Text, _>(&counter.own.slot)
         .bind::<Text, _>(&counter.own.tag)
         .bind::<Text, _>(&counter.own.tag)
         .bind::<BigInt, _>(now)
         .execute(self.0)?;
-        Ok(self.tally(counter)?.wait(counter.origin, now))
+        Ok(())
     }
 
     /// Counts a wrong current password that came with an access token of this session, and says how many it
@@ -186,144 +247,21 @@ impl Tx<'_> {
 }
 
 /// Whether a row's delay is over for this tag at this time, in SQL; [`Failures::wait`] in the database.
-fn over(origin: Origin, tag: &str, now: &str) -> String {
-    let delays: Vec<String> = origin
-        .delays()
+fn over(limits: &Limits, tag: &str, now: &str) -> String {
+    let delays = limits.delays.iter();
+    let delays: String = delays
         .map(|(count, delay)| format!(" WHEN {count} THEN {delay}"))
         .collect();
-    let longest = origin.longest();
+    let Limits {
+        free,
+        longest,
+        ahead,
+        ..
+    } = limits;
     // A CASE wants one branch at least.
-    let delays = format!(
-        "CASE login_failures.failures WHEN 0 THEN 0{} ELSE {longest} END",
-        delays.concat()
-    );
+    let delays = format!("CASE login_failures.failures WHEN 0 THEN 0{delays} ELSE {longest} END");
     format!(
-        "login_failures.tag <> {tag} OR login_failures.failures < {FREE} \
-         OR {now} - login_failures.failed_at NOT BETWEEN -{AHEAD} AND {delays} - 1"
+        "login_failures.tag <> {tag} OR login_failures.failures < {free} \
+         OR {now} - login_failures.failed_at NOT BETWEEN -{ahead} AND {delays} - 1"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::db::Caller;
-    use crate::db::Db;
-    use crate::settings::DatabaseUrl;
-
-    const LONG_AGO: i64 = 1_000_000_000;
-
-    fn counter(origin: Origin, what: &str) -> Counter {
-        let row = |slot: String| Row {
-            slot,
-            tag: "tag".into(),
-        };
-        Counter {
-            origin,
-            own: row(format!("own {origin:?} {what}")),
-            budget: row(format!("budget {origin:?} {what}")),
-            user: None,
-        }
-    }
-
-    async fn written<T: Send + 'static>(
-        unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
-    ) -> T {
-        let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::Sqlite(folder.path().join("keyturn.db"));
-        let db = Db::open(&url, Duration::ZERO).unwrap();
-        db.write(crate::sessions::deadline(&Caller::cli()), unit)
-            .await
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_database_and_the_rules_agree_when_a_delay_is_over() {
-        written(|tx| {
-            for origin in [Origin::Network, Origin::Device] {
-                for count in 1..=13 {
-                    for passed in [
-                        -100, -60, -1, 0, 1, 2, 4, 7, 8, 31, 32, 59, 60, 61, 3599, 3600,
-                    ] {
-                        let case = format!("{origin:?}, {count} failures, {passed} s ago");
-                        let (counted, forgiven) = (
-                            counter(origin, &format!("count {case}")),
-                            counter(origin, &format!("forgive {case}")),
-                        );
-                        let mut now = LONG_AGO;
-                        for _ in 0..count {
-                            now += 10_000;
-                            assert!(tx.count_login_failure(&counted, now)?.is_some(), "{case}");
-                            assert!(tx.count_login_failure(&forgiven, now)?.is_some(), "{case}");
-                        }
-                        let failures = tx.tally(&counted)?.failures;
-                        now += passed;
-                        let wait = failures.wait(origin, now);
-                        let one_more = tx.count_login_failure(&counted, now)?.is_some();
-                        let left = tx.forgive_login_failures(&forgiven, now)?;
-                        assert_eq!(failures.count, count, "{case}");
-                        assert_eq!(one_more, wait == 0, "{case}: {wait}");
-                        assert_eq!(left, wait, "{case}");
-                    }
-                }
-            }
-            Ok(())
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn the_database_and_the_rules_agree_on_what_is_left_of_a_budget() {
-        written(|tx| {
-            for origin in [Origin::Network, Origin::Device] {
-                let mut model = Budget::default();
-                let mut now = LONG_AGO;
-                let mut refused = 0;
-                for n in 0..1_000_i64 {
-                    // Every failure comes from elsewhere, so that the budget alone decides. Time passes unevenly,
-                    // stands, and now and then goes back a little.
-                    let from = Counter {
-                        own: counter(origin, &n.to_string()).own,
-                        ..counter(origin, "all")
-                    };
-                    now += [0, 0, 0, 1, 7, 0, 53, -3, 0, 0][usize::try_from(n % 10).unwrap()];
-                    let wait = model.wait(origin, now);
-                    assert_eq!(tx.tally(&from)?.budget, model);
-                    assert_eq!(tx.forgive_login_failures(&from, now)?, wait, "{n}");
-                    let counted = tx.count_login_failure(&from, now)?.is_some();
-                    assert_eq!(counted, wait == 0, "{origin:?} {n}: {wait}");
-                    if counted {
-                        model.full_at = model.full_at.max(now) + origin.every();
-                    } else {
-                        refused += 1;
-                    }
-                }
-                assert!((1..999).contains(&refused), "{refused}");
-                // A budget that a wrong clock spent long ahead of time shuts nobody out.
-                let from = counter(origin, "all");
-                tx.spend(origin, &from.budget, None, now + 1_000_000)?;
-                assert!(tx.spend(origin, &from.budget, None, now)?);
-                assert_eq!(tx.tally(&from)?.budget.full_at, now + origin.every());
-            }
-            Ok(())
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn counters_that_no_longer_matter_are_deleted_a_few_at_a_time() {
-        written(|tx| {
-            for n in 0..30 {
-                let at = if n < 25 { LONG_AGO } else { LONG_AGO + 100_000 };
-                tx.count_login_failure(&counter(Origin::Network, &n.to_string()), at)?;
-            }
-            let before = LONG_AGO + 50_000;
-            assert_eq!(tx.delete_old_login_failures(before, 20)?, 40);
-            assert_eq!(tx.delete_old_login_failures(before, 20)?, 10);
-            assert_eq!(tx.delete_old_login_failures(before, 20)?, 0);
-            Ok(())
-        })
-        .await;
-    }
 }

@@ -8,6 +8,21 @@ use super::EndReason;
 /// make a token.
 pub type Nonce = [u8; 16];
 
+/// What a genuine refresh token says. It holds the nonce, so it is a secret: no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// Which MAC key: the one that the session began with.
+    pub key_id: u32,
+    /// The session.
+    pub session: Uuid,
+    /// Which token of the session this is, from 1.
+    pub generation: i64,
+    /// The session's nonce.
+    pub nonce: Nonce,
+    /// When the session is over however busy it is, in Unix seconds.
+    pub absolute_until: i64,
+}
+
 /// A session's row.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {

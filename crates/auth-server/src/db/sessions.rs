@@ -8,8 +8,7 @@ use super::schema::{sessions, users};
 use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
 use super::{DbError, Tx};
-use crate::db::{Account, Session, Sighting};
-use crate::sessions::refresh_token::RefreshToken;
+use crate::db::{Account, RefreshToken, Session, Sighting};
 
 /// A session to insert.
 #[derive(Clone)]

@@ -115,14 +115,12 @@ impl FrontDoor {
         };
         let (origin, now) = (counter.origin, caller.now);
         let Some(session) = session else {
-            let looked = self
-                .db
-                .read(move |tx| Ok(tx.tally(&counter)?.wait(origin, now)));
+            let looked = self.db.read(move |tx| counter.wait(tx, now));
             return refuse_within_delay(origin, looked.await?);
         };
         let forgiven = self.db.write(deadline(caller), move |tx| {
             if tx.hold_session(session, MOST_WRONG)? {
-                tx.forgive_login_failures(&counter, now).map(Some)
+                counter.forgive(tx, now).map(Some)
             } else {
                 Ok(None)
             }
@@ -190,8 +188,9 @@ impl FrontDoor {
                 .zip(device)
                 .map(|(id, device)| Counter::of_device(id, device, keys));
             let network = Counter::of_network(who.email(), id, &from, keys);
-            let (origin, wait) =
-                who_counts(device.as_ref(), &network, now, |counter| tx.tally(counter))?;
+            let (origin, wait) = who_counts(device.as_ref(), &network, now, |counter| {
+                tx.tally(&counter.rows)
+            })?;
             let counter = match origin {
                 Origin::Device => device.unwrap_or(network),
                 Origin::Network => network,
@@ -254,11 +253,11 @@ impl FrontDoor {
             {
                 return Ok(Counted::SessionOver);
             }
-            let Some(failures) = tx.count_login_failure(&counter, now)? else {
-                let wait = tx.tally(&counter)?.wait(origin, now);
+            let Some(failures) = counter.count(tx, now)? else {
+                let wait = counter.wait(tx, now)?;
                 return Ok(Counted::Delayed(wait));
             };
-            if let Some(user) = counter.user.filter(|_| failures.is_first_delay()) {
+            if let Some(user) = counter.rows.user.filter(|_| failures.is_first_delay()) {
                 tx.audit(&unit_caller, &AuditRecord::of(Event::LoginDelayed, user))?;
             }
             let Some((_, session)) = session else {

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use super::bucket::network_of;
 use super::delay::Origin;
+use crate::db::{CounterRow, CounterRows, DbError, Failures, Tx};
+use crate::sessions::Admission;
 use crate::sessions::mac_keys::MacKeys;
 use crate::spelling::email_key;
 
@@ -21,26 +23,12 @@ const SLOTS: u32 = 1 << 18;
 /// Rows of an account for all networks together, and as many for all devices.
 const ROWS: u8 = 16;
 
-/// A row, and whose it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Its name.
-    pub slot: String,
-    /// Who is counted in it: somebody else in the same row begins anew.
-    pub tag: String,
-}
-
-/// Where the failures of an attempt are counted.
+/// Where the failures of an attempt are counted, and by which rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counter {
     /// What fails: a network or a device.
-    pub origin: Origin,
-    /// The failures of this network or device.
-    pub own: Row,
-    /// The account's budget for all of them.
-    pub budget: Row,
-    /// The account, if there is one.
-    pub user: Option<Uuid>,
+    pub(super) origin: Origin,
+    pub(super) rows: CounterRows,
 }
 
 impl Counter {
@@ -73,16 +61,56 @@ impl Counter {
             |user| user.to_string(),
         );
         let (kind, number) = (kind(origin), first(&own) % u32::from(ROWS));
-        let row = |slot, tag: &[u8]| Row {
+        let row = |slot, tag: &[u8]| CounterRow {
             slot,
             tag: URL_SAFE_NO_PAD.encode(tag),
         };
         Self {
             origin,
-            own: row(format!("{name}/{kind}-{number}"), &own),
-            budget: row(format!("{name}/{kind}s"), &account),
-            user,
+            rows: CounterRows {
+                own: row(format!("{name}/{kind}-{number}"), &own),
+                budget: row(format!("{name}/{kind}s"), &account),
+                user,
+            },
         }
+    }
+
+    /// Seconds until the next attempt is looked at; 0 for now.
+    pub(super) fn wait(&self, tx: &mut Tx<'_>, now: i64) -> Result<i64, DbError> {
+        Ok(tx.tally(&self.rows)?.wait(self.origin, now))
+    }
+
+    /// Counts one more failure; `None` if a delay is on or the budget is spent.
+    pub(super) fn count(&self, tx: &mut Tx<'_>, now: i64) -> Result<Option<Failures>, DbError> {
+        tx.count_login_failure(&self.rows, &self.origin.limits(), now)
+    }
+
+    /// Forgets the failures, since the password was right, unless a delay is on or the budget is spent. Gives the
+    /// seconds that this still lasts. The budget stays as it is: others spend it as well.
+    pub(super) fn forgive(&self, tx: &mut Tx<'_>, now: i64) -> Result<i64, DbError> {
+        let spent = tx.tally(&self.rows)?.budget.wait(self.origin, now);
+        if spent > 0 {
+            return Ok(spent);
+        }
+        // The delete first: it waits for failures that are being counted, which a look would not see.
+        tx.forget_login_failures(&self.rows, &self.origin.limits(), now)?;
+        self.wait(tx, now)
+    }
+
+    /// Seconds after which who has to wait for so long may come again; `None` if he need not wait.
+    fn told(&self, wait: i64) -> Option<u64> {
+        (wait > 0).then(|| self.origin.retry_after(wait))
+    }
+}
+
+/// A guess that turned out right while others began a delay is not let in by it.
+impl Admission for Counter {
+    fn look(&self, tx: &mut Tx<'_>, now: i64) -> Result<Option<u64>, DbError> {
+        Ok(self.told(self.wait(tx, now)?))
+    }
+
+    fn settle(&self, tx: &mut Tx<'_>, now: i64) -> Result<Option<u64>, DbError> {
+        Ok(self.told(self.forgive(tx, now)?))
     }
 }
 
@@ -130,11 +158,11 @@ mod tests {
     fn every_network_counts_for_itself() {
         let keys = MacKeys::generate(0);
         let user = Some(Uuid::from_u128(1));
-        let tag = |from: &str| Counter::of_network("a@b", user, from, &keys).own.tag;
+        let tag = |from: &str| Counter::of_network("a@b", user, from, &keys).rows.own.tag;
         assert_ne!(tag("198.51.100.1"), tag("198.51.100.2"));
         assert_eq!(tag("2001:db8::99"), tag("2001:db8::5"));
         assert_ne!(tag("2001:db8:0:1::1"), tag("2001:db8::5"));
-        let budget = |from: &str| Counter::of_network("a@b", user, from, &keys).budget;
+        let budget = |from: &str| Counter::of_network("a@b", user, from, &keys).rows.budget;
         assert_eq!(budget("198.51.100.1"), budget("2001:db8::5"));
     }
 
@@ -146,7 +174,7 @@ mod tests {
         assert_eq!(of("a@b", user), of("c@d", user));
         assert_ne!(of("a@b", None), of("c@d", None));
         assert_eq!(of("a@b", None), of("A@B", None));
-        assert_ne!(of("a@b", user).budget, of("a@b", None).budget);
+        assert_ne!(of("a@b", user).rows.budget, of("a@b", None).rows.budget);
     }
 
     #[test]
@@ -158,14 +186,15 @@ mod tests {
             let address = std::net::Ipv4Addr::from(n).to_string();
             let network = Counter::of_network("a@b", Some(user), &address, &keys);
             let device = Counter::of_device(user, Uuid::from_u128(n.into()), &keys);
-            of_user.extend([network.own.slot, network.budget.slot]);
-            of_user.extend([device.own.slot, device.budget.slot]);
+            of_user.extend([network.rows.own.slot, network.rows.budget.slot]);
+            of_user.extend([device.rows.own.slot, device.rows.budget.slot]);
             let nobody = Counter::of_network(&format!("{n}@x"), None, &address, &keys);
             assert!(
                 nobody
+                    .rows
                     .own
                     .slot
-                    .starts_with(nobody.budget.slot.trim_end_matches("networks"))
+                    .starts_with(nobody.rows.budget.slot.trim_end_matches("networks"))
             );
         }
         assert_eq!(of_user.len(), usize::from(ROWS) * 2 + 2);
@@ -176,7 +205,7 @@ mod tests {
         let keys = MacKeys::generate(0);
         let slots: HashSet<_> = (0..20_000)
             .map(|n| Counter::of_network(&format!("{n}@x"), None, "198.51.100.1", &keys))
-            .map(|counter| counter.budget.slot)
+            .map(|counter| counter.rows.budget.slot)
             .collect();
         // Of 20 000 thrown into 2^18, some 750 are expected to hit one that was hit before.
         assert!((18_800..20_000).contains(&slots.len()), "{}", slots.len());

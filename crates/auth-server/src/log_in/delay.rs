@@ -9,15 +9,17 @@
 //! Pure rules with the time as a parameter. The statements of the database that decide are held against them, and
 //! a simulation tries what attackers would.
 
+use crate::db::{Budget, Failures, Limits, Tally};
+
 /// Verdicts that anybody gets on an account in 24 hours, by however many networks and stolen device tokens.
 #[cfg(test)]
 pub(super) const A_DAY: i64 = 2_000;
 
 /// Failures in a row that cost nothing.
-pub(crate) const FREE: i64 = 5;
+const FREE: i64 = 5;
 /// Seconds that another replica's clock may be ahead. A failure later than that was written by a clock that was
 /// wrong, and must not shut anybody out until that time comes.
-pub(crate) const AHEAD: i64 = 60;
+pub(super) const AHEAD: i64 = 60;
 
 /// Who failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,7 @@ pub enum Origin {
 
 impl Origin {
     /// Seconds of the longest delay.
-    pub(crate) fn longest(self) -> i64 {
+    fn longest(self) -> i64 {
         match self {
             Self::Network => 60,
             Self::Device => 3600,
@@ -39,7 +41,7 @@ impl Origin {
 
     /// Seconds in which the account's budget for all of this origin grows by one verdict. For networks it is
     /// less than one of them has to wait.
-    pub(crate) fn every(self) -> i64 {
+    pub(super) fn every(self) -> i64 {
         match self {
             Self::Network => 54,
             Self::Device => 480,
@@ -47,7 +49,7 @@ impl Origin {
     }
 
     /// Verdicts in a full budget.
-    pub(crate) fn most(self) -> i64 {
+    pub(super) fn most(self) -> i64 {
         match self {
             Self::Network => 100,
             Self::Device => 50,
@@ -56,7 +58,7 @@ impl Origin {
 
     /// Seconds after which who was refused for so long may come again. A device may at once, since its next
     /// attempt counts as its network's.
-    pub(crate) fn retry_after(self, wait: i64) -> u64 {
+    pub(super) fn retry_after(self, wait: i64) -> u64 {
         match self {
             Self::Network => u64::try_from(wait).unwrap_or_default().max(1),
             Self::Device => 1,
@@ -73,21 +75,24 @@ impl Origin {
         }
     }
 
+    /// The same rules as the statements of the database know them.
+    pub(super) fn limits(self) -> Limits {
+        Limits {
+            free: FREE,
+            delays: self.delays().collect(),
+            longest: self.longest(),
+            every: self.every(),
+            most: self.most(),
+            ahead: AHEAD,
+        }
+    }
+
     /// Every count of failures whose delay is shorter than the longest, and that delay in seconds.
-    pub(crate) fn delays(self) -> impl Iterator<Item = (i64, i64)> {
+    fn delays(self) -> impl Iterator<Item = (i64, i64)> {
         (FREE..)
             .map(move |count| (count, self.delay(count)))
             .take_while(move |(_, delay)| *delay < self.longest())
     }
-}
-
-/// The failures in a row of one network or device, as they are stored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Failures {
-    /// How many.
-    pub count: i64,
-    /// Unix seconds of the last.
-    pub last_at: i64,
 }
 
 impl Failures {
@@ -112,13 +117,6 @@ impl Failures {
     }
 }
 
-/// What is left of an account's verdicts, as it is stored: the time at which the budget will be full again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Budget {
-    /// Unix seconds; in the past for a full one.
-    pub full_at: i64,
-}
-
 impl Budget {
     /// Seconds until there is a verdict again; 0 for now.
     #[must_use]
@@ -133,15 +131,6 @@ impl Budget {
             .saturating_sub(capacity)
             .max(0)
     }
-}
-
-/// What is known of whoever asks: failures, and the account's budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// The network's or device's own.
-    pub failures: Failures,
-    /// The account's.
-    pub budget: Budget,
 }
 
 impl Tally {

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::error::Error;
 use crate::spelling;
 
 const OUTPUT: usize = 32;
@@ -118,6 +119,17 @@ pub(crate) fn verify(
         }
     }
     Ok(false)
+}
+
+impl From<PasswordError> for Error {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::Busy,
+            // A place is free in a moment.
+            PasswordError::Crowded => Self::TooManyAttempts(1),
+            PasswordError::Failed(why) => Self::Internal(format!("password hash: {why}")),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::convert::Infallible;
 use uuid::Uuid;
 
 use super::counter::Counter;
-use super::delay::{A_DAY, Budget, Failures, Origin, Tally, who_counts};
+use super::delay::{A_DAY, Origin, who_counts};
+use crate::db::{Budget, Failures, Tally};
 use crate::sessions::mac_keys::MacKeys;
 
 const START: i64 = 1_800_000_000;
@@ -62,14 +63,14 @@ impl World {
     }
 
     fn tally(&self, counter: &Counter) -> Tally {
-        let failures = self.failures.get(&counter.own.slot);
-        let budget = self.budgets.get(&counter.budget.slot);
+        let failures = self.failures.get(&counter.rows.own.slot);
+        let budget = self.budgets.get(&counter.rows.budget.slot);
         Tally {
             failures: failures
-                .filter(|(tag, _)| *tag == counter.own.tag)
+                .filter(|(tag, _)| *tag == counter.rows.own.tag)
                 .map_or_else(Failures::default, |(_, failures)| *failures),
             budget: budget
-                .filter(|(tag, _)| *tag == counter.budget.tag)
+                .filter(|(tag, _)| *tag == counter.rows.budget.tag)
                 .map_or_else(Budget::default, |(_, budget)| *budget),
         }
     }
@@ -92,7 +93,7 @@ impl World {
             last_at: now,
         };
         let full_at = tally.budget.full_at.max(now) + counter.origin.every();
-        let (own, budget) = (counter.own.clone(), counter.budget.clone());
+        let (own, budget) = (counter.rows.own.clone(), counter.rows.budget.clone());
         self.failures.insert(own.slot, (own.tag, failures));
         self.budgets
             .insert(budget.slot, (budget.tag, Budget { full_at }));
@@ -107,7 +108,7 @@ impl World {
             (Origin::Device, _) => device.unwrap(),
             (Origin::Network, _) => network,
         };
-        self.failures.remove(&counter.own.slot);
+        self.failures.remove(&counter.rows.own.slot);
         Answer::Verdict
     }
 
@@ -231,8 +232,8 @@ fn a_stolen_device_token_does_not_shut_the_other_devices_out() {
     let networks = world.networks(2);
     // Two in one row would forget each other's failures.
     let mut devices = world.devices(50);
-    devices.sort_by(|a, b| a.own.slot.cmp(&b.own.slot));
-    devices.dedup_by(|a, b| a.own.slot == b.own.slot);
+    devices.sort_by(|a, b| a.rows.own.slot.cmp(&b.rows.own.slot));
+    devices.dedup_by(|a, b| a.rows.own.slot == b.rows.own.slot);
     let mut of_device = 0;
     for now in START..START + DAY {
         let (origin, _) = world.look(Some(&devices[0]), &networks[0], now);
@@ -252,8 +253,8 @@ fn known_and_unknown_accounts_are_delayed_alike() {
         let [known, unknown] = [World::known(), World::of(None)].map(|mut world| {
             // Which networks share a row is another for each account, and says nothing of whether there is one.
             let mut networks = world.networks(100);
-            networks.sort_by(|a, b| a.own.slot.cmp(&b.own.slot));
-            networks.dedup_by(|a, b| a.own.slot == b.own.slot);
+            networks.sort_by(|a, b| a.rows.own.slot.cmp(&b.rows.own.slot));
+            networks.dedup_by(|a, b| a.rows.own.slot == b.rows.own.slot);
             let mut hop = networks[..8].iter().cycle();
             let mut story = Vec::new();
             for round in 0..500 {

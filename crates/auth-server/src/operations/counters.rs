@@ -6,7 +6,7 @@ use chassis::metrics::prometheus::{Error as MetricError, IntCounterVec, Opts};
 use crate::db::DbError;
 use crate::db::EndReason;
 use crate::error::Error;
-use crate::sessions::rotation::Over;
+use crate::error::Over;
 
 /// The counters. Clones count into the same.
 #[derive(Clone)]

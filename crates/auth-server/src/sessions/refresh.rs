@@ -6,9 +6,10 @@ use super::{Pair, Sessions, deadline, seconds};
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
 use crate::db::{Caller, EndReason, Event, Session, Sighting};
 use crate::error::Error;
+use crate::error::Over;
 use crate::operations::counters::Exchange;
 use crate::sessions::refresh_token::RefreshToken;
-use crate::sessions::rotation::{Judgement, Over, RotationRules, elsewhere, in_grace, judge};
+use crate::sessions::rotation::{Judgement, RotationRules, elsewhere, in_grace, judge};
 use crate::settings::ReusePolicy;
 
 /// Each further try means that another request changed the row between two statements of this one.

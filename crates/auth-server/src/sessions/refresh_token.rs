@@ -13,7 +13,8 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::db::Nonce;
+pub use crate::db::RefreshToken;
+use crate::error::Error;
 use crate::sessions::mac_keys::{MacKey, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 52;
@@ -21,25 +22,16 @@ const LENGTH: usize = SIGNED + 32;
 /// Keeps a MAC over these bytes from ever meaning anything else under the same key.
 const DOMAIN: &[u8] = b"keyturn refresh token v1\0";
 
-/// What a genuine refresh token says. It holds the nonce, so it is a secret: no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RefreshToken {
-    /// Which MAC key: the one that the session began with.
-    pub key_id: u32,
-    /// The session.
-    pub session: Uuid,
-    /// Which token of the session this is, from 1.
-    pub generation: i64,
-    /// The session's nonce.
-    pub nonce: Nonce,
-    /// When the session is over however busy it is, in Unix seconds.
-    pub absolute_until: i64,
-}
-
 /// Why a presented string is not a refresh token of ours. One answer for all: who forges learns nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a refresh token that was issued here")]
 pub struct NotGenuine;
+
+impl From<NotGenuine> for Error {
+    fn from(_: NotGenuine) -> Self {
+        Self::InvalidRefreshToken
+    }
+}
 
 impl RefreshToken {
     /// The same session's token of another generation.

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use chassis::client_address::network;
 
-use crate::db::{EndReason, Session};
+use crate::db::Session;
+use crate::error::Over;
 
 /// The settings that the judgement needs; all in seconds or counts.
 #[derive(Clone, Copy, Debug)]
@@ -15,19 +16,6 @@ pub struct RotationRules {
     pub grace: i64,
     /// Generations in a row that may be handed out after that.
     pub late_retries: i64,
-}
-
-/// Why a session is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// Not refreshed for too long.
-    Idle,
-    /// Its absolute end has come.
-    Absolute,
-    /// Nothing is known of it any more.
-    Gone,
-    /// Someone ended it.
-    Ended(EndReason),
 }
 
 /// What to do with a presented refresh token.
@@ -110,6 +98,7 @@ pub fn judge(row: &Session, presented: i64, now: i64, rules: RotationRules) -> J
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::EndReason;
     use uuid::Uuid;
 
     const RULES: RotationRules = RotationRules {

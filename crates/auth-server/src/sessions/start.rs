@@ -8,7 +8,6 @@ use super::{Pair, Sessions, deadline, seconds};
 use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
 use crate::error::Error;
-use crate::log_in::Counter;
 use crate::sessions::refresh_token::RefreshToken;
 
 /// Old rows of a kind that the begin of a session takes away: more than it adds, so that they run out.
@@ -23,6 +22,21 @@ const CLOCKS: i64 = 60;
 /// Seconds after the last failure that a counter of failed log-ins stays.
 const KEEP_FAILURES: i64 = 24 * 3600;
 
+/// Whether somebody whose password was right is let in, judged in the unit that begins his session.
+pub trait Admission: Send + 'static {
+    /// The seconds after which he may come again, if he is not; changes nothing.
+    ///
+    /// # Errors
+    /// The database's.
+    fn look(&self, tx: &mut Tx<'_>, now: i64) -> Result<Option<u64>, DbError>;
+
+    /// The same once more, after the user's row is held; and what is to be written of his being let in.
+    ///
+    /// # Errors
+    /// The database's.
+    fn settle(&self, tx: &mut Tx<'_>, now: i64) -> Result<Option<u64>, DbError>;
+}
+
 impl Sessions {
     /// Begins a session for a user whose password was just checked.
     ///
@@ -31,7 +45,7 @@ impl Sessions {
     pub async fn start(
         &self,
         user: &User,
-        counter: Option<Counter>,
+        admission: Option<impl Admission>,
         caller: &Caller,
     ) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
@@ -44,22 +58,20 @@ impl Sessions {
         let begun = self
             .db
             .write(deadline(caller), move |tx| {
-                if let Some(counter) = &counter {
-                    // A guess that turned out right while others began a delay is not let in by it.
-                    let wait = tx.tally(counter)?.wait(counter.origin, unit_caller.now);
-                    if wait > 0 {
-                        return Ok(Begun::Delayed(counter.origin.retry_after(wait)));
-                    }
+                let now = unit_caller.now;
+                if let Some(admission) = &admission
+                    && let Some(seconds) = admission.look(tx, now)?
+                {
+                    return Ok(Begun::Delayed(seconds));
                 }
                 // First of the writes, since block and password change write this row first too: one of the two sees the other.
-                if !tx.mark_login(unit_new.user, version, unit_caller.now)? {
+                if !tx.mark_login(unit_new.user, version, now)? {
                     return Ok(Begun::Changed);
                 }
-                if let Some(counter) = &counter {
-                    let wait = tx.forgive_login_failures(counter, unit_caller.now)?;
-                    if wait > 0 {
-                        return Ok(Begun::Delayed(counter.origin.retry_after(wait)));
-                    }
+                if let Some(admission) = &admission
+                    && let Some(seconds) = admission.settle(tx, now)?
+                {
+                    return Ok(Begun::Delayed(seconds));
                 }
                 let ended = begin(tx, &unit_caller, &unit_new, keep)?;
                 let account = account_now(tx, unit_new.user)?;

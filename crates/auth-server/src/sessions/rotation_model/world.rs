@@ -16,12 +16,13 @@ use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Ta
 use crate::db::{Account, Caller, EndReason, Session, User};
 use crate::db::{Db, NewUser};
 use crate::error::Error;
+use crate::error::Over;
 use crate::feed::Endings;
+use crate::log_in::Counter;
 use crate::operations::counters::Counters;
 use crate::sessions::mac_keys::MacKeyFile;
 use crate::sessions::mac_keys::MacKeys;
 use crate::sessions::refresh_token::RefreshToken;
-use crate::sessions::rotation::Over;
 use crate::sessions::{Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 
@@ -127,7 +128,7 @@ impl World {
     pub(super) fn begin(&self) -> Case<'_> {
         let pair = self
             .runtime
-            .block_on(self.replicas[0].start(&self.user, None, &caller(MORNING)))
+            .block_on(self.replicas[0].start(&self.user, None::<Counter>, &caller(MORNING)))
             .ok()
             .unwrap();
         let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.ring()).unwrap();
