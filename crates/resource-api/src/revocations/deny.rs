@@ -8,7 +8,8 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -18,7 +19,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use shared::{claims::Claims, token::Cure};
+use shared::{claims::Claims, key_file::open_regular, token::Cure};
 use uuid::Uuid;
 
 /// The largest file that is read, in bytes; some 400 000 lines.
@@ -191,15 +192,18 @@ impl DenyFile {
     }
 
     fn read(&self) -> io::Result<(Look, Vec<u8>)> {
+        let (mut file, metadata) = open_regular(&self.path)?;
         // The look is taken before the contents: a write in between shows as a change at the next look.
-        let look = Look::at(&fs::metadata(&self.path)?);
+        let look = Look::at(&metadata);
         if look.size > MAX_SIZE {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!("it has {} bytes, more than {MAX_SIZE}", look.size),
             ));
         }
-        Ok((look, fs::read(&self.path)?))
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok((look, text))
     }
 
     fn accept(&self, look: Look, text: &[u8]) {
