@@ -94,7 +94,7 @@ fn a_file_that_is_open_to_everybody_is_refused_until_its_mode_is_right() {
             "{text}"
         );
     }
-    for mode in [0o600, 0o640, 0o660, 0o400] {
+    for mode in [0o600, 0o640, 0o440, 0o400] {
         on_disk.chmod(mode);
         check_permissions(&on_disk.path).unwrap();
     }
