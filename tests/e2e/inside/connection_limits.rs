@@ -121,18 +121,18 @@ async fn many_addresses_that_ask_now_and_then_shut_no_newcomer_out() {
     honest.write_all(head.as_bytes()).await.unwrap();
     let mut storms = Vec::new();
     for service in &services {
-        let mut held = Vec::new();
+        let mut hostile = Vec::new();
         for n in 1..=8 {
             for mut stream in occupy(other(n), &service.url, 60, "").await {
                 // The first ones of an address may have had to go for its last.
                 let _ = stream.read(&mut [0; 4096]).await;
-                held.push((other(n), stream));
+                hostile.push((other(n), stream));
             }
         }
         let url = service.url.clone();
         storms.push(tokio::spawn(async move {
             loop {
-                for (source, stream) in &mut held {
+                for (source, stream) in &mut hostile {
                     ask(*source, &url, stream).await;
                 }
             }
@@ -151,7 +151,9 @@ async fn many_addresses_that_ask_now_and_then_shut_no_newcomer_out() {
     let answer = RawAnswer::read(&mut honest).await;
     assert!(answer.0.starts_with("HTTP/1.1 401"), "{}", answer.0);
     assert!(storms.iter().all(|storm| !storm.is_finished()));
-    storms.iter().for_each(tokio::task::JoinHandle::abort);
+    for storm in &storms {
+        storm.abort();
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -262,7 +262,7 @@ fn a_pipe_in_place_of_the_file_does_not_end_the_looking() {
     let (looking, path) = (Arc::clone(&file), on_disk.path.clone());
     std::thread::spawn(move || {
         let looks = (looking.reload_if_changed(), looking.reload_if_changed());
-        tell.send((looks, KeyFile::open(&path)))
+        let _ = tell.send((looks, KeyFile::open(&path)));
     });
     let told = told.recv_timeout(Duration::from_secs(20));
     let ((first, second), opened) = told.expect("nobody waits for a writer");

@@ -238,7 +238,9 @@ mod tests {
         assert_eq!(asked(&taken), [0]);
         assert_eq!(seats.of(network("10.0.0.1".parse().unwrap())), 0);
         // Giving back what was asked for counts once.
-        taken.iter().for_each(|taken| seats.give_back(taken));
+        for taken in &taken {
+            seats.give_back(taken);
+        }
         assert!(seats.is_empty() && !seats.make_room());
     }
 
