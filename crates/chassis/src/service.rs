@@ -27,6 +27,7 @@ mod answer;
 mod connection;
 mod health;
 mod listen;
+mod seats;
 mod state;
 mod stream;
 

@@ -4,7 +4,7 @@ pub mod exposure;
 pub(crate) mod mount;
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -64,6 +64,23 @@ pub fn create_new(path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
     }
     sync_folder(path)?;
     Ok(true)
+}
+
+/// Opens a file to read it, and says what it is. Whatever else has the name is refused: a pipe would make its
+/// reader wait until somebody writes, and who looks at a file every second would never look again.
+///
+/// # Errors
+/// If it cannot be opened or is no file.
+pub fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = open_without_waiting(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a folder, a pipe or a device, and no file",
+        ));
+    }
+    Ok((file, metadata))
 }
 
 /// Makes the folder of a file of secrets, and those above it, where they are missing: whatever the umask
@@ -198,6 +215,22 @@ fn open_as_it_is(path: &Path, write: bool) -> io::Result<File> {
         .write(write)
         .custom_flags(flags.bits().cast_signed())
         .open(path)
+}
+
+/// Opens what the path leads to without waiting for a pipe's other end.
+#[cfg(unix)]
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+}
+
+#[cfg(not(unix))]
+fn open_without_waiting(path: &Path) -> io::Result<File> {
+    File::open(path)
 }
 
 #[cfg(not(unix))]

@@ -4,7 +4,7 @@
 //! Every process looks at the file by itself, so a rotation needs no restart and no message. A new
 //! file that cannot be used is reported once, and the ring that is known to work stays.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
 
 pub use crate::files::exposure::Exposure;
-pub use crate::files::{create_new, lock, make_folder_of, write_atomically};
+pub use crate::files::{create_new, lock, make_folder_of, open_regular, write_atomically};
 use crate::files::{exposure, mount};
 use crate::keys::{KeyRing, KeyRingError};
 
@@ -346,9 +346,8 @@ fn read<K: Keys>(path: &Path) -> Result<(K, Version), KeyFileError<K::Fault>> {
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(failed)?;
-    // Of the open file, so that mode, version and content belong to the same one.
-    let metadata = file.metadata().map_err(failed)?;
+    // The metadata are the open file's, so that mode, version and content belong to the same one.
+    let (mut file, metadata) = open_regular(path).map_err(failed)?;
     found(path, exposure::of_file(path, &metadata))?;
     if metadata.len() > LARGEST_FILE {
         return Err(KeyFileError::TooLarge {

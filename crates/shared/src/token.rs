@@ -57,8 +57,11 @@ use crate::key_file::KeyFile;
 use crate::revocations::Verdict;
 use crate::token_error::{Cure, TokenError};
 
-/// Seconds that the bearer of a service may live at most, by the clock of whoever judges it: no skew is forgiven.
+/// Seconds that the bearer of a service may live at most, by the clock of whoever signs it.
 pub const SERVICE_TOKEN_SECONDS: i64 = 60;
+
+/// Seconds that the clock of whoever signs such a bearer may be ahead: some use all of the minute.
+const SERVICE_CLOCK_AHEAD: i64 = 30;
 
 /// What both the issuer and the gates must agree on. Both services read it from the same settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,15 +164,15 @@ impl Validator {
     /// Judges the bearer of another service of this installation.
     ///
     /// # Errors
-    /// The first fault in the order of the contract; one that is over more than a minute from now is malformed. No skew is
-    /// forgiven at its end: a bearer that was overheard is good for a minute at most.
+    /// The first fault in the order of the contract; one that is over more than a minute and a half from now is
+    /// malformed: a minute, and half of one for a clock that is ahead. No skew is forgiven at its end.
     pub fn check_service(&self, token: &str, now: i64) -> Result<(), TokenError> {
         let opened = jws::open(&self.keys, token, Purpose::Service)?;
         let ours = |aud: &[String]| aud.contains(&self.service_audience);
         let claims = self.claims(&opened, ours, now)?;
-        if claims.exp > now.saturating_add(SERVICE_TOKEN_SECONDS) {
+        if claims.exp > now.saturating_add(SERVICE_TOKEN_SECONDS + SERVICE_CLOCK_AHEAD) {
             return Err(TokenError::Malformed(
-                "the claim exp is more than a minute ahead",
+                "the claim exp is more than a minute and a half ahead",
             ));
         }
         let Opened { payload, standing } = opened;

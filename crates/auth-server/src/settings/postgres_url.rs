@@ -5,6 +5,7 @@
 //! through for the password all the same.
 
 mod keywords;
+mod values;
 
 use std::fmt::Write;
 
@@ -121,6 +122,7 @@ impl PostgresUrl {
 
     fn set(&mut self, keyword: &'static str, written: &str) -> Result<(), String> {
         let value = decode(written)?;
+        values::check(keyword, &value)?;
         if SECRETS.contains(&keyword) {
             for secret in [value.clone(), Zeroizing::new(written.to_owned())] {
                 if !secret.is_empty() && !self.secrets.contains(&secret) {

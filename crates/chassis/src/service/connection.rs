@@ -13,7 +13,7 @@ use actix_server::GracefulShutdownSignal;
 use actix_web::dev::Service;
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_rustls::TlsAcceptor;
 
 use super::admission::{Admission, Admitted};
@@ -85,28 +85,45 @@ async fn shake_hands(
     admitted: &Admitted,
     stopping: GracefulShutdownSignal,
 ) -> Option<Stream> {
-    let _unfinished = admitted.shake_hands()?;
-    let shaken = TlsAcceptor::from(Arc::clone(tls)).accept(wire);
+    let until = Instant::now() + rules.limits.handshake;
+    let shaken = async {
+        // Whoever comes with many at once waits for the first of them, no longer than for a handshake.
+        let Ok(_turn) = timeout_at(until, admitted.turn()).await else {
+            admitted.had_no_turn();
+            return None;
+        };
+        let shaken = TlsAcceptor::from(Arc::clone(tls)).accept(wire);
+        Some(Stream::tls(timeout_at(until, shaken).await.ok()?.ok()?))
+    };
     tokio::select! {
-        shaken = timeout(rules.limits.handshake, shaken) => Some(Stream::tls(shaken.ok()?.ok()?)),
+        shaken = shaken => shaken,
+        () = admitted.gives_way() => None,
         // A stop does not wait for those who have asked for nothing yet.
         () = stopping.notified() => None,
     }
 }
 
-/// Drives a connection, and ends it when a state of it has lasted too long.
+/// Drives a connection, and ends it when a state of it has lasted too long, or another one needs the place.
 async fn watch(spoken: impl Future, state: &State, rules: &Rules, admitted: &Admitted) {
     let mut spoken = pin!(spoken);
     let mut armed = Instant::now();
     let mut timer = pin!(sleep_until(armed));
+    let mut gives_way = pin!(admitted.gives_way());
     let mut farewell = None;
     poll_fn(|cx| {
         loop {
             let now = Instant::now();
             state.tick(now);
+            if farewell.is_none() && gives_way.as_mut().poll(cx).is_ready() {
+                // At once: what is between requests can say goodbye, and what is not has had its time.
+                state.close();
+                farewell = Some(now);
+            }
             if spoken.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
+            let (busy, since) = state.occupation();
+            admitted.note(busy, since);
             let due =
                 farewell.unwrap_or_else(|| state.deadline(&rules.limits, rules.idle(admitted)));
             if due <= now {

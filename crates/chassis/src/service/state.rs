@@ -135,6 +135,14 @@ impl State {
         self.closing.get()
     }
 
+    /// Whether a request is being answered, and since when that is so or is not.
+    pub(super) fn occupation(&self) -> (bool, Instant) {
+        match self.begun.get().or(self.blocked.get()) {
+            Some(since) => (true, since),
+            None => (false, self.rested.get()),
+        }
+    }
+
     /// When what the connection is doing now must be over. `idle` is how long this one may be silent.
     pub(super) fn deadline(&self, limits: &ConnectionLimits, idle: Duration) -> Instant {
         if let Some(since) = self.blocked.get() {
@@ -238,6 +246,41 @@ mod tests {
         }
         story.answers(0, 2, false);
         assert_eq!(story.ends(), 77);
+    }
+
+    #[test]
+    fn what_is_half_asked_is_silence_and_what_is_half_answered_is_not() {
+        let story = Story::new();
+        let doing = |seconds| {
+            let (busy, since) = story.at(seconds).occupation();
+            (busy, (since - story.start).as_secs())
+        };
+        story.reads(1, b"GET / HT");
+        assert_eq!(doing(2), (false, 0));
+        story.at(3).begin(false);
+        assert_eq!(doing(4), (true, 3));
+        story.at(5).blocked();
+        story.at(6).end();
+        assert_eq!(doing(7), (true, 5));
+        story.at(8).flushed();
+        assert_eq!(doing(9), (false, 8));
+    }
+
+    /// The system takes the next piece once it is rid of a third of what it has.
+    #[test]
+    fn an_answer_that_is_read_slowly_has_half_a_minute_for_each_piece_that_the_system_takes() {
+        for (every, ends) in [(29_u64, 123), (31, 33)] {
+            let story = Story::new();
+            story.answers(0, 3, false);
+            story.at(3).blocked();
+            for second in (3 + every..123).step_by(usize::try_from(every).unwrap()) {
+                if second < story.ends() {
+                    story.at(second).wrote();
+                    story.state.blocked();
+                }
+            }
+            assert_eq!(story.ends(), ends);
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::TlsError;
-use shared::files::exposure;
+use shared::files::{exposure, open_regular};
 use shared::key_file::Version;
 
 /// What a look at the files brought.
@@ -163,9 +163,8 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         path: path.to_owned(),
         source,
     };
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path)
-        .map_err(failed)?
-        .collect();
+    let (file, _) = open_regular(path).map_err(|error| failed(pem::Error::Io(error)))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_reader_iter(file).collect();
     let chain = chain.map_err(failed)?;
     if chain.is_empty() {
         return Err(TlsError::NoCertificate {
@@ -181,14 +180,11 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
         path: path.to_owned(),
         source,
     };
-    // Of a file that is not there the reader says it.
-    if let Ok(metadata) = std::fs::metadata(path) {
-        let looked =
-            exposure::of_file(path, &metadata).map_err(|error| failed(pem::Error::Io(error)))?;
-        if let Some(fault) = looked {
-            let path = path.to_owned();
-            return Err(TlsError::Exposed { path, fault });
-        }
+    let io = |error| failed(pem::Error::Io(error));
+    let (file, metadata) = open_regular(path).map_err(io)?;
+    if let Some(fault) = exposure::of_file(path, &metadata).map_err(io)? {
+        let path = path.to_owned();
+        return Err(TlsError::Exposed { path, fault });
     }
-    PrivateKeyDer::from_pem_file(path).map_err(failed)
+    PrivateKeyDer::from_pem_reader(file).map_err(failed)
 }

@@ -83,6 +83,41 @@ fn new_files_are_taken_when_both_are_there_and_broken_ones_leave_the_old() {
     assert_ne!(tls.chain(), second);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_certificate_or_key_does_not_end_the_looking() {
+    for name in ["cert.pem", "key.pem"] {
+        let files = Files {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        let (cert, key) = pair(&files);
+        let tls = TlsFiles::open(&cert, &key).unwrap();
+        let first = tls.chain();
+        let path = files.folder.path().join(name);
+        fs::remove_file(&path).unwrap();
+        let mut made = std::process::Command::new("mkfifo");
+        assert!(
+            made.args(["-m", "600"])
+                .arg(&path)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let (tell, told) = std::sync::mpsc::channel();
+        let looking = Arc::clone(&tls);
+        std::thread::spawn(move || {
+            looking.reload_if_changed();
+            tell.send(looking.reload_if_changed())
+        });
+        let told = told.recv_timeout(std::time::Duration::from_secs(20));
+        let look = told.expect("nobody waits for a writer");
+        assert!(matches!(&look, Look::Broken(error) if error.to_string().contains("no file")));
+        assert_eq!(tls.chain(), first);
+        pair(&files);
+        assert!(matches!(tls.reload_if_changed(), Look::Reloaded));
+    }
+}
+
 #[test]
 fn the_fault_of_a_certificate_is_said_in_words() {
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};

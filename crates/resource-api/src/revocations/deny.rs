@@ -7,14 +7,16 @@
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
-use std::{fs, io};
 
 use arc_swap::ArcSwap;
 use shared::claims::Claims;
+use shared::files::open_regular;
 use shared::token_error::Cure;
 use uuid::Uuid;
 
@@ -188,15 +190,18 @@ impl DenyFile {
     }
 
     fn read(&self) -> io::Result<(Look, Vec<u8>)> {
+        let (mut file, metadata) = open_regular(&self.path)?;
         // The look is taken before the contents: a write in between shows as a change at the next look.
-        let look = Look::at(&fs::metadata(&self.path)?);
+        let look = Look::at(&metadata);
         if look.size > MAX_SIZE {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
                 format!("it has {} bytes, more than {MAX_SIZE}", look.size),
             ));
         }
-        Ok((look, fs::read(&self.path)?))
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok((look, text))
     }
 
     fn accept(&self, look: Look, text: &[u8]) {

@@ -22,6 +22,17 @@ pub enum Exposure {
         /// Its permission bits.
         mode: u32,
     },
+    /// The group of the file may write it.
+    #[error(
+        "has mode {mode:04o}, so its group can change it, and need not know the keys for that; take that right \
+         away with `chmod g-w {}`", path.display()
+    )]
+    Group {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The file belongs to somebody who has nothing to do with this program.
     #[error(
         "belongs to the user with id {owner}, who is neither root nor the user of this program ({own}) and can \

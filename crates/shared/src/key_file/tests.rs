@@ -94,7 +94,7 @@ fn a_file_that_is_open_to_everybody_is_refused_until_its_mode_is_right() {
             "{text}"
         );
     }
-    for mode in [0o600, 0o640, 0o660, 0o400] {
+    for mode in [0o600, 0o640, 0o440, 0o400] {
         on_disk.chmod(mode);
         check_permissions(&on_disk.path).unwrap();
     }
@@ -245,4 +245,34 @@ fn a_folder_that_others_may_write_in_is_refused_until_its_mode_is_right() {
     chmod(0o755);
     assert!(matches!(file.reload_if_changed(), Reload::Reloaded));
     assert_ne!(kid(&file), before);
+}
+
+/// What the MAC keys go through as well.
+#[test]
+fn a_pipe_in_place_of_the_file_does_not_end_the_looking() {
+    let (on_disk, ring) = Ring::new();
+    let file = KeyFile::open(&on_disk.path).unwrap();
+    let before = kid(&file);
+    fs::remove_file(&on_disk.path).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(&on_disk.path)
+        .status();
+    assert!(made.unwrap().success());
+    on_disk.chmod(0o640);
+    let (tell, told) = std::sync::mpsc::channel();
+    let (looking, path) = (Arc::clone(&file), on_disk.path.clone());
+    std::thread::spawn(move || {
+        let looks = (looking.reload_if_changed(), looking.reload_if_changed());
+        let _ = tell.send((looks, KeyFile::open(&path)));
+    });
+    let told = told.recv_timeout(Duration::from_secs(20));
+    let ((first, second), opened) = told.expect("nobody waits for a writer");
+    assert!(matches!(first, Reload::Broken(KeyFileError::Read { .. })));
+    assert!(matches!(second, Reload::Unchanged));
+    let said = opened.unwrap_err().to_string();
+    assert!(said.contains("no file"), "{said}");
+    assert_eq!(kid(&file), before);
+    // And it goes on when there is a file again.
+    on_disk.write(&ring.rotate(NOW, Duration::ZERO, Duration::ZERO).ring);
+    assert!(matches!(file.reload_if_changed(), Reload::Reloaded));
 }

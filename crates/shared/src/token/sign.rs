@@ -75,7 +75,7 @@ impl Signer {
     }
 
     /// Signs the bearer of a service, `subject`, for the internal endpoints of the issuer. It lives half of what is
-    /// allowed, so that the clocks of the two may be half a minute apart, in either direction.
+    /// allowed, so that the clock here may be half a minute behind the other, and a minute ahead of it.
     ///
     /// # Errors
     /// [`SignError::NoActiveKey`] if the ring has no key that signs at `now`.

@@ -145,10 +145,25 @@ fn passwords_that_cannot_be_told_from_the_rest_are_refused_without_quoting_them(
         ("u@[::1]5432/d", "port"),
         ("h/d?sslmod=require", "connection parameters"),
         ("h/d?sslmode", "name=value"),
+        ("h/d?sslmode=Hunter2", "sslmode is none of disable, allow,"),
+        ("h/d?sslmode=Require", "verify-full"),
+        ("h/d?target_session_attrs=Hunter2", "read-write"),
+        ("h/d?channel_binding=Hunter2", "channel_binding is none of"),
+        (
+            "h/d?connect_timeout=Hunter2",
+            "connect_timeout is no whole number",
+        ),
+        (
+            "h/d?keepalives_idle=1s",
+            "keepalives_idle is no whole number",
+        ),
         ("a host/d", "blank"),
     ] {
         let why = PostgresUrl::parse(url).err().unwrap();
-        assert!(why.contains(word), "{url}: {why}");
+        assert!(
+            why.contains(word) && !why.contains("Hunter2"),
+            "{url}: {why}"
+        );
     }
 }
 

@@ -193,3 +193,30 @@ fn a_uuid_in_capitals_or_any_other_spelling_denies() {
         assert_eq!(list.judge(&claims(id, "s", "t")), None, "{id}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_the_file_does_not_end_the_looking() {
+    let disk = OnDisk::new();
+    disk.write("sid:s1");
+    let file = Arc::new(DenyFile::open(&disk.path()).unwrap());
+    fs::remove_file(disk.path()).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(disk.path())
+        .status();
+    assert!(made.unwrap().success());
+    let (tell, told) = std::sync::mpsc::channel();
+    let (looking, path) = (Arc::clone(&file), disk.path());
+    std::thread::spawn(move || {
+        looking.reload_if_changed();
+        tell.send(DenyFile::open(&path))
+    });
+    let told = told.recv_timeout(Duration::from_secs(20));
+    let opened = told.expect("nobody waits for a writer");
+    assert!(opened.unwrap_err().to_string().contains("no file"));
+    assert!(file.judge(&claims("u", "s1", "t")).is_some());
+    fs::remove_file(disk.path()).unwrap();
+    disk.write("sid:s2");
+    file.reload_if_changed();
+    assert!(file.judge(&claims("u", "s2", "t")).is_some());
+}

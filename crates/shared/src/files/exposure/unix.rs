@@ -13,6 +13,7 @@ const MOST_LINKS: usize = 40;
 const OTHERS_WRITE: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 const GROUP_READS: u32 = 0o040;
+const GROUP_WRITES: u32 = 0o020;
 
 /// The user and the groups of this process.
 struct Own {
@@ -36,14 +37,16 @@ impl Own {
     }
 
     /// root works for whoever the folder belongs to. Other users trust one that belongs to somebody who
-    /// has given it to their group: so does auth-server with the ring that resource-api reads.
-    fn trusts_folder(&self, folder: &Metadata) -> bool {
-        self.user == 0 || self.is(folder.uid()) || self.groups.contains(&folder.gid())
+    /// has given it to their group: so does auth-server with the ring that resource-api reads. In both cases
+    /// what is in it is that user's: he has nothing to replace that belongs to us or root.
+    fn trusts_folder(&self, folder: &Metadata, file: Option<u32>) -> bool {
+        let lends = self.user == 0 || self.groups.contains(&folder.gid());
+        self.is(folder.uid()) || (lends && file.is_none_or(|owner| owner == folder.uid()))
     }
 
     /// Whose a file in this folder should be: the ring is auth-server's, also in the eyes of resource-api.
     fn owner_in(&self, folder: &Metadata) -> u32 {
-        if folder.uid() != 0 && self.trusts_folder(folder) {
+        if folder.uid() != 0 && self.trusts_folder(folder, None) {
             folder.uid()
         } else {
             self.user
@@ -69,7 +72,8 @@ impl Step {
         self.entry.as_ref().is_some_and(Metadata::is_symlink)
     }
 
-    fn exposure(&self, own: &Own) -> Option<Exposure> {
+    /// What is wrong with the folder, for a file of this owner if there is one.
+    fn exposure(&self, own: &Own, file: Option<u32>) -> Option<Exposure> {
         let (mode, owner) = (self.rights.mode() & 0o7777, self.rights.uid());
         // In a sticky folder nobody takes away what is another's. That will do for a link, which is
         // read alone (the root of a Kubernetes mount is 1777); beside the file itself commands write.
@@ -79,7 +83,7 @@ impl Step {
             let path = self.folder.clone();
             return Some(Exposure::Folder { path, mode });
         }
-        (!own.trusts_folder(&self.rights)).then(|| Exposure::FolderOwner {
+        (!own.trusts_folder(&self.rights, file)).then(|| Exposure::FolderOwner {
             path: self.folder.clone(),
             owner,
             own: own.user,
@@ -138,6 +142,10 @@ fn to_others_than(own: &Own, path: &Path, file: &Metadata) -> io::Result<Option<
         let path = path.to_owned();
         return Ok(Some(Exposure::Everybody { path, mode }));
     }
+    if mode & GROUP_WRITES != 0 {
+        let path = path.to_owned();
+        return Ok(Some(Exposure::Group { path, mode }));
+    }
     if let Some(last) = steps.last()
         && !own.trusts_file(file, &last.rights)
     {
@@ -148,7 +156,9 @@ fn to_others_than(own: &Own, path: &Path, file: &Metadata) -> io::Result<Option<
             right: own.owner_in(&last.rights),
         }));
     }
-    Ok(steps.iter().find_map(|step| step.exposure(own)))
+    Ok(steps
+        .iter()
+        .find_map(|step| step.exposure(own, Some(file.uid()))))
 }
 
 /// What is wrong with the folder of a file of secrets, which need not be there yet.
@@ -157,7 +167,9 @@ fn to_others_than(own: &Own, path: &Path, file: &Metadata) -> io::Result<Option<
 /// If the folder cannot be looked at.
 pub(crate) fn of_folder(path: &Path) -> io::Result<Option<Exposure>> {
     let own = Own::now();
-    Ok(steps(path)?.iter().find_map(|step| step.exposure(&own)))
+    Ok(steps(path)?
+        .iter()
+        .find_map(|step| step.exposure(&own, None)))
 }
 
 /// Mode and owner of each folder on the way: they change without the file.

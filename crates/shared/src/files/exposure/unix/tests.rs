@@ -182,7 +182,7 @@ fn a_folder_of_another_user_is_no_place_for_our_keys() {
     }
     let found = judge(&me, &place.file);
     assert!(found.is_some(), "{found:?}");
-    let found = steps(&place.file).unwrap()[0].exposure(&me);
+    let found = steps(&place.file).unwrap()[0].exposure(&me, None);
     assert!(
         matches!(found, Some(Exposure::FolderOwner { .. })),
         "{found:?}"
@@ -191,11 +191,42 @@ fn a_folder_of_another_user_is_no_place_for_our_keys() {
         user: 0,
         groups: vec![0],
     };
+    if owner(&place).user == 0 {
+        // root's own file in it is not root's for long, however the two are grouped.
+        let gid = fs::metadata(&place.folder).unwrap().gid();
+        for own in [&root, &other(&place, &[gid])] {
+            let found = judge(own, &place.file);
+            let refused = matches!(found, Some(Exposure::FolderOwner { owner: 4_711, .. }));
+            assert!(refused, "{found:?}");
+        }
+        // A file that is made there by root, for whom the folder belongs to, is no fault yet.
+        let empty = &steps(&place.folder.join("new")).unwrap()[0];
+        assert_eq!(empty.exposure(&root, None), None);
+        std::os::unix::fs::chown(&place.file, Some(4_711), None).unwrap();
+    }
     assert_eq!(
         judge(&root, &place.file),
         None,
-        "root works for whoever the folder belongs to"
+        "root works for whoever folder and file belong to"
     );
+}
+
+#[test]
+fn a_file_that_its_group_may_write_is_refused_and_one_that_it_may_read_is_not() {
+    let place = Place::new();
+    for mode in [0o400, 0o440, 0o600, 0o640, 0o650] {
+        chmod(&place.file, mode);
+        assert_eq!(judge(&owner(&place), &place.file), None, "{mode:o}");
+    }
+    for mode in [0o660, 0o620, 0o460, 0o670] {
+        chmod(&place.file, mode);
+        let found = judge(&owner(&place), &place.file).unwrap();
+        assert!(
+            matches!(found, Exposure::Group { .. }),
+            "{mode:o}: {found:?}"
+        );
+        assert!(found.to_string().contains("chmod g-w"), "{found}");
+    }
 }
 
 #[test]
