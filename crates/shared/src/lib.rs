@@ -5,7 +5,7 @@
 //! that the tokens are made for. It asks nobody per request.
 //!
 //! "The contract" in these pages is Keyturn's HTTP contract: which faults there are, their codes, the order
-//! in which they are judged, and the header `act`, which tells a client to refresh. The README has it.
+//! in which they are judged, and the header `act`, which tells a client to refresh. `docs/API.md` has it.
 //! Whoever should know of ended sessions within a second implements `bearer::Revocations`; resource-api
 //! does so with auth-server's feed.
 //!
@@ -135,7 +135,7 @@ pub mod settings;
 pub mod tls;
 pub mod token;
 
-/// The README's Rust example, so that it compiles.
+/// The Rust example of the documents, so that it compiles.
 #[cfg(all(doctest, feature = "actix"))]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
+#[doc = include_str!("../../../docs/guard/rust.md")]
+struct Guard;
