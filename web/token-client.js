@@ -9,6 +9,10 @@
  * service answers the same pair again with the same successor. The Web Lock only saves requests. While it is held
  * there is one reading of storage, one POST with a deadline and one write, and no code of the application.
  *
+ * In this order: the types; the judgements, which are functions of what they are given and the clock (what a pair says,
+ * what an answer means, where things go, how long to wait); then `createTokenClient` with what has a memory or sends
+ * something (storage, events, the service, log-outs, refreshes, calls).
+ *
  * @module
  */
 
@@ -92,6 +96,8 @@ const attempt = (work) => {
   }
 };
 
+// What a pair says
+
 /**
  * The claims of a JWT, unverified; `{}` for anything else.
  * @param {unknown} token
@@ -104,6 +110,86 @@ export const decode = (token) =>
     const claims = JSON.parse(new TextDecoder().decode(bytes));
     return signature !== undefined && typeof claims === 'object' && !Array.isArray(claims) && claims;
   }) || {};
+
+/** @param {any} text */
+const isText = (text) => text && typeof text === 'string';
+
+/** @param {any} pair @returns {Stored | null} */
+const asPair = (pair) => (isText(pair?.accessToken) && isText(pair.refreshToken) ? pair : null);
+
+/** A pair that arrives now, as it will lie in storage: with the difference of the clocks. @param {Pair} pair @returns {Stored} */
+const arrived = ({ accessToken, refreshToken, expiresIn }) => {
+  const { iat, exp } = /** @type {any} */ (decode(accessToken));
+  const skew = (iat ?? exp - /** @type {any} */ (expiresIn)) * 1000 - Date.now() || 0;
+  return { accessToken, refreshToken, skew, id: Math.random() };
+};
+
+/** @param {Stored | null} pair @returns {Session | null} */
+const sessionOf = (pair) => {
+  if (!pair) return pair;
+  const { accessToken, skew = 0 } = pair;
+  const claims = decode(accessToken);
+  return { accessToken, claims, expiresAt: /** @type {number} */ (claims.exp) * 1000 - skew, skew };
+};
+
+/** @param {Stored | null} a @param {Stored} b */
+const sameUser = (a, b) => a && decode(a.accessToken).sub === decode(b.accessToken).sub;
+
+/**
+ * Whether so little of the token's life is left that it is refreshed before a call: `refreshBefore`, at most half of
+ * its life; 5 seconds where the body cannot be sent twice.
+ * @param {Stored} pair @param {number} refreshBefore @param {boolean} stream
+ */
+const isDue = (pair, refreshBefore, stream) => {
+  const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));
+  const { exp, iat } = /** @type {any} */ (claims);
+  const margin = Math.max(stream ? 5000 : 0, Math.min(refreshBefore, (exp - iat) * 500) || 0);
+  return margin && expiresAt - Date.now() < margin;
+};
+
+// What an answer means
+
+/** The words for a refused refresh. Only the service has them, and only they end a session. */
+const OVER = /^(invalid_(access|refresh)_token|session_(expired|revoked)|refresh_token_(superseded|reused))$/;
+
+/**
+ * What became of a question to the service: a pair, or an error. `reason` is there when the session is over.
+ * @typedef {{pair?: Pair, error?: TokenError, reason?: string}} Verdict
+ */
+
+/**
+ * Judges an answer: a pair or a refusal; `unavailable` for everything that decides nothing, such as a proxy's page.
+ * `skew`: how far the service's clock is ahead, in milliseconds.
+ * @param {Pick<Response, 'ok' | 'status' | 'headers'>} answer @param {string} text @param {boolean} isLogin @param {number} [skew]
+ * @returns {Verdict}
+ */
+const judge = ({ ok, status, headers }, text, isLogin, skew = 0) => {
+  /** @type {any} */
+  const json = attempt(() => JSON.parse(text));
+  const pair = ok && asPair(json);
+  if (pair) return { pair };
+  const problem = json?.code;
+  const denied = /^40[013]$/.test(/** @type {any} */ (status));
+  // The articles' server says no with 200 `false`. A gateway's JSON decides nothing.
+  const reason = (ok ? json === false : denied && OVER.test(problem)) && (json.reason || problem || 'refused');
+  // No session depends on a log-in, and other services refuse one in their own words, or without any.
+  if (reason || (denied && isLogin && (json || !text))) return { error: new TokenError('refused', status, problem), reason };
+  const after = /** @type {string} */ (headers.get('Retry-After'));
+  // A date is the service's: compare it with the service's clock.
+  const seconds = +after || (Date.parse(after) - Date.now() - skew) / 1000 || 1;
+  return { error: new TokenError('unavailable', status, problem, Math.min(60, Math.max(1, seconds))) };
+};
+
+// Where things go
+
+/**
+ * Options given without an origin are of the page's own. Not of `document.baseURI`: whoever gets a `<base>` into the
+ * page must not choose who hears the password.
+ * @param {string | URL} url @param {string} [base]
+ */
+const absolute = (url, base = globalThis.location?.href) => new URL(url, base);
+
+// Waiting
 
 /** A signal that is aborted after so many milliseconds, where the platform has none (Safari before 16). @param {number} ms */
 const limit = (ms) => {
@@ -131,13 +217,6 @@ const orAborted = (promise, signal) =>
 /** Ends early when the signal is aborted. @param {number} ms @param {AbortSignal} [signal] */
 const sleep = (ms, signal) => orAborted(new Promise((resolve) => setTimeout(resolve, ms)), signal).catch(() => {});
 
-/** @param {any} pair @returns {Stored | null} */
-const asPair = (pair) =>
-  ['accessToken', 'refreshToken'].every((name) => pair?.[name] && typeof pair[name] === 'string') ? pair : null;
-
-/** The words for a refused refresh. Only the service has them, and only they end a session. */
-const OVER = /^(invalid_(access|refresh)_token|session_(expired|revoked)|refresh_token_(superseded|reused))$/;
-
 /**
  * Creates a client. It does no input or output and never throws; all clients of an origin with the same `key` share
  * one session.
@@ -147,28 +226,14 @@ export const createTokenClient = (options = {}) => {
   const { authority = '', api = [], storage, key = 'token-session', timeout = 8000, refreshBefore = 0 } = options;
   const { locks = globalThis.navigator?.locks, paths = {} } = options;
   const { login = '/api/account/login', refresh = '/api/account/refresh-token', logout = '/api/account/logout' } = paths;
-  /** @type {Set<[keyof Events, (event: any) => void]>} */
-  const listeners = new Set();
-  /** Refreshes under way, by refresh token, and log-outs, by access token. @type {Map<string, Promise<any>>} */
-  const flights = new Map();
+
+  // Storage
+
+  const store = () => storage ?? localStorage;
   /** Only what storage did not take; for all other names storage is the truth. @type {Map<string, string>} */
   const memory = new Map();
   /** The `id` of the state whose event went out last; `null`: signed out, `undefined`: nobody looked yet. @type {number | null | undefined} */
   let known;
-  /** No refresh, and no word of former log-outs, before this moment of the monotonic clock, for this reason. @type {[number?, TokenError?]} */
-  let pause = [];
-
-  /**
-   * Options given without an origin are of the page's own. Not of `document.baseURI`: whoever gets a `<base>` into the
-   * page must not choose who hears the password.
-   * @param {string | URL} url @param {string} [base]
-   */
-  const absolute = (url, base = globalThis.location?.href) => new URL(url, base);
-  /** @param {string} path */
-  const at = (path) => absolute(authority.replace(/\/$/, '') + path).href;
-  const store = () => storage ?? localStorage;
-  /** Called bare: the platform's is not a method. @type {typeof globalThis.fetch} */
-  const call = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
 
   /** What lies under this name; nothing when it is rubbish, or when there is no storage. @param {string} name @returns {any} */
   const load = (name) => attempt(() => JSON.parse(/** @type {string} */ (memory.has(name) ? memory.get(name) : store().getItem(name))));
@@ -214,22 +279,18 @@ export const createTokenClient = (options = {}) => {
     save(`${key}-${name}`, map.size && [...map].slice(-5));
   };
 
-  /** @param {Pair} pair */
-  const keep = ({ accessToken, refreshToken, expiresIn }) => {
-    const { iat, exp } = /** @type {any} */ (decode(accessToken));
-    const pair = { accessToken, refreshToken, skew: (iat ?? exp - /** @type {any} */ (expiresIn)) * 1000 - Date.now() || 0, id: Math.random() };
+  /** Stores a pair that arrives: whoever gave it is there. @param {Pair} fresh */
+  const keep = (fresh) => {
+    const pair = arrived(fresh);
     write(pair);
-    pause = [];
+    resting = () => false;
     return pair;
   };
 
-  /** @param {Stored | null} pair @returns {Session | null} */
-  const sessionOf = (pair) => {
-    if (!pair) return pair;
-    const { accessToken, skew = 0 } = pair;
-    const claims = decode(accessToken);
-    return { accessToken, claims, expiresAt: /** @type {number} */ (claims.exp) * 1000 - skew, skew };
-  };
+  // Events
+
+  /** @type {Set<[keyof Events, (event: any) => void]>} */
+  const listeners = new Set();
 
   /** @template {keyof Events} K @param {K} name @param {Omit<Events[K], 'remote'>} [facts] @param {boolean} [remote] */
   const emit = (name, facts, remote = false) => {
@@ -242,36 +303,59 @@ export const createTokenClient = (options = {}) => {
     }
   };
 
+  /** @param {StorageEvent} event */
+  const heard = ({ key: changed, oldValue, storageArea }) => {
+    if (storageArea !== attempt(store) || (changed ?? key) !== key) return;
+    memory.delete(key);
+    const before = known;
+    const pair = read();
+    known = pair && pair.id;
+    // Events come late and in crowds; only a state that differs from the last one told is news.
+    if (known === before && known !== undefined) return;
+    if (!pair) return emit('signedOut', { reason: 'elsewhere' }, true);
+    const { sid, sub } = decode(pair.accessToken);
+    const old = decode(attempt(() => JSON.parse(oldValue ?? '').accessToken)); // {}: there was nobody
+    emit(old.sub === sub && old.sid === sid ? 'refreshed' : 'signedIn', {}, true);
+  };
+
+  // The service
+
+  /** @param {string} path */
+  const at = (path) => absolute(authority.replace(/\/$/, '') + path).href;
+  /** Called bare: the platform's is not a method. @type {typeof globalThis.fetch} */
+  const call = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
+
   /**
-   * One POST to the service: a pair or a refusal; `unavailable` for every answer that decides nothing. Never rejects:
-   * an answer that did not arrive whole is `lost`. A redirect is no answer: it would carry the tokens elsewhere.
-   * `reason` is there when the session is over.
-   * @param {string} path @param {object} body @param {RequestInit} [init] @param {AbortSignal} [signal]
-   * @returns {Promise<{pair?: Pair, error?: TokenError, reason?: string, lost?: boolean}>}
+   * One POST. Never rejects: without a whole answer the error's status is 0. A redirect is no answer: it would carry the
+   * tokens elsewhere.
+   * @param {string} path @param {object} body @param {boolean} [keepalive] @param {AbortSignal} [signal]
+   * @returns {Promise<Verdict>}
    */
-  const post = (path, body, init, signal = limit(timeout)) => {
+  const post = (path, body, keepalive, signal = limit(timeout)) => {
     const ask = async () => {
       const headers = { 'Content-Type': 'application/json' };
-      const res = await call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, ...init });
-      const { ok, status } = res;
-      const text = await res.text();
-      /** Nothing for a proxy's page. @type {any} */
-      const json = attempt(() => JSON.parse(text));
-      const pair = ok && asPair(json);
-      if (pair) return { pair };
-      const problem = json?.code;
-      const denied = /^40[013]$/.test(/** @type {any} */ (status));
-      // The articles' server says no with 200 `false`. A gateway's JSON decides nothing.
-      const reason = (ok ? json === false : denied && OVER.test(problem)) && (json.reason || problem || 'refused');
-      // No session depends on a log-in, and other services refuse one in their own words, or without any.
-      if (reason || (denied && path === login && (json || !text))) return { error: new TokenError('refused', status, problem), reason };
-      const after = /** @type {string} */ (res.headers.get('Retry-After'));
-      // A date is the service's: compare it with the service's clock.
-      const seconds = +after || (Date.parse(after) - Date.now() - (read()?.skew ?? 0)) / 1000 || 1;
-      return { error: new TokenError('unavailable', status, problem, Math.min(60, Math.max(1, seconds))) };
+      const res = await call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, keepalive });
+      return judge(res, await res.text(), path === login, read()?.skew);
     };
-    return orAborted(ask(), signal).catch(() => ({ error: new TokenError('unavailable'), lost: true }));
+    return orAborted(ask(), signal).catch(() => ({ error: new TokenError('unavailable') }));
   };
+
+  /** @param {URL} target @returns {boolean} whether the token may go there */
+  const trusted = ({ origin, pathname }) =>
+    ![login, refresh, logout].map(at).includes(origin + pathname) &&
+    [authority, api].flat().some((url) => absolute(url).origin === origin);
+
+  /** Why the service is left alone now: no refresh, and no word of former log-outs. @type {() => TokenError | false} */
+  let resting = () => false;
+
+  /** By the monotonic clock. @param {TokenError} error */
+  const rest = (error) => {
+    const until = performance.now() + error.retryAfter * 1000;
+    resting = () => performance.now() < until && error;
+  };
+
+  /** Refreshes under way, by refresh token, and log-outs, by access token. @type {Map<string, Promise<any>>} */
+  const flights = new Map();
 
   /**
    * Everybody who asks for the same work while it is under way shares it.
@@ -282,11 +366,13 @@ export const createTokenClient = (options = {}) => {
     return /** @type {Promise<T>} */ (flights.get(id));
   };
 
+  // Log-outs
+
   /** Ends a session at the service, now or at the next chance. Never rejects. @param {string} refreshToken @param {string} accessToken */
   const leave = (refreshToken, accessToken) =>
     once(accessToken, async () => {
       remember('logouts', accessToken, refreshToken);
-      const { error } = await post(logout, { accessToken, refreshToken }, { keepalive: true });
+      const { error } = await post(logout, { accessToken, refreshToken }, true);
       // Done, or not a pair of its own: that is the service's last word. Others may stand in between and say theirs.
       if (error && !/^(2..|40[01])$/.test(/** @type {any} */ (error.status))) rest(error);
       else remember('logouts', accessToken);
@@ -297,11 +383,7 @@ export const createTokenClient = (options = {}) => {
     if (!resting()) recall('logouts').forEach(leave);
   };
 
-  /** @param {TokenError} error */
-  const rest = (error) => {
-    pause = [performance.now() + error.retryAfter * 1000, error];
-  };
-  const resting = () => performance.now() < /** @type {number} */ (pause[0]);
+  // Refreshes
 
   /**
    * What happens under the lock. Never rejects, runs nothing of the application, ends within `timeout`.
@@ -314,10 +396,10 @@ export const createTokenClient = (options = {}) => {
     const { accessToken, refreshToken } = sent;
     const deadline = limit(timeout);
     const current = () => read()?.refreshToken === refreshToken;
-    const ask = () => post(refresh, { accessToken, refreshToken }, {}, deadline);
+    const ask = () => post(refresh, { accessToken, refreshToken }, false, deadline);
     let answer = await ask();
     // A lost answer may be a rotation that happened: the service answers the same pair once more.
-    if (answer.lost) {
+    if (answer.error?.status === 0) {
       await sleep(250 + Math.random() * 500, deadline);
       if (current()) answer = await ask();
     }
@@ -344,7 +426,8 @@ export const createTokenClient = (options = {}) => {
     const stored = read();
     if (stored?.accessToken !== failed.accessToken) return stored;
     return once(failed.refreshToken, async () => {
-      if (resting()) throw pause[1];
+      const tired = resting();
+      if (tired) throw tired;
       /** @type {ReturnType<typeof exchange> | undefined} */
       let started;
       const begin = () => (started ??= exchange(failed));
@@ -370,16 +453,7 @@ export const createTokenClient = (options = {}) => {
     });
   };
 
-  /** Like `renew`, but where a call can go on without a fresh token. @param {Stored} pair @param {AbortSignal | null} [signal] */
-  const tryToRenew = (pair, signal) => orAborted(renew(pair).catch(() => null), signal);
-
-  /** @param {Stored | null} a @param {Stored} b */
-  const sameUser = (a, b) => a && decode(a.accessToken).sub === decode(b.accessToken).sub;
-
-  /** @param {URL} target @returns {boolean} whether the token may go there */
-  const trusted = ({ origin, pathname }) =>
-    ![login, refresh, logout].map(at).includes(origin + pathname) &&
-    [authority, api].flat().some((url) => absolute(url).origin === origin);
+  // Calls
 
   /**
    * The platform's `fetch`, signature and types; see the table of outcomes in the README.
@@ -400,8 +474,9 @@ export const createTokenClient = (options = {}) => {
     const request = url && new Request(input, init);
     const rest = { ...init };
     const signal = rest.signal ?? /** @type {any} */ (request)?.signal;
-    const body = /** @type {any} */ (rest.body);
-    const stream = !!(body?.getReader || body?.[Symbol.asyncIterator]);
+    const stream = !!(/** @type {any} */ (rest.body)?.getReader || /** @type {any} */ (rest.body)?.[Symbol.asyncIterator]);
+    // Where the call can go on without a fresh token.
+    const tryToRenew = () => orAborted(renew(/** @type {Stored} */ (pair)).catch(() => null), signal);
 
     /** @param {Stored} pair @param {boolean} last @returns {Promise<Response>} */
     const send = (pair, last) => {
@@ -411,18 +486,15 @@ export const createTokenClient = (options = {}) => {
       return copy ? call(copy) : call(target.href, { ...rest, headers: sent });
     };
 
-    const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));
-    const { exp, iat } = /** @type {any} */ (claims);
-    const margin = Math.max(stream ? 5000 : 0, Math.min(refreshBefore, (exp - iat) * 500) || 0);
-    if (margin && expiresAt - Date.now() < margin) {
-      const fresh = await tryToRenew(pair, signal);
+    if (isDue(pair, refreshBefore, stream)) {
+      const fresh = await tryToRenew();
       if (sameUser(fresh, pair)) pair = /** @type {Stored} */ (fresh);
     }
 
     const res = await send(pair, stream);
     if (res.status !== 401 || !/^(expired|revoked)$/.test(/** @type {string} */ (res.headers.get('act')))) return res;
     if (stream) {
-      await tryToRenew(pair, signal);
+      await tryToRenew();
       return res;
     }
     const fresh = await orAborted(renew(pair), signal);
@@ -431,20 +503,6 @@ export const createTokenClient = (options = {}) => {
     return send(/** @type {Stored} */ (fresh), true);
   };
 
-  /** @param {StorageEvent} event */
-  const heard = ({ key: changed, oldValue, storageArea }) => {
-    if (storageArea !== attempt(store) || (changed ?? key) !== key) return;
-    memory.delete(key);
-    const before = known;
-    const pair = read();
-    known = pair && pair.id;
-    // Events come late and in crowds; only a state that differs from the last one told is news.
-    if (known === before && known !== undefined) return;
-    if (!pair) return emit('signedOut', { reason: 'elsewhere' }, true);
-    const { sid, sub } = decode(pair.accessToken);
-    const old = decode(attempt(() => JSON.parse(oldValue ?? '').accessToken)); // {}: there was nobody
-    emit(old.sub === sub && old.sid === sid ? 'refreshed' : 'signedIn', {}, true);
-  };
   globalThis.addEventListener?.('storage', heard);
 
   const client = {
@@ -477,9 +535,9 @@ export const createTokenClient = (options = {}) => {
      */
     adopt(pair) {
       if (!asPair(pair)) throw new TokenError('refused');
-      const stored = keep(pair);
+      keep(pair);
       emit('signedIn');
-      return /** @type {Session} */ (sessionOf(stored));
+      return /** @type {Session} */ (client.session);
     },
 
     /**

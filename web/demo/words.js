@@ -69,6 +69,7 @@ const REASONS = {
   refresh_token_superseded: 'this refresh token was already replaced',
   limit: 'too many other sessions were opened',
   admin: 'an administrator ended it',
+  guessing: 'too many wrong current passwords came from this session',
   idle: 'it was not used for too long',
   absolute: 'it reached its longest life',
   session_expired: 'the session is over',

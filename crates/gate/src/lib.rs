@@ -62,3 +62,8 @@ pub use request::{REQUEST_ID, RequestInfo};
 
 #[cfg(test)]
 mod tests;
+
+/// The guard's page in `docs/`, so that its example compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guard/rust.md")]
+struct Guard;

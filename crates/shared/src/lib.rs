@@ -5,7 +5,7 @@
 //! that the tokens are made for. It asks nobody per request.
 //!
 //! "The contract" in these pages is Keyturn's HTTP contract: which faults there are, their codes, the order
-//! in which they are judged, and the header `act`, which tells a client to refresh. The README has it.
+//! in which they are judged, and the header `act`, which tells a client to refresh. `docs/API.md` has it.
 //! Whoever should know of ended sessions within a second follows auth-server's feed ([`follow`]), or implements
 //! [`revocations::Revocations`] himself.
 //!

@@ -153,6 +153,24 @@ test('a mistyped current password is said so in every form, and signs nobody out
   assert.deepEqual([profile.refreshes().length, profile.logouts().length], [0, 0]);
 });
 
+test('who mistypes the current password too often is told that it ended the session', async (t) => {
+  const { profile, page } = await signedIn(t);
+  const refuse = (pattern, code, more, headers) =>
+    profile.context.route(pattern, (route) =>
+      route.fulfill({
+        status: 401,
+        contentType: 'application/problem+json',
+        headers: { 'Access-Control-Allow-Origin': '*', 'Access-Control-Expose-Headers': 'act', ...headers },
+        body: JSON.stringify({ type: 'about:blank', title: 'Unauthorized', status: 401, code, requestId: 'test', ...more }),
+      }),
+    );
+  await refuse(/\/api\/account$/, 'token_revoked', {}, { act: 'revoked' });
+  await refuse(s.refreshUrl, 'session_revoked', { reason: 'guessing' });
+  await fill(page, 'profile', { currentPassword: 'mistyped' });
+  await says(page, 'Signed out: too many wrong current passwords came from this session.');
+  await page.waitForSelector('[data-signed-in="false"]');
+});
+
 test('36. a TypeScript consumer of the packed module logs in to the real services', async (t) => {
   const { email, userName } = await s.register(); // before the compiler holds this process up for seconds
   const { compile, start } = installPacked(t);
