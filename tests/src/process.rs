@@ -70,12 +70,18 @@ impl Running {
         Self::listening(name, &mut shell)
     }
 
+    /// Starts a service with these variables and no others, and waits until it listens.
+    #[must_use]
+    pub fn start_with(name: &str, variables: &[(&str, String)]) -> Self {
+        let mut service = Command::new(program(name));
+        service.env_clear().envs(variables.iter().cloned());
+        Self::listening(name, &mut service)
+    }
+
     /// Starts the example of a library with these variables and no others, and waits until it listens.
     #[must_use]
     pub fn start_example(name: &str, variables: &[(&str, String)]) -> Self {
-        let mut example = Command::new(program("examples").join(name));
-        example.env_clear().envs(variables.iter().cloned());
-        Self::listening(name, &mut example)
+        Self::start_with(&format!("examples/{name}"), variables)
     }
 
     fn listening(name: &str, command: &mut Command) -> Self {

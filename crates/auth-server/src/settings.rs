@@ -14,7 +14,7 @@ pub use postgres_url::PostgresUrl;
 pub use values::{DatabaseUrl, DemoUser, Unquoted};
 
 use chassis::settings::{
-    HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none,
+    HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none, text_or_none,
 };
 
 /// The longest access token lifetime: the revocation feed remembers an ending only for about an hour.
@@ -129,8 +129,8 @@ pub struct PageSettings {
     pub web_root: Maybe<PathBuf>,
 
     /// Address of resource-api as browsers see it; by default the first audience.
-    #[arg(long, env = "RESOURCE_PUBLIC_URL", global = true)]
-    pub resource_public_url: Option<String>,
+    #[arg(long, env = "RESOURCE_PUBLIC_URL", global = true, default_value = "", hide_default_value = true, value_parser = text_or_none())]
+    pub resource_public_url: Maybe<String>,
 
     /// email:password of an account that is made at start if missing and shown on the demo page.
     #[arg(

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use clap::builder::{NonEmptyStringValueParser, OsStringValueParser, TypedValueParser};
+use clap::builder::{
+    NonEmptyStringValueParser, OsStringValueParser, StringValueParser, TypedValueParser,
+};
 
 use crate::client_address::TrustedProxies;
 use crate::connection_limits::ConnectionLimits;
@@ -104,6 +106,12 @@ pub type Maybe<T> = Option<T>;
 pub fn path_or_none() -> impl TypedValueParser<Value = Maybe<PathBuf>> {
     OsStringValueParser::new()
         .map(|path| Some(PathBuf::from(path)).filter(|it| it != Path::new("")))
+}
+
+/// Reads a text that may be missing, without the blanks around it; with `default_value = ""`.
+#[must_use]
+pub fn text_or_none() -> impl TypedValueParser<Value = Maybe<String>> {
+    StringValueParser::new().map(|text| Some(text.trim().to_owned()).filter(|it| !it.is_empty()))
 }
 
 fn parse_audience(text: &str) -> Result<String, String> {

@@ -138,19 +138,6 @@ impl Problem {
         self.code
     }
 
-    /// The cause with everything behind it, for the log.
-    #[must_use]
-    pub fn story(&self) -> String {
-        let mut story = self.to_string();
-        let mut cause: Option<&dyn StdError> = self.cause.as_deref().map(|cause| cause as _);
-        while let Some(error) = cause {
-            story.push_str(": ");
-            story.push_str(&error.to_string());
-            cause = error.source();
-        }
-        story
-    }
-
     /// The body as it is sent.
     #[must_use]
     pub fn body(&self, request_id: Option<&str>) -> String {
@@ -272,6 +259,8 @@ fn challenge(error: &TokenError, realm: &str) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use shared::with_causes;
+
     use super::*;
     use shared::token_error::Cure;
 
@@ -347,6 +336,6 @@ mod tests {
     fn causes_stay_inside() {
         let problem = Problem::internal("the password of the database");
         assert!(!problem.body(None).contains("password"));
-        assert!(problem.story().contains("password"));
+        assert!(with_causes(&problem).contains("password"));
     }
 }

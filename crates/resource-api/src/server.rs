@@ -53,7 +53,7 @@ impl Server {
         let keys = KeyFile::open(&settings.token.jwt_keys_file)
             .map_err(|error| StartError::of(error.naming(JWT_KEYS_FILE)))?;
         let tls = chassis::tls::open(&settings.http).map_err(StartError::of)?;
-        let deny = settings.revocation.deny_file().map(|path| {
+        let deny = settings.revocation.deny_file.as_deref().map(|path| {
             DenyFile::open(path).map_err(|error| {
                 StartError::setting(
                     "DENY_FILE",

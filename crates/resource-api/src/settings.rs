@@ -4,12 +4,14 @@
 //! module doubts a value.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::settings::{HttpSettings, LogSettings, TokenSettings, parse_lifetime};
+use chassis::settings::{
+    HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none, text_or_none,
+};
 use clap::Args;
-use clap::builder::{OsStringValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use reqwest::Url;
 use shared::follow::{self, Stale};
 
@@ -26,8 +28,15 @@ pub struct RevocationSettings {
     /// to an address without a path. For https this machine must trust its certificate (on Linux
     /// `SSL_CERT_FILE` names a list of your own). Without a feed, ended sessions stay usable until
     /// their token is over.
-    #[arg(long, env = "REVOCATION_FEED_URL", global = true)]
-    pub revocation_feed_url: Option<String>,
+    #[arg(
+        long,
+        env = "REVOCATION_FEED_URL",
+        default_value = "",
+        hide_default_value = true,
+        value_parser = text_or_none(),
+        global = true
+    )]
+    pub revocation_feed_url: Maybe<String>,
 
     /// When the feed has been silent for `REVOCATION_MAX_AGE`: `open` goes on with what is known,
     /// `closed` answers 503.
@@ -56,10 +65,12 @@ pub struct RevocationSettings {
     #[arg(
         long,
         env = "DENY_FILE",
-        value_parser = OsStringValueParser::new().map(PathBuf::from),
+        default_value = "",
+        hide_default_value = true,
+        value_parser = path_or_none(),
         global = true
     )]
-    pub deny_file: Option<PathBuf>,
+    pub deny_file: Maybe<PathBuf>,
 }
 
 /// All settings of resource-api.
@@ -116,7 +127,7 @@ pub struct Following {
 }
 
 impl RevocationSettings {
-    /// The feed to follow; `None` without one. An empty variable is as good as none.
+    /// The feed to follow; `None` without one.
     ///
     /// # Errors
     /// Names the setting that cannot be.
@@ -125,12 +136,7 @@ impl RevocationSettings {
             let fault = format!("is below {}s", LEAST_MAX_AGE.as_secs());
             return Err(StartError::setting("REVOCATION_MAX_AGE", fault));
         }
-        let text = self
-            .revocation_feed_url
-            .as_deref()
-            .unwrap_or_default()
-            .trim();
-        if text.is_empty() {
+        let Some(text) = &self.revocation_feed_url else {
             if self.revocation_stale == Stale::Closed {
                 return Err(StartError::setting(
                     "REVOCATION_STALE",
@@ -138,7 +144,7 @@ impl RevocationSettings {
                 ));
             }
             return Ok(None);
-        }
+        };
         let url = follow::address(text)
             .map_err(|fault| StartError::setting("REVOCATION_FEED_URL", fault))?;
         let max_age = i64::try_from(self.revocation_max_age.as_secs()).unwrap_or(i64::MAX / 2);
@@ -147,14 +153,6 @@ impl RevocationSettings {
             stale: self.revocation_stale,
             max_age,
         }))
-    }
-
-    /// The deny file, if one is set; an empty variable is as good as none.
-    #[must_use]
-    pub fn deny_file(&self) -> Option<&Path> {
-        self.deny_file
-            .as_deref()
-            .filter(|path| !path.as_os_str().is_empty())
     }
 }
 
@@ -189,7 +187,7 @@ mod tests {
             Duration::from_secs(30)
         );
         assert!(settings.revocation.following().unwrap().is_none());
-        assert_eq!(settings.revocation.deny_file(), None);
+        assert_eq!(settings.revocation.deny_file, None);
     }
 
     #[test]
@@ -203,7 +201,7 @@ mod tests {
         ];
         let settings = Line::try_parse_from(flags).unwrap().settings;
         assert!(settings.revocation.following().unwrap().is_none());
-        assert_eq!(settings.revocation.deny_file(), None);
+        assert_eq!(settings.revocation.deny_file, None);
     }
 
     #[test]

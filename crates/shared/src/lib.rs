@@ -45,6 +45,7 @@
 //! - `follow`: tasks of tokio that follow the ring's file ([`key_file::FileOf::follow`]) and the feed of ended sessions
 //!   ([`follow::Follower`]).
 
+mod causes;
 pub mod claims;
 pub mod clock;
 pub mod credential;
@@ -60,3 +61,5 @@ pub mod keys;
 pub mod revocations;
 pub mod token;
 pub mod token_error;
+
+pub use causes::with_causes;

@@ -3,10 +3,8 @@
 //! Knows no users, no threads and no HTTP; [`crate::log_in`] says when a password is hashed. Parameters: 19 MiB,
 //! t=2, p=1, from OWASP's Password Storage Cheat Sheet.
 
-use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -86,11 +84,21 @@ fn derive(
 pub(crate) fn hash(password: &Password, memory: &mut Vec<Block>) -> Result<String, PasswordError> {
     let salt: [u8; 16] = rand::random();
     let params = parameters()?;
-    let (m, t, p) = (params.m_cost(), params.t_cost(), params.p_cost());
+    let written = (ParamsString::try_from(&params).ok(), Salt::new(&salt).ok());
     let output = derive(&password.spelled, &salt, params, memory)?;
+    let (Some(params), Some(salt), Ok(output)) = (written.0, written.1, Output::new(&output))
+    else {
+        return Err(PasswordError::Failed("it cannot be written"));
+    };
     // The PHC string format, so that any Argon2 library can read what we stored.
-    let (salt, output) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(output));
-    Ok(format!("$argon2id$v=19$m={m},t={t},p={p}${salt}${output}"))
+    let phc = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(phc.to_string())
 }
 
 pub(crate) fn verify(

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use gate::Problem;
 use shared::token_error::{Cure, TokenError};
+use shared::with_causes;
 
 use crate::db::DbError;
 use crate::error::{Error, Over};
@@ -51,17 +52,6 @@ impl From<&Error> for Problem {
             _ => problem,
         }
     }
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }
 
 impl ResponseError for Error {

@@ -17,6 +17,8 @@ use gate::Problem;
 use gate::problem::{PROBLEM_JSON, complete};
 use gate::{REQUEST_ID, RequestInfo};
 
+use shared::with_causes;
+
 use crate::metrics::Metrics;
 
 /// Middleware for the outside of an app: notes id and time of each request, turns every error into
@@ -157,8 +159,8 @@ impl Asked {
             let Self {
                 trace, method, uri, ..
             } = self;
-            let story = problem.story();
-            log::log!(level, kind = story.as_str(); "{method} {} [{trace}]: {story}", uri.path());
+            let text = with_causes(problem);
+            log::log!(level, kind = text.as_str(); "{method} {} [{trace}]: {text}", uri.path());
         }
     }
 }

@@ -1,15 +1,10 @@
 //! Asking a service on this machine how it is.
 
-use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
+use reqwest::StatusCode;
+use shared::with_causes;
 
 /// How long a health check waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -29,43 +24,26 @@ pub async fn healthcheck(listen: SocketAddr, tls: bool) -> Result<(), String> {
             std::net::Ipv6Addr::LOCALHOST.into()
         });
     }
-    let asked = timeout(PATIENCE, ask(addr, tls)).await;
-    asked
-        .map_err(|_| format!("no answer from {addr} within {PATIENCE:?}"))?
-        .map_err(|e| format!("{addr}: {e}"))
-}
-
-async fn ask(addr: SocketAddr, tls: bool) -> io::Result<()> {
-    let stream = TcpStream::connect(addr).await?;
-    if tls {
-        let name = ServerName::IpAddress(addr.ip().into());
-        let config = Arc::new(crate::tls::any_certificate().map_err(io::Error::other)?);
-        ask_over(TlsConnector::from(config).connect(name, stream).await?).await
-    } else {
-        ask_over(stream).await
-    }
-}
-
-async fn ask_over(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    stream
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .await?;
-    let mut answer = Vec::new();
-    // A TLS connection may be closed without a word; the answer counts.
-    let read = stream.take(4096).read_to_end(&mut answer).await;
-    let first = answer
-        .split(|byte| *byte == b'\r')
-        .next()
-        .unwrap_or_default();
-    if first == b"HTTP/1.1 200 OK" {
-        Ok(())
-    } else if let (true, Err(error)) = (answer.is_empty(), read) {
-        Err(error)
-    } else {
-        Err(io::Error::other(format!(
-            "answered {:?}",
-            String::from_utf8_lossy(first)
-        )))
+    // Err means that somebody has chosen one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .tls_danger_accept_invalid_certs(tls)
+        .build()
+        .map_err(|error| with_causes(&error))?;
+    let scheme = if tls { "https" } else { "http" };
+    let answer = client
+        .get(format!("{scheme}://{addr}/healthz"))
+        .send()
+        .await;
+    match answer.map_err(reqwest::Error::without_url) {
+        Ok(answer) if answer.status() == StatusCode::OK => Ok(()),
+        Ok(answer) => Err(format!("{addr}: answered {}", answer.status())),
+        Err(error) if error.is_timeout() => {
+            Err(format!("no answer from {addr} within {PATIENCE:?}"))
+        }
+        Err(error) => Err(format!("{addr}: {}", with_causes(&error))),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::feed::{Answer, PATH, Question, SIGNATURE, Unproved};
 use crate::key_file::KeyFile;
 use crate::token::{self, Signer, Validator};
+use crate::with_causes;
 
 /// The longest time for which one question waits for news, in seconds.
 const WAIT: u64 = 20;
@@ -70,12 +71,6 @@ impl Fault {
             }
         }
     }
-}
-
-/// Says an error and what caused it in one line; reqwest's own text stops at "error sending request".
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Reads the value of `REVOCATION_FEED_URL`: the whole address of the feed, or that of its service alone.
