@@ -1,7 +1,9 @@
 //! The table of rotation rules, row by row, against the real row in the database. Time is moved by moving
 //! the row's times back.
 
-use e2e::{App, Pair};
+use std::time::{Duration, Instant};
+
+use e2e::{App, Options, Pair};
 
 /// Everything of a row that a refresh could change.
 fn row(app: &App, sid: &str) -> Vec<Option<i64>> {
@@ -314,4 +316,84 @@ async fn an_absolute_end_that_has_passed_is_refused_by_the_token_alone() {
         .await
         .refused(401, "session_expired");
     app.refresh(&pair).await;
+}
+
+/// A session that was stolen from and is over by itself: its thief's token, and its last pair, whose access token is still
+/// accepted. `columns` are the row's ends, `absolute_until` that of the tokens.
+async fn stolen_and_over(app: &App, columns: &str, absolute_until: i64) -> (Pair, Pair) {
+    let pairs = history(app, 3).await;
+    let sid = pairs[0].sid();
+    app.database().age(&sid, 1000);
+    app.database().set(&sid, columns);
+    let over = |pair: &Pair| Pair {
+        refresh_token: app.remint(&pair.refresh_token, |token| {
+            token.absolute_until = absolute_until;
+        }),
+        ..pair.clone()
+    };
+    (over(&pairs[1]), over(&pairs[3]))
+}
+
+#[tokio::test]
+async fn a_theft_that_shows_only_after_the_session_s_end_ends_what_is_left_of_it() {
+    let app = App::with(Options::new().with_feed()).await;
+    let now = shared::clock::now();
+    for (columns, absolute_until, reason) in [
+        (format!("idle_until = {}", now - 5), now + 86_400, "idle"),
+        (
+            format!("idle_until = {0}, absolute_until = {0}", now - 5),
+            now - 5,
+            "absolute",
+        ),
+    ] {
+        let (stolen, last) = stolen_and_over(&app, &columns, absolute_until).await;
+        let sid = last.sid();
+        app.call_home(&last.access_token).await.is(200);
+        // Who comes late with the current token, or with the one before, has done nothing wrong.
+        let refused = app.try_refresh(&last).await.refused(401, "session_expired");
+        assert_eq!(refused.reason.as_deref(), Some(reason));
+        assert_eq!(app.database().session(&sid, "ended_at"), None, "{reason}");
+        // The thief hears the same, and is heard of.
+        let refused = app
+            .try_refresh(&stolen)
+            .await
+            .refused(401, "session_expired");
+        assert_eq!(refused.reason.as_deref(), Some(reason));
+        assert_eq!(app.database().end_reason(&sid).as_deref(), Some("reuse"));
+        let ended = Instant::now();
+        while app.call_home(&last.access_token).await.status == 200 {
+            assert!(
+                ended.elapsed() < Duration::from_secs(5),
+                "{reason}: still accepted"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        app.call_home(&last.access_token)
+            .await
+            .refused(401, "token_revoked");
+        for _ in 0..2 {
+            app.try_refresh(&stolen).await.is(401);
+        }
+        assert_eq!(app.database().records(&sid, "session_ended"), 1, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_for_long_is_over_and_nothing_is_written() {
+    let app = App::start().await;
+    let now = shared::clock::now();
+    for (columns, absolute_until) in [
+        (format!("idle_until = {}", now - 700), now + 86_400),
+        (
+            format!("idle_until = {0}, absolute_until = {0}", now - 400),
+            now - 400,
+        ),
+    ] {
+        let (stolen, last) = stolen_and_over(&app, &columns, absolute_until).await;
+        let before = row(&app, &last.sid());
+        for pair in [&stolen, &last] {
+            app.try_refresh(pair).await.refused(401, "session_expired");
+        }
+        assert_eq!(row(&app, &last.sid()), before, "{columns}");
+    }
 }

@@ -68,6 +68,9 @@ struct Session {
     sighting_at: i64,
     sighting_address: String,
     sighting_device: String,
+    shown_sighting_at: i64,
+    shown_sighting_address: String,
+    shown_sighting_device: String,
 }
 
 #[derive(Queryable, Insertable)]

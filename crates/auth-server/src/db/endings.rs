@@ -142,6 +142,8 @@ impl Tx<'_> {
                 sessions::seen_address.eq(""),
                 sessions::sighting_address.eq(""),
                 sessions::sighting_device.eq(""),
+                sessions::shown_sighting_address.eq(""),
+                sessions::shown_sighting_device.eq(""),
             ))
             .execute(self.0)?;
         Ok(())

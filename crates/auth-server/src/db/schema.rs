@@ -39,6 +39,9 @@ diesel::table! {
         sighting_at -> BigInt,
         sighting_address -> Text,
         sighting_device -> Text,
+        shown_sighting_at -> BigInt,
+        shown_sighting_address -> Text,
+        shown_sighting_device -> Text,
     }
 }
 

@@ -60,6 +60,8 @@ pub struct Session {
     pub seen_address: String,
     /// The last retry that came from elsewhere, if there was one.
     pub sighting: Option<Sighting>,
+    /// The last one that the user's list may show while that is too fresh for it; its generation is not kept.
+    pub shown_sighting: Option<Sighting>,
 }
 
 /// A retry that came from another network or another user agent than the rotation that it asked about.

@@ -34,6 +34,9 @@ pub(super) struct SessionRow {
     sighting_at: i64,
     sighting_address: String,
     sighting_device: String,
+    shown_sighting_at: i64,
+    shown_sighting_address: String,
+    shown_sighting_device: String,
 }
 
 impl TryFrom<SessionRow> for Session {
@@ -67,6 +70,12 @@ impl TryFrom<SessionRow> for Session {
                 at: row.sighting_at,
                 address: row.sighting_address,
                 device: row.sighting_device,
+            }),
+            shown_sighting: (row.shown_sighting_at > 0).then_some(Sighting {
+                generation: 0,
+                at: row.shown_sighting_at,
+                address: row.shown_sighting_address,
+                device: row.shown_sighting_device,
             }),
         })
     }

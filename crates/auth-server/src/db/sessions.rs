@@ -213,24 +213,38 @@ impl Tx<'_> {
     }
 
     /// Notes that the row's current generation was handed out again to somebody elsewhere, if that is not
-    /// noted yet; `false` if it is, or the row moved on.
+    /// noted yet; `false` if it is, or the row moved on. The mark before it is kept for the user's list if it is
+    /// from before `shown_from`, Unix seconds.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn mark_elsewhere(&mut self, session: Uuid, seen: &Sighting) -> Result<bool, DbError> {
-        let hit = diesel::update(
-            sessions::table
-                .filter(sessions::id.eq(session.to_string()))
-                .filter(sessions::generation.eq(seen.generation))
-                .filter(sessions::sighting_generation.ne(seen.generation))
-                .filter(sessions::ended_at.is_null()),
-        )
-        .set((
-            sessions::sighting_generation.eq(seen.generation),
-            sessions::sighting_at.eq(seen.at),
-            sessions::sighting_address.eq(&seen.address),
-            sessions::sighting_device.eq(&seen.device),
+    pub fn mark_elsewhere(
+        &mut self,
+        session: Uuid,
+        seen: &Sighting,
+        shown_from: i64,
+    ) -> Result<bool, DbError> {
+        let older = |column: &str| {
+            format!(
+                "shown_sighting_{column} = CASE WHEN sighting_generation > 0 AND sighting_at < {shown_from} \
+                 THEN sighting_{column} ELSE shown_sighting_{column} END"
+            )
+        };
+        let hit = diesel::sql_query(format!(
+            "UPDATE sessions SET {}, {}, {}, sighting_generation = $1, sighting_at = $2, \
+               sighting_address = $3, sighting_device = $4 \
+             WHERE id = $5 AND generation = $6 AND sighting_generation <> $7 AND ended_at IS NULL",
+            older("at"),
+            older("address"),
+            older("device"),
         ))
+        .bind::<BigInt, _>(seen.generation)
+        .bind::<BigInt, _>(seen.at)
+        .bind::<Text, _>(&seen.address)
+        .bind::<Text, _>(&seen.device)
+        .bind::<Text, _>(session.to_string())
+        .bind::<BigInt, _>(seen.generation)
+        .bind::<BigInt, _>(seen.generation)
         .execute(self.0)?;
         Ok(hit == 1)
     }

@@ -25,8 +25,7 @@ impl Sessions {
             Err(error) => return Err(error),
         };
         // Over for so long that no gate takes an access token of it any more: nothing is left to end.
-        let accepted = self.validator.policy().skew.saturating_add(CLOCKS);
-        if presented.absolute_until.saturating_add(accepted) <= caller.now {
+        if presented.absolute_until.saturating_add(self.accepted()) <= caller.now {
             return Ok(());
         }
         if self
@@ -41,6 +40,11 @@ impl Sessions {
             Some(owner) if owner != user => Err(Error::InvalidAccessToken),
             _ => Ok(()),
         }
+    }
+
+    /// Seconds after its end for which a gate may still accept an access token.
+    pub(super) fn accepted(&self) -> i64 {
+        self.validator.policy().skew.saturating_add(CLOCKS)
     }
 
     /// Ends one session of a user, be it over already; `false` if it is not one of his, or has been ended.

@@ -3,9 +3,8 @@
 //!
 //! A copy of a pair that always follows its owner within the grace time is never found out. All its holder
 //! needs is the moment of each rotation, so nothing that a token opens may tell it: what the list shows changes
-//! at the borders of a grid only, never when a rotation happens, and a retry is answered the same lifetime as
-//! the rotation was. A mark of another place is the exception: it is shown when it is seen, and tells him who
-//! caused it when the other one asked.
+//! at the borders of a grid only, never when a rotation happens or a retry comes from elsewhere, and a retry is
+//! answered the same lifetime as the rotation was.
 
 use uuid::Uuid;
 
@@ -71,6 +70,11 @@ fn listed(session: Session, idle: i64, now: i64) -> Listed {
     } else {
         (session.seen_at, session.seen_address)
     };
+    let fresh = |seen: &Sighting| seen.at >= border;
+    let elsewhere = match session.sighting {
+        Some(seen) if !fresh(&seen) => Some(seen),
+        _ => session.shown_sighting,
+    };
     // It lives, so its idle end is not past, though by an older use it would be.
     let idle_end = floor(used_at, step)
         .saturating_add(idle)
@@ -82,7 +86,7 @@ fn listed(session: Session, idle: i64, now: i64) -> Listed {
         created_at: session.created_at,
         // The log-in is no secret, and nothing is used before it.
         last_used_at: floor(used_at, HOUR).max(session.created_at),
-        also_used_from: session.sighting.map(|seen| Sighting {
+        also_used_from: elsewhere.map(|seen| Sighting {
             at: floor(seen.at, HOUR),
             ..seen
         }),
@@ -143,6 +147,7 @@ mod tests {
             seen_at,
             seen_address: "old".into(),
             sighting: None,
+            shown_sighting: None,
         }
     }
 
@@ -166,6 +171,39 @@ mod tests {
         let after = (NOON, "new".to_owned(), NOON + 14 * DAY);
         for now in [NOON + HOUR, NOON + 5 * HOUR] {
             assert_eq!(shown(&session, 14 * DAY, now), after, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_retry_from_elsewhere_is_shown_from_the_next_full_hour_on() {
+        let seen = |at, address: &str| {
+            Some(Sighting {
+                generation: 7,
+                at,
+                address: address.into(),
+                device: "curl".into(),
+            })
+        };
+        let mark = |session: &Session, now| {
+            let listed = listed(session.clone(), 14 * DAY, now);
+            listed.also_used_from.map(|seen| (seen.at, seen.address))
+        };
+        let mut session = session(NOON - 10, NOON - DAY);
+        session.sighting = seen(NOON + 1234, "fresh");
+        for (before, shown) in [
+            (None, None),
+            (
+                seen(NOON - DAY + 5, "older"),
+                Some((NOON - DAY, "older".to_owned())),
+            ),
+        ] {
+            session.shown_sighting = before;
+            for now in [NOON + 1234, NOON + HOUR - 1] {
+                assert_eq!(mark(&session, now), shown, "{now}");
+            }
+            let after = Some((NOON, "fresh".to_owned()));
+            assert_eq!(mark(&session, NOON + HOUR), after);
+            assert_eq!(mark(&session, NOON + DAY), after);
         }
     }
 

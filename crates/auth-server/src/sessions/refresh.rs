@@ -39,10 +39,16 @@ impl Sessions {
         caller: &Caller,
     ) -> Result<(Pair, Exchange), Error> {
         let presented = RefreshToken::read(refresh, &self.mac_keys)?;
-        if presented.absolute_until <= caller.now {
+        let over = presented.absolute_until <= caller.now;
+        // Over for so long that no gate takes an access token of it any more: nobody need be asked.
+        if presented.absolute_until.saturating_add(self.accepted()) <= caller.now {
             return Err(Error::SessionOver(Over::Absolute));
         }
-        let user = self.owner(access, &presented)?;
+        let user = match self.owner(access, &presented) {
+            Ok(user) => user,
+            Err(_) if over => return Err(Error::SessionOver(Over::Absolute)),
+            Err(error) => return Err(error),
+        };
         let rotation = Rotation {
             presented,
             user,
@@ -54,15 +60,22 @@ impl Sessions {
         };
         for _ in 0..TRIES {
             let unit = rotation.clone();
-            if let Some(rotated) = self
+            if over {
+                // It does not turn; a theft that shows only now is seen all the same.
+            } else if let Some(rotated) = self
                 .db
                 .write_statement(deadline(caller), move |tx| tx.rotate_session(&unit))
                 .await?
             {
                 return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
             }
-            if let Some(answer) = self.not_current(&rotation, caller).await? {
-                return Ok(answer);
+            match self.not_current(&rotation, caller).await {
+                Ok(None) => {}
+                Err(failed @ (Error::Busy | Error::Database(_))) => return Err(failed),
+                // By its own word, whatever the row says.
+                _ if over => return Err(Error::SessionOver(Over::Absolute)),
+                Ok(Some(answer)) => return Ok(answer),
+                Err(refused) => return Err(refused),
             }
         }
         Err(Error::Busy)
@@ -83,13 +96,17 @@ impl Sessions {
         if session.user.is_some_and(|user| user != rotation.user) {
             return Err(Error::InvalidAccessToken);
         }
-        let rules = RotationRules {
-            grace: seconds(self.lifetimes.refresh_grace),
-            late_retries: i64::from(self.lifetimes.refresh_late_retries),
-        };
+        let rules = self.rules();
         let elsewhere = elsewhere(&session, &caller.address, &caller.user_agent);
         let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
             Judgement::Over(over) => return Err(Error::SessionOver(over)),
+            Judgement::ReuseOfOver(over) => {
+                return if self.end_reused(&session, rotation, caller).await? {
+                    Err(Error::SessionOver(over))
+                } else {
+                    Ok(None)
+                };
+            }
             Judgement::Superseded => return Err(Error::Superseded),
             Judgement::Retry if elsewhere.is_some() => Exchange::RetryElsewhere,
             Judgement::Retry => Exchange::Retry,
@@ -126,6 +143,15 @@ impl Sessions {
         Ok(Some((pair, how)))
     }
 
+    fn rules(&self) -> RotationRules {
+        RotationRules {
+            grace: seconds(self.lifetimes.refresh_grace),
+            late_retries: i64::from(self.lifetimes.refresh_late_retries),
+            access_ttl: seconds(self.lifetimes.access_token_ttl),
+            accepted: self.accepted(),
+        }
+    }
+
     /// Notes, once for a generation, that it was handed out again to somebody elsewhere. Before the answer: what
     /// cannot be noted is not handed out. The answer itself is that of any retry.
     async fn note_elsewhere(
@@ -144,9 +170,10 @@ impl Sessions {
             return Ok(());
         }
         let (id, unit_caller) = (session.id, caller.clone());
+        let shown_from = self.shown_from(caller.now);
         let record = record(Event::RetryElsewhere, session).detail(whence);
         let noted = self.db.write(deadline(caller), move |tx| {
-            if tx.mark_elsewhere(id, &seen)? {
+            if tx.mark_elsewhere(id, &seen, shown_from)? {
                 tx.audit(&unit_caller, &record)?;
             }
             Ok(())

@@ -16,6 +16,10 @@ pub struct RotationRules {
     pub grace: i64,
     /// Generations in a row that may be handed out after that.
     pub late_retries: i64,
+    /// How long an access token lives at most.
+    pub access_ttl: i64,
+    /// For how long after its end a gate may still accept it: the skew, and what clocks are apart.
+    pub accepted: i64,
 }
 
 /// What to do with a presented refresh token.
@@ -33,6 +37,9 @@ pub enum Judgement {
     Superseded,
     /// A used-up one came back: end the session.
     Reuse,
+    /// The same for a session that is over without having been ended, while a gate may still accept an access token
+    /// of it: end it for all to hear, and refuse as over.
+    ReuseOfOver(Over),
     /// Newer than the row: the database was set back. Catch up and rotate.
     Behind,
 }
@@ -76,12 +83,29 @@ fn same_network(one: &str, other: &str) -> bool {
     }
 }
 
+/// The second from which on no gate accepts an access token of the session, however it ended by itself.
+fn accepted_until(row: &Session, rules: RotationRules) -> i64 {
+    row.idle_until
+        .saturating_add(rules.access_ttl)
+        .min(row.absolute_until)
+        .saturating_add(rules.accepted)
+}
+
 /// Judges generation `presented` of a genuine token against its session's row.
 #[must_use]
 pub fn judge(row: &Session, presented: i64, now: i64, rules: RotationRules) -> Judgement {
-    if let Some(over) = over(row, now) {
-        return Judgement::Over(over);
+    let judgement = judge_live(row, presented, now, rules);
+    match over(row, now) {
+        None => judgement,
+        Some(over) if row.ended.is_some() || accepted_until(row, rules) <= now => {
+            Judgement::Over(over)
+        }
+        Some(over) if judgement == Judgement::Reuse => Judgement::ReuseOfOver(over),
+        Some(over) => Judgement::Over(over),
     }
+}
+
+fn judge_live(row: &Session, presented: i64, now: i64, rules: RotationRules) -> Judgement {
     let in_grace = in_grace(row, now, rules);
     match row.generation.saturating_sub(presented) {
         0 => Judgement::Current,
@@ -104,6 +128,8 @@ mod tests {
     const RULES: RotationRules = RotationRules {
         grace: 30,
         late_retries: 3,
+        access_ttl: 300,
+        accepted: 360,
     };
 
     fn row() -> Session {
@@ -125,6 +151,7 @@ mod tests {
             seen_at: 0,
             seen_address: String::new(),
             sighting: None,
+            shown_sighting: None,
         }
     }
 
@@ -189,6 +216,10 @@ mod tests {
             ended: Some((1, EndReason::Password)),
             ..row()
         };
+        let at_the_end = Session {
+            idle_until: 3000,
+            ..row()
+        };
         for (row, presented, now, expected) in [
             (row(), 5, 1001, Judgement::Current),
             (row(), 4, 1029, Judgement::Retry),
@@ -212,6 +243,25 @@ mod tests {
                 5,
                 3000,
                 Judgement::Over(Over::Absolute),
+            ),
+            // Over by itself: a used-up one is seen while an access token may be accepted.
+            (row(), 3, 2000, Judgement::ReuseOfOver(Over::Idle)),
+            (row(), 3, 2659, Judgement::ReuseOfOver(Over::Idle)),
+            (row(), 3, 2660, Judgement::Over(Over::Idle)),
+            (row(), 4, 2000, Judgement::Over(Over::Idle)),
+            (row(), 6, 2000, Judgement::Over(Over::Idle)),
+            (
+                at_the_end.clone(),
+                3,
+                3359,
+                Judgement::ReuseOfOver(Over::Absolute),
+            ),
+            (at_the_end, 3, 3360, Judgement::Over(Over::Absolute)),
+            (
+                ended.clone(),
+                3,
+                2000,
+                Judgement::Over(Over::Ended(EndReason::Password)),
             ),
             (
                 ended,

@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 
 pub(super) const GRACE: i64 = 30;
 pub(super) const LATE_RETRIES: i64 = 3;
+/// The longest life of an access token.
+pub(super) const ACCESS: i64 = 300;
 pub(super) const IDLE: i64 = 10_000;
 pub(super) const ABSOLUTE: i64 = 50_000;
 /// When the stories begin.
@@ -81,14 +83,15 @@ impl Table {
 
     /// Presents the token of generation `n`.
     fn present(&mut self, n: i64, now: i64) -> (Answer, usize) {
+        // A token that is over by its own word is so whatever the row says.
         if self.absolute_until <= now {
-            return (Answer::Over("absolute"), 0);
+            return (Answer::Over("absolute"), self.seen_too_late(n, now));
         }
         if let Some(reason) = self.ended {
             return (Answer::Over(reason), 0);
         }
         if self.idle_until <= now {
-            return (Answer::Over("idle"), 0);
+            return (Answer::Over("idle"), self.seen_too_late(n, now));
         }
         let just_now = now < self.rotated_at + GRACE;
         if n == self.generation {
@@ -110,6 +113,25 @@ impl Table {
         }
         self.ended = Some("reuse");
         (Answer::Reused, 1)
+    }
+
+    /// A used-up token that comes back when the session is over by itself ends it still, as long as an access token
+    /// of it may be accepted: the last one lives from the idle end on at most, and clocks are a minute apart.
+    fn seen_too_late(&mut self, n: i64, now: i64) -> usize {
+        let accepted = (self.idle_until + ACCESS).min(self.absolute_until) + 60;
+        let just_now = now < self.rotated_at + GRACE;
+        let answered_late = n == self.generation - 1
+            && (self.late.contains(&self.generation) || self.late_in_a_row() < LATE_RETRIES);
+        if self.ended.is_some()
+            || accepted <= now
+            || n >= self.generation
+            || just_now
+            || answered_late
+        {
+            return 0;
+        }
+        self.ended = Some("reuse");
+        1
     }
 
     /// Logs out with any token of the session.

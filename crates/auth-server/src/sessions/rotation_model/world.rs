@@ -196,10 +196,12 @@ impl Case<'_> {
                 after.1 - before.1
             ));
         }
-        let unmoved = matches!(answer, Answer::Pair(g) if g == before.0.generation) && records == 0;
-        if (unmoved || matches!(answer, Answer::Superseded | Answer::Over(_)))
-            && after.0 != before.0
-        {
+        let unmoved = match answer {
+            Answer::Pair(generation) => generation == before.0.generation,
+            Answer::Superseded | Answer::Over(_) => true,
+            _ => false,
+        };
+        if unmoved && records == 0 && after.0 != before.0 {
             return Err(format!(
                 "{ask:?}: a request that changes nothing wrote to the row"
             ));
