@@ -9,28 +9,28 @@ pub use changes::ProfileChange;
 pub use forms::check_password;
 
 use crate::db::{Account, Caller, Event};
-use crate::db::{AuditRecord, Db, DbError, NewUser};
+use crate::db::{AuditRecord, Db, DbError, Ending, NewUser};
 use crate::error::Error;
-use crate::feed::Endings;
 use crate::log_in::password::Password;
 use crate::log_in::{Hasher, Paid};
-use crate::sessions::deadline;
+use crate::sessions::{Announcer, deadline};
 
 /// The rules, with what they need. Shared by all workers.
 pub struct Accounts {
     db: Db,
     hasher: Hasher,
-    endings: Endings,
+    /// `None` on the command line: the running services learn of endings from the table.
+    announcer: Option<Announcer>,
 }
 
 impl Accounts {
     /// Puts the rules together.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, endings: Endings) -> Self {
+    pub fn new(db: Db, hasher: Hasher, announcer: Option<Announcer>) -> Self {
         Self {
             db,
             hasher,
-            endings,
+            announcer,
         }
     }
 
@@ -73,6 +73,14 @@ impl Accounts {
         });
         inserted.await.map_err(taken)?;
         Ok(account)
+    }
+}
+
+impl Accounts {
+    fn announce(&self, ended: &[Ending]) {
+        if let Some(announcer) = &self.announcer {
+            announcer.announce(ended);
+        }
     }
 }
 

@@ -25,8 +25,8 @@ use crate::log_in::{FrontDoor, Hasher, Paid};
 use crate::operations::clock_check::ClockCheck;
 use crate::operations::counters::Counters;
 use crate::routes::{self, Page, Rows};
-use crate::sessions::Sessions;
 use crate::sessions::mac_keys::MacKeyFile;
+use crate::sessions::{Announcer, Sessions};
 use crate::settings::{DemoUser, Settings, Switch};
 
 /// How long a start waits for a database server that is not there yet.
@@ -188,12 +188,13 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         .map_err(StartError::of)?;
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));
     let signer = Arc::new(Signer::new(Arc::clone(&keys), policy.clone()));
+    let announcer = Announcer::new(endings, counters.clone());
     let sessions = Arc::new(Sessions::new(
         db.clone(),
         Signer::new(keys, policy),
         Arc::clone(&validator),
         Arc::clone(&mac_keys),
-        endings.clone(),
+        announcer.clone(),
         counters.clone(),
         settings.lifetimes.clone(),
     ));
@@ -212,7 +213,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::new(Rows(Arc::clone(&sessions))),
     );
-    let accounts = Arc::new(Accounts::new(db.clone(), hasher, endings));
+    let accounts = Arc::new(Accounts::new(db.clone(), hasher, Some(announcer)));
     if settings.limits.login_limits == Switch::Off {
         log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
     }

@@ -18,14 +18,15 @@ use shared::token::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
 
-pub use end::{end_all, end_one};
+pub use end::{Announcer, end_all, end_one};
 pub use listing::Listed;
 pub use start::Admission;
+#[cfg(test)]
+pub(crate) use start::KEEP_SESSION;
 
 use crate::db::{Account, Caller};
 use crate::db::{Db, SessionWithAccount};
 use crate::error::Error;
-use crate::feed::Endings;
 use crate::operations::counters::Counters;
 use crate::sessions::mac_keys::MacKeyFile;
 use crate::sessions::refresh_token::RefreshToken;
@@ -53,7 +54,7 @@ pub struct Sessions {
     signer: Signer,
     validator: Arc<Validator>,
     mac_keys: Arc<MacKeyFile>,
-    endings: Endings,
+    announcer: Announcer,
     counters: Counters,
     lifetimes: LifetimeSettings,
 }
@@ -66,7 +67,7 @@ impl Sessions {
         signer: Signer,
         validator: Arc<Validator>,
         mac_keys: Arc<MacKeyFile>,
-        endings: Endings,
+        announcer: Announcer,
         counters: Counters,
         lifetimes: LifetimeSettings,
     ) -> Self {
@@ -75,7 +76,7 @@ impl Sessions {
             signer,
             validator,
             mac_keys,
-            endings,
+            announcer,
             counters,
             lifetimes,
         }

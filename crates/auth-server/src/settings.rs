@@ -17,8 +17,10 @@ use chassis::settings::{
     HttpSettings, LogSettings, Maybe, TokenSettings, parse_lifetime, path_or_none, text_or_none,
 };
 
-/// The longest access token lifetime: the revocation feed remembers an ending only for about an hour.
-const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(1);
+/// The longest access token lifetime. A retiring key, the feed and the rows of sessions outlast it.
+const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(2);
+/// For so long the feed names an ending at least, so that a change of `ACCESS_TOKEN_TTL` opens no gap.
+const LEAST_IN_FORCE: Duration = Duration::from_hours(1);
 const LONGEST_GRACE: Duration = Duration::from_mins(5);
 
 /// `open` or `closed`: may strangers make accounts?
@@ -65,7 +67,7 @@ pub struct StoreSettings {
 /// How long things live.
 #[derive(Args, Clone, Debug)]
 pub struct LifetimeSettings {
-    /// Lifetime of an access token (30s, 5m, 1h; at most 1h).
+    /// Lifetime of an access token (30s, 5m, 1h; at most 2h).
     #[arg(long, env = "ACCESS_TOKEN_TTL", default_value = "5m", value_parser = parse_lifetime, global = true)]
     pub access_token_ttl: Duration,
 
@@ -213,7 +215,7 @@ impl LifetimeSettings {
             })?;
         }
         refuse(self.access_token_ttl > LONGEST_ACCESS_TOKEN, || {
-            "ACCESS_TOKEN_TTL is above 1h: the revocation feed remembers an ending for an hour"
+            "ACCESS_TOKEN_TTL is above 2h: keys and the revocation feed outlast no longer token"
                 .into()
         })?;
         refuse(self.access_token_ttl >= self.refresh_idle_ttl, || {
@@ -228,10 +230,10 @@ impl LifetimeSettings {
     }
 
     /// Seconds for which the feed names an ended session: until no access token of it can be alive
-    /// anywhere. An hour even for shorter tokens, so that a change of `ACCESS_TOKEN_TTL` opens no gap.
+    /// anywhere.
     #[must_use]
     pub fn revocation_in_force(&self, skew: i64) -> i64 {
-        let longest = self.access_token_ttl.max(LONGEST_ACCESS_TOKEN).as_secs();
+        let longest = self.access_token_ttl.max(LEAST_IN_FORCE).as_secs();
         i64::try_from(longest)
             .unwrap_or(i64::MAX)
             .saturating_add(skew)
@@ -287,12 +289,30 @@ mod tests {
                 vec!["--access-token-ttl", "30m", "--refresh-idle-ttl", "30m"],
                 vec!["ACCESS_TOKEN_TTL", "REFRESH_IDLE_TTL"],
             ),
-            (vec!["--access-token-ttl", "61m"], vec!["ACCESS_TOKEN_TTL"]),
+            (vec!["--access-token-ttl", "121m"], vec!["ACCESS_TOKEN_TTL"]),
             (vec!["--access-token-ttl", "0s"], vec!["ACCESS_TOKEN_TTL"]),
             (vec!["--refresh-grace", "6m"], vec!["REFRESH_GRACE"]),
         ] {
             let said = lifetimes(&args).unwrap_err();
             assert!(names.iter().all(|n| said.contains(n)), "{args:?}: {said}");
         }
+    }
+
+    #[test]
+    fn an_access_token_of_two_hours_is_outlasted_by_its_key_the_feed_and_its_session_s_row() {
+        let lifetimes = |ttl: &str| {
+            let flags = ["test", "--access-token-ttl", ttl];
+            Line::try_parse_from(flags).unwrap().settings.lifetimes
+        };
+        assert!(lifetimes("2h").check().is_ok());
+        let error = lifetimes("7201s").check().unwrap_err().to_string();
+        assert!(error.contains("ACCESS_TOKEN_TTL is above 2h"), "{error}");
+        // The largest skew.
+        let (token, skew) = (2 * 3600, 600);
+        let in_force = lifetimes("2h").revocation_in_force(skew);
+        assert_eq!(in_force, token + skew + 60);
+        assert_eq!(lifetimes("5m").revocation_in_force(skew), 3600 + skew + 60);
+        assert!(shared::keys::RETIRING_SECONDS > token + skew);
+        assert!(crate::sessions::KEEP_SESSION > in_force + 60);
     }
 }

@@ -24,9 +24,9 @@ pub use strength::weakness;
 
 use crate::hs256::Hs256;
 
-/// How long a key verifies after its successor began to sign, in seconds: 90 minutes, longer than
+/// How long a key verifies after its successor began to sign, in seconds: 150 minutes, longer than
 /// any access token lives.
-pub const RETIRING_SECONDS: i64 = 90 * 60;
+pub const RETIRING_SECONDS: i64 = 150 * 60;
 
 /// One HS256 key. Its secret leaves it only towards the MAC and into the ring's file; it is wiped
 /// from memory when the key is dropped, and `Debug` does not show it.

@@ -190,6 +190,70 @@ async fn a_reuse_that_blocks_the_account_ends_those_that_are_over_already() {
 }
 
 #[tokio::test]
+async fn every_ending_is_counted_under_its_own_reason() {
+    let options = Options::new()
+        .auth("refresh-reuse", "block-user")
+        .auth("max-sessions-per-user", "3");
+    let app = App::with(options).await;
+    let counted = async || {
+        let url = format!("{}/metrics", app.auth_url);
+        let text = app
+            .client
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let lines = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix("keyturn_sessions_ended_total{reason=\"")?;
+            let (reason, count) = rest.split_once("\"} ")?;
+            Some((reason.to_owned(), count.parse::<u64>().unwrap()))
+        });
+        lines.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let expect = |counts: &[(&str, u64)]| {
+        let counts = counts
+            .iter()
+            .map(|(reason, count)| ((*reason).to_owned(), *count));
+        counts.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    // A deleted account's sessions were ended by their user.
+    let (user, pair) = app.newcomer().await;
+    app.log_in(&user).await;
+    app.try_delete_account(&pair.access_token, &user.password)
+        .await
+        .is(204);
+    assert_eq!(counted().await, expect(&[("ended", 2)]));
+    // A reuse that blocks the account ends one for the reuse and the others for the block.
+    let user = app.register().await;
+    let (first, _, _) = (
+        app.log_in(&user).await,
+        app.log_in(&user).await,
+        app.log_in(&user).await,
+    );
+    app.refresh(&app.refresh(&first).await).await;
+    app.database().age(&first.sid(), 31);
+    app.try_refresh(&first)
+        .await
+        .refused(401, "refresh_token_reused");
+    assert_eq!(
+        counted().await,
+        expect(&[("blocked", 2), ("ended", 2), ("reuse", 1)])
+    );
+    // A fourth session pushes one out.
+    let user = app.register().await;
+    for _ in 0..4 {
+        app.log_in(&user).await;
+    }
+    assert_eq!(
+        counted().await,
+        expect(&[("blocked", 2), ("ended", 2), ("limit", 1), ("reuse", 1)])
+    );
+}
+
+#[tokio::test]
 async fn a_log_out_from_a_session_that_is_over_is_204_whatever_comes_along() {
     let app = App::start().await;
     for moment in [Moment::Absolute, Moment::AbsoluteInSkew, Moment::LongOver] {

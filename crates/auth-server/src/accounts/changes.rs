@@ -124,7 +124,7 @@ impl Accounts {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.endings.publish(&ended);
+        self.announce(&ended);
         Ok(true)
     }
 
@@ -237,7 +237,7 @@ impl Accounts {
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };
-        self.endings.publish(&ended);
+        self.announce(&ended);
         Ok(true)
     }
 }
@@ -248,7 +248,6 @@ mod tests {
 
     use super::*;
     use crate::db::Db;
-    use crate::feed::Endings;
     use crate::log_in::Hasher;
     use crate::settings::DatabaseUrl;
 
@@ -258,7 +257,7 @@ mod tests {
         let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
         let db = Db::open(&url, Duration::ZERO).unwrap();
         let hasher = Hasher::start(1).unwrap();
-        let accounts = Accounts::new(db.clone(), hasher, Endings::new(0));
+        let accounts = Accounts::new(db.clone(), hasher, None);
         let caller = Caller::cli();
         let (name, email) = ("old".to_owned(), "old@x".to_owned());
         let (password, paid) = (Password::new("correct horse".into()), Paid::by_operator());

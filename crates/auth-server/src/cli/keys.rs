@@ -26,7 +26,7 @@ pub(super) enum Command {
     Init,
     /// Show the keys with states, ages and fingerprints; never secrets.
     Status,
-    /// Add a new signing key. The one that signs until then verifies for 90 minutes more.
+    /// Add a new signing key. The one that signs until then verifies for 150 minutes more.
     Rotate {
         /// When it begins to sign: long enough for the file to reach every host.
         #[arg(long = "in", default_value = "5m", value_parser = parse_lifetime)]

@@ -8,7 +8,6 @@ use super::{CommandError, input, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
 use crate::db::{Account, Caller, User};
-use crate::feed::Endings;
 use crate::log_in::{Hasher, Paid};
 use crate::settings::Settings;
 
@@ -138,12 +137,7 @@ impl Command {
 }
 
 fn accounts(db: &Db) -> Result<Accounts, CommandError> {
-    // The running services learn of endings from the table; nobody asks this process.
-    Ok(Accounts::new(
-        db.clone(),
-        Hasher::start(1)?,
-        Endings::new(0),
-    ))
+    Ok(Accounts::new(db.clone(), Hasher::start(1)?, None))
 }
 
 fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {

@@ -15,6 +15,8 @@ struct EndedRow {
     id: String,
     #[diesel(sql_type = BigInt)]
     ended_at: i64,
+    #[diesel(sql_type = Text)]
+    end_reason: String,
 }
 
 fn endings(rows: &[EndedRow]) -> Result<Vec<Ending>, DbError> {
@@ -23,6 +25,7 @@ fn endings(rows: &[EndedRow]) -> Result<Vec<Ending>, DbError> {
             Ok(Ending {
                 session: uuid(&row.id)?,
                 ended_at: row.ended_at,
+                reason: EndReason::parse(&row.end_reason),
             })
         })
         .collect()
@@ -42,7 +45,7 @@ impl Tx<'_> {
         let sql = format!(
             "UPDATE sessions SET ended_at = {}, end_reason = $1 \
              WHERE id = $2 AND generation = $3 AND late_generation = $4 AND ended_at IS NULL \
-             RETURNING id, ended_at",
+             RETURNING id, ended_at, end_reason",
             self.clock_sql()
         );
         let rows = diesel::sql_query(sql)
@@ -66,7 +69,7 @@ impl Tx<'_> {
     ) -> Result<Option<Ending>, DbError> {
         let sql = format!(
             "UPDATE sessions SET ended_at = {}, end_reason = $1 \
-             WHERE id = $2 AND user_id = $3 AND ended_at IS NULL RETURNING id, ended_at",
+             WHERE id = $2 AND user_id = $3 AND ended_at IS NULL RETURNING id, ended_at, end_reason",
             self.clock_sql()
         );
         let rows = diesel::sql_query(sql)
@@ -88,7 +91,7 @@ impl Tx<'_> {
     ) -> Result<Vec<Ending>, DbError> {
         let sql = format!(
             "UPDATE sessions SET ended_at = {}, end_reason = $1 \
-             WHERE user_id = $2 AND ended_at IS NULL RETURNING id, ended_at",
+             WHERE user_id = $2 AND ended_at IS NULL RETURNING id, ended_at, end_reason",
             self.clock_sql()
         );
         let rows = diesel::sql_query(sql)
@@ -115,7 +118,7 @@ impl Tx<'_> {
                SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 \
                AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 \
                ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $6) \
-             RETURNING id, ended_at",
+             RETURNING id, ended_at, end_reason",
             self.clock_sql()
         );
         let rows = diesel::sql_query(sql)

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::schema::sessions;
 use super::users::uuid;
-use super::{DbError, Tx};
+use super::{DbError, EndReason, Tx};
 
 /// A session that was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Ending {
     pub session: Uuid,
     /// Unix seconds.
     pub ended_at: i64,
+    /// Why it ended.
+    pub reason: EndReason,
 }
 
 impl Tx<'_> {
@@ -24,13 +26,18 @@ impl Tx<'_> {
     pub fn endings_since(&mut self, since: i64) -> Result<Vec<Ending>, DbError> {
         sessions::table
             .filter(sessions::ended_at.ge(since))
-            .select((sessions::id, sessions::ended_at.assume_not_null()))
-            .load::<(String, i64)>(self.0)?
+            .select((
+                sessions::id,
+                sessions::ended_at.assume_not_null(),
+                sessions::end_reason,
+            ))
+            .load::<(String, i64, Option<String>)>(self.0)?
             .into_iter()
-            .map(|(id, ended_at)| {
+            .map(|(id, ended_at, reason)| {
                 Ok(Ending {
                     session: uuid(&id)?,
                     ended_at,
+                    reason: EndReason::parse(reason.as_deref().unwrap_or_default()),
                 })
             })
             .collect()

@@ -38,14 +38,6 @@ impl Counters {
         })
     }
 
-    /// Counters that nobody reads: the command line's, and tests'.
-    ///
-    /// # Errors
-    /// As [`Self::register`].
-    pub fn unread() -> Result<Self, MetricError> {
-        Self::register(&Metrics::new("none", "")?)
-    }
-
     /// Counts a refresh.
     pub fn refresh(&self, outcome: Result<Exchange, &Error>) {
         let label = match outcome {
@@ -61,11 +53,9 @@ impl Counters {
         self.logins.with_label_values(&[label]).inc();
     }
 
-    /// Counts endings.
-    pub fn ended(&self, reason: EndReason, count: usize) {
-        self.ended
-            .with_label_values(&[reason.as_str()])
-            .inc_by(count as u64);
+    /// Counts an ending.
+    pub fn ended(&self, reason: EndReason) {
+        self.ended.with_label_values(&[reason.as_str()]).inc();
     }
 }
 
@@ -140,7 +130,8 @@ mod tests {
         counters.refresh(Ok(Exchange::LateRetry));
         counters.refresh(Err(&Error::SessionOver(Over::Ended(EndReason::Password))));
         counters.login(Err(&Error::InvalidCredentials));
-        counters.ended(EndReason::Limit, 2);
+        counters.ended(EndReason::Limit);
+        counters.ended(EndReason::Limit);
         let text = String::from_utf8(metrics.render()).unwrap();
         for line in [
             r#"keyturn_refreshes_total{outcome="late_retry"} 1"#,

@@ -6,6 +6,8 @@ use super::{Sessions, deadline};
 use crate::db::{AuditRecord, DbError, Ending, Tx};
 use crate::db::{Caller, EndReason, Event};
 use crate::error::Error;
+use crate::feed::Endings;
+use crate::operations::counters::Counters;
 use crate::sessions::refresh_token::RefreshToken;
 
 /// Seconds that clocks may be apart where one of them issues a token and another judges it.
@@ -65,7 +67,7 @@ impl Sessions {
                 end_one(tx, &unit_caller, user, id, reason)
             })
             .await?;
-        self.announce(ended.as_slice(), reason);
+        self.announcer.announce(ended.as_slice());
         Ok(ended.is_some())
     }
 
@@ -86,13 +88,35 @@ impl Sessions {
                 end_all(tx, &unit_caller, user, reason)
             })
             .await?;
-        self.announce(&ended, reason);
+        self.announcer.announce(&ended);
         Ok(())
     }
+}
 
-    /// After the commit: followers hear of it at once.
-    pub(super) fn announce(&self, ended: &[Ending], reason: EndReason) {
-        self.counters.ended(reason, ended.len());
+/// Tells of endings after their commit: the counters, and the followers of the feed, at once.
+#[derive(Clone)]
+pub struct Announcer {
+    endings: Endings,
+    counters: Counters,
+}
+
+impl Announcer {
+    /// Tells these.
+    #[must_use]
+    pub fn new(endings: Endings, counters: Counters) -> Self {
+        Self { endings, counters }
+    }
+
+    /// Seconds that an ending stays in force.
+    pub(super) fn in_force(&self) -> i64 {
+        self.endings.in_force()
+    }
+
+    /// Tells of these.
+    pub fn announce(&self, ended: &[Ending]) {
+        for ending in ended {
+            self.counters.ended(ending.reason);
+        }
         self.endings.publish(ended);
     }
 }

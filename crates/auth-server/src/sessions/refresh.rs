@@ -97,6 +97,13 @@ impl Sessions {
             return Err(Error::InvalidAccessToken);
         }
         let rules = self.rules();
+        // The token's own word counts, too.
+        let session = Session {
+            absolute_until: session
+                .absolute_until
+                .min(rotation.presented.absolute_until),
+            ..session
+        };
         let elsewhere = elsewhere(&session, &caller.address, &caller.user_agent);
         let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
             Judgement::Over(over) => return Err(Error::SessionOver(over)),
@@ -250,7 +257,7 @@ impl Sessions {
             Ok(ended) => {
                 // Once for a session, however often the token came back at that moment.
                 log::warn!("{story}");
-                self.announce(&ended, EndReason::Reuse);
+                self.announcer.announce(&ended);
                 Ok(true)
             }
             Err(DbError::Moved) => Ok(false),

@@ -14,7 +14,7 @@ use crate::sessions::refresh_token::RefreshToken;
 const SWEEP: i64 = 20;
 
 /// Seconds after its absolute end that a row stays: longer than any revocation is in force.
-const KEEP_SESSION: i64 = 2 * 3600;
+pub(crate) const KEEP_SESSION: i64 = 3 * 3600;
 
 /// Seconds for which an ended row outstays its revocation, since the clocks of replicas differ.
 const CLOCKS: i64 = 60;
@@ -92,7 +92,7 @@ impl Sessions {
                 });
             }
         };
-        self.announce(&ended, EndReason::Limit);
+        self.announcer.announce(&ended);
         self.sweep(caller);
         self.first_pair(&account, &new.token, caller.now)
     }
@@ -128,7 +128,7 @@ impl Sessions {
             })
             .await?
             .ok_or(Error::WrongCurrentPassword)?;
-        self.announce(&ended, EndReason::Password);
+        self.announcer.announce(&ended);
         self.sweep(caller);
         self.first_pair(&account, &new.token, caller.now)
     }
@@ -168,7 +168,7 @@ impl Sessions {
     fn sweep(&self, caller: &Caller) {
         let db = self.db.clone();
         let deadline = deadline(caller);
-        let ended_for = self.endings.in_force().saturating_add(CLOCKS);
+        let ended_for = self.announcer.in_force().saturating_add(CLOCKS);
         let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
         let failures_before = caller.now.saturating_sub(KEEP_FAILURES);
         let audit_before = caller

@@ -98,7 +98,7 @@ impl KeyRing {
     }
 
     /// Adds a fresh key that signs after `delay`: long enough for the file to reach every host.
-    /// The key that signs until then verifies for 90 minutes more. Tidies `former`: keys whose
+    /// The key that signs until then verifies for 150 minutes more. Tidies `former`: keys whose
     /// time to verify is over move there, those that nobody can come with any more after `keep`
     /// (the idle lifetime of refresh tokens) leave it.
     #[must_use]

@@ -23,7 +23,7 @@ use crate::operations::counters::Counters;
 use crate::sessions::mac_keys::MacKeyFile;
 use crate::sessions::mac_keys::MacKeys;
 use crate::sessions::refresh_token::RefreshToken;
-use crate::sessions::{Pair, Sessions};
+use crate::sessions::{Announcer, Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 
 /// Two replicas of the rules on one database, and a user.
@@ -60,13 +60,14 @@ impl World {
                 skew: 0,
             };
             let metrics = Metrics::new("model", "0").unwrap();
+            let counters = Counters::register(&metrics).unwrap();
             Sessions::new(
                 db.clone(),
                 Signer::new(Arc::clone(&keys), policy.clone()),
                 Arc::new(Validator::new(Arc::clone(&keys), policy)),
                 Arc::clone(&mac_keys),
-                Endings::new(3600),
-                Counters::register(&metrics).unwrap(),
+                Announcer::new(Endings::new(3600), counters.clone()),
+                counters,
                 LifetimeSettings {
                     access_token_ttl: Duration::from_mins(5),
                     refresh_idle_ttl: Duration::from_secs(IDLE.unsigned_abs()),
