@@ -58,9 +58,9 @@ pub(crate) fn table(config: &mut ServiceConfig) {
     config
         .service(account)
         .service(resource("/internal/revocations").route(get().to(feed::revocations)))
-        .service(resource("/healthz").route(get().to(operations::healthz)))
+        .service(resource("/healthz").route(get().to(chassis::operations::healthz)))
         .service(resource("/readyz").route(get().to(operations::readyz)))
-        .service(resource("/metrics").route(get().to(operations::metrics)))
+        .service(resource("/metrics").route(get().to(chassis::operations::metrics)))
         .service(resource("/openapi.json").route(get().to(operations::openapi)));
 }
 

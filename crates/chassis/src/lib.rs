@@ -6,6 +6,7 @@ pub mod http;
 mod log_limit;
 mod log_lines;
 pub mod metrics;
+pub mod operations;
 mod origins;
 pub mod process;
 pub mod service;

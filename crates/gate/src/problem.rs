@@ -13,6 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use shared::token_error::TokenError;
 
@@ -36,6 +37,7 @@ pub struct Problem {
     detail: Option<Cow<'static, str>>,
     reason: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
+    members: Map<String, Value>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -53,6 +55,8 @@ struct Body<'a> {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
 }
 
 impl Problem {
@@ -65,6 +69,7 @@ impl Problem {
             detail: None,
             reason: None,
             headers: Vec::new(),
+            members: Map::new(),
             cause: None,
         }
     }
@@ -103,6 +108,13 @@ impl Problem {
     #[must_use]
     pub fn reason(mut self, reason: &'static str) -> Self {
         self.reason = Some(reason);
+        self
+    }
+
+    /// Adds members of its own kind (RFC 9457 §3.2), none of which may have the name of a usual one.
+    #[must_use]
+    pub fn members(mut self, members: Map<String, Value>) -> Self {
+        self.members = members;
         self
     }
 
@@ -149,8 +161,9 @@ impl Problem {
             detail: self.detail.as_deref(),
             reason: self.reason,
             request_id,
+            members: &self.members,
         };
-        // Strings and a number: writing them cannot fail.
+        // JSON of JSON: writing it cannot fail.
         serde_json::to_string(&body).unwrap_or_default()
     }
 }

@@ -5,11 +5,10 @@ use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig, get, resource, scope, to};
 use chassis::http::not_found;
-use chassis::metrics::{Metrics, TEXT_FORMAT};
+use chassis::operations;
 use chrono::DateTime;
 use gate::Problem;
 use gate::RequestInfo;
-use gate::problem::PROBLEM_JSON;
 use gate::{Bearer, Gate, guard};
 use serde_json::json;
 use shared::keys::Key;
@@ -31,9 +30,9 @@ pub(crate) fn table(config: &mut ServiceConfig) {
         .default_service(to(not_found));
     config
         .service(protected)
-        .service(resource("/healthz").route(get().to(healthz)))
+        .service(resource("/healthz").route(get().to(operations::healthz)))
         .service(resource("/readyz").route(get().to(readyz)))
-        .service(resource("/metrics").route(get().to(metrics)))
+        .service(resource("/metrics").route(get().to(operations::metrics)))
         .service(resource("/openapi.json").route(get().to(openapi)));
 }
 
@@ -57,54 +56,41 @@ async fn admin(bearer: Bearer) -> Result<HttpResponse, Problem> {
     Ok(text(format!("Hello, administrator {}.", bearer.claims.sub)))
 }
 
-/// The process answers.
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "ok"}))
-}
-
 /// Whether requests should be sent here, and what both services must agree on.
-async fn readyz(info: RequestInfo, gate: Data<Gate>, revoked: Data<Revoked>) -> HttpResponse {
+async fn readyz(
+    info: RequestInfo,
+    gate: Data<Gate>,
+    revoked: Data<Revoked>,
+) -> Result<HttpResponse, Problem> {
     let policy = gate.validator().policy();
     let ring = gate.validator().keys().ring();
     let view = revoked.view.as_deref();
     let state = view.map(|view| view.state(info.now));
     let age = view.and_then(|view| view.age(info.now));
-    let mut body = json!({
-        "status": "ready",
-        "issuer": policy.issuer,
-        "audience": policy.audiences,
-        "clockSkew": policy.skew,
-        "keys": ring.keys().iter().map(Key::kid).collect::<Vec<_>>(),
-        "feed": {
-            "state": word(state),
-            "age": age,
-            "entries": view.map_or(0, |view| view.ended().len()),
-        },
+    let feed = json!({
+        "state": word(state),
+        "age": age,
+        "entries": view.map_or(0, |view| view.ended().len()),
     });
-    if view.is_none_or(|view| view.is_ready(info.now)) {
-        return HttpResponse::Ok().json(body);
-    }
-    // A problem like every other, which says the rest as well (RFC 9457 §3.2).
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let detail = match (state, age) {
-        (Some(FeedState::Stale), Some(age)) => {
-            format!("the revocation feed has been silent for {age} s")
-        }
-        _ => "the revocation feed has not answered yet".to_owned(),
-    };
-    if let Some(members) = body.as_object_mut() {
-        members.extend([
-            ("type".to_owned(), json!("about:blank")),
-            ("title".to_owned(), json!(status.canonical_reason())),
-            ("status".to_owned(), json!(status.as_u16())),
-            ("code".to_owned(), json!("revocation_view_stale")),
-            ("detail".to_owned(), json!(detail)),
-            ("requestId".to_owned(), json!(info.id)),
-        ]);
-    }
-    HttpResponse::build(status)
-        .content_type(PROBLEM_JSON)
-        .body(body.to_string())
+    let kids: Vec<&str> = ring.keys().iter().map(Key::kid).collect();
+    let members = [
+        ("issuer", json!(policy.issuer)),
+        ("audience", json!(policy.audiences)),
+        ("clockSkew", json!(policy.skew)),
+        ("keys", json!(kids)),
+        ("feed", feed),
+    ];
+    let members = members.map(|(name, value)| (name.to_owned(), value));
+    let fault = view.filter(|view| !view.is_ready(info.now)).map(|_| {
+        let detail = match (state, age) {
+            (Some(FeedState::Stale), Some(age)) => {
+                format!("the revocation feed has been silent for {age} s")
+            }
+            _ => "the revocation feed has not answered yet".to_owned(),
+        };
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "revocation_view_stale").detail(detail)
+    });
+    operations::readyz(members.into_iter().collect(), fault)
 }
 
 /// The word of `/readyz` for the state of the view; none is followed where there is no feed.
@@ -115,13 +101,6 @@ fn word(state: Option<FeedState>) -> &'static str {
         Some(FeedState::Fresh) => "fresh",
         Some(FeedState::Stale) => "stale",
     }
-}
-
-/// Prometheus' text.
-async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(TEXT_FORMAT)
-        .body(metrics.render())
 }
 
 async fn openapi() -> HttpResponse {

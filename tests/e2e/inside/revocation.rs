@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::{Answer, App, Cli, Options};
+use e2e::{Answer, App, Cli, Options, Running};
 use serde_json::{Value, json};
 
 /// Waits until the API refuses a token, for a second and a bit at most.
@@ -202,4 +202,33 @@ async fn a_silent_feed_is_503_where_that_is_wanted_and_goes_on_elsewhere() {
         .await
         .unwrap();
     assert_ne!(ready["feed"]["state"], "fresh", "{ready}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_that_is_not_ready_since_its_view_is_stale_says_so_in_its_log_too() {
+    // Only for its key ring.
+    let app = App::start().await;
+    let variables = [
+        (
+            "JWT_KEYS_FILE",
+            app.folder().join("jwt-keys.json").display().to_string(),
+        ),
+        ("RESOURCE_LISTEN", "127.0.0.1:0".to_owned()),
+        // Nobody is there.
+        ("REVOCATION_FEED_URL", "http://127.0.0.1:9".to_owned()),
+        ("REVOCATION_STALE", "closed".to_owned()),
+    ];
+    let process = Running::start_with("resource-api", &variables);
+    let asked = app.client.get(format!("{}/readyz", process.url));
+    let answer = asked.send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["code"], "revocation_view_stale");
+    assert_eq!(
+        (&body["status"], &body["feed"]["state"]),
+        (&json!(503), &json!("waiting"))
+    );
+    let log = process.kill();
+    assert!(log.contains("503 revocation_view_stale"), "{log}");
+    assert!(!log.contains("busy"), "{log}");
 }
