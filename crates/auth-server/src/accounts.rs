@@ -3,11 +3,10 @@
 mod changes;
 mod forms;
 
-use uuid::Uuid;
-
 pub use changes::ProfileChange;
 pub use forms::check_password;
 
+use crate::db::UserId;
 use crate::db::{Account, Caller, Event};
 use crate::db::{AuditRecord, Db, DbError, Ending, NewUser};
 use crate::error::Error;
@@ -53,7 +52,7 @@ impl Accounts {
         forms::check_roles(&roles)?;
         let password_hash = self.hasher.hash(password, paid).await?;
         let account = Account {
-            id: Uuid::new_v4(),
+            id: UserId::random(),
             user_name,
             email,
             roles,

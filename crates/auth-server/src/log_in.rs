@@ -31,6 +31,7 @@ use bucket::{Buckets, Payer, Whose};
 
 use crate::db::Db;
 use crate::db::{Account, Caller};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::sessions::Sessions;
@@ -92,7 +93,7 @@ impl FrontDoor {
     /// [`Error::TooManyAttempts`]; [`Error::Busy`].
     pub async fn hash_new(
         &self,
-        (user, session): (Uuid, Uuid),
+        (user, session): (UserId, SessionId),
         password: Password,
         caller: &Caller,
     ) -> Result<String, Error> {
@@ -121,7 +122,7 @@ impl FrontDoor {
             .ok_or_else(|| Error::Internal("no MAC key".into()))
     }
 
-    fn address_pays(&self, device_of: Option<Uuid>, caller: &Caller) -> Result<Paid, Error> {
+    fn address_pays(&self, device_of: Option<UserId>, caller: &Caller) -> Result<Paid, Error> {
         match &self.buckets {
             Some(buckets) => buckets
                 .address_pays(&caller.address, device_of)
@@ -131,7 +132,7 @@ impl FrontDoor {
     }
 
     /// A session has a bucket of its own, so that another one's tries leave the owner's full.
-    fn session_pays(&self, user: Uuid, session: Uuid, paid: Paid) -> Result<Paid, Error> {
+    fn session_pays(&self, user: UserId, session: SessionId, paid: Paid) -> Result<Paid, Error> {
         let whose = Whose::User(user);
         self.pays(paid, |_| [Payer::Session(session), Payer::SignedIn(whose)])
     }

@@ -26,6 +26,7 @@ pub(crate) use start::KEEP_SESSION;
 
 use crate::db::{Account, Caller};
 use crate::db::{Db, SessionWithAccount};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::operations::counters::Counters;
 use crate::sessions::mac_keys::MacKeyFile;
@@ -86,25 +87,22 @@ impl Sessions {
     ///
     /// # Errors
     /// The database's.
-    pub async fn find(&self, id: Uuid) -> Result<Option<SessionWithAccount>, Error> {
+    pub async fn find(&self, id: SessionId) -> Result<Option<SessionWithAccount>, Error> {
         Ok(self.db.read(move |tx| tx.find_session(id)).await?)
     }
 
     /// The user of the access token that came along: it must be genuine, under any key still known, and
     /// of the same session. Whose session it is, the row decides.
-    fn owner(&self, access: &str, presented: &RefreshToken) -> Result<Uuid, Error> {
+    fn owner(&self, access: &str, presented: &RefreshToken) -> Result<UserId, Error> {
         let claims = self
             .validator
             .recognise(access)
             .map_err(|_| Error::InvalidAccessToken)?;
-        let session = claims
-            .sid
-            .as_deref()
-            .and_then(|sid| Uuid::try_parse(sid).ok());
+        let session = claims.sid.as_deref().and_then(|sid| sid.parse().ok());
         if session != Some(presented.session) {
             return Err(Error::InvalidAccessToken);
         }
-        Uuid::try_parse(&claims.sub).map_err(|_| Error::InvalidAccessToken)
+        claims.sub.parse().map_err(|_| Error::InvalidAccessToken)
     }
 
     fn pair(

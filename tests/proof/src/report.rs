@@ -57,7 +57,10 @@ impl Trail {
     /// # Errors
     /// The database's.
     pub async fn of(&self, session: Uuid) -> Result<Vec<AuditRow>, Fault> {
-        Ok(self.0.read(move |tx| tx.audit_of_session(session)).await?)
+        Ok(self
+            .0
+            .read(move |tx| tx.audit_of_session(session.into()))
+            .await?)
     }
 
     /// How many records of these sessions are of an event, with a detail if one is given.
@@ -98,7 +101,7 @@ impl Trail {
         let id = *session;
         if let Some(row) = self
             .0
-            .read(move |tx| tx.find_session(id))
+            .read(move |tx| tx.find_session(id.into()))
             .await?
             .map(|found| found.session)
         {

@@ -1,8 +1,7 @@
 //! Changes of an account, by its user or by an operator.
 
-use uuid::Uuid;
-
 use super::{Accounts, forms, taken};
+use crate::db::UserId;
 use crate::db::{Account, Caller, EndReason, Event};
 use crate::db::{AuditRecord, DbError, Tx};
 use crate::error::Error;
@@ -100,7 +99,7 @@ impl Accounts {
     /// The database's.
     pub async fn remove(
         &self,
-        id: Uuid,
+        id: UserId,
         password_version: Option<i64>,
         reason: EndReason,
         caller: &Caller,
@@ -134,7 +133,7 @@ impl Accounts {
     /// [`Error::WeakPassword`]; the database's.
     pub async fn set_password(
         &self,
-        id: Uuid,
+        id: UserId,
         new: Password,
         caller: &Caller,
     ) -> Result<bool, Error> {
@@ -154,7 +153,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The database's.
-    pub async fn block(&self, id: Uuid, caller: &Caller) -> Result<bool, Error> {
+    pub async fn block(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
         self.change_and_end(id, EndReason::Blocked, caller, move |tx, caller| {
             let hit = tx.set_blocked(id, Some(caller.now))?;
             if hit {
@@ -172,7 +171,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The database's.
-    pub async fn unblock(&self, id: Uuid, caller: &Caller) -> Result<bool, Error> {
+    pub async fn unblock(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
         let unit_caller = caller.clone();
         let lifted = self.db.write(deadline(caller), move |tx| {
             let hit = tx.set_blocked(id, None)?;
@@ -190,7 +189,7 @@ impl Accounts {
     /// [`Error::InvalidRequest`] for roles that no token has room for; the database's.
     pub async fn set_roles(
         &self,
-        id: Uuid,
+        id: UserId,
         roles: Vec<String>,
         now: bool,
         caller: &Caller,
@@ -221,7 +220,7 @@ impl Accounts {
     /// A change of the users row, and then the end of the user's sessions, in one unit.
     async fn change_and_end(
         &self,
-        id: Uuid,
+        id: UserId,
         reason: EndReason,
         caller: &Caller,
         change: impl Fn(&mut Tx<'_>, &Caller) -> Result<bool, DbError> + Send + 'static,

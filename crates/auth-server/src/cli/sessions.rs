@@ -2,11 +2,11 @@
 
 use clap::Subcommand;
 use shared::clock;
-use uuid::Uuid;
 
 use super::output::say;
 use super::users::find;
 use super::{CommandError, open, time};
+use crate::db::SessionId;
 use crate::db::{AuditRow, Db, SessionWithAccount};
 use crate::db::{Caller, EndReason, Session, Sighting};
 use crate::error::Over;
@@ -25,7 +25,7 @@ pub(super) enum Command {
     Revoke {
         /// The session's id.
         #[arg(required_unless_present = "user", conflicts_with = "user")]
-        id: Option<Uuid>,
+        id: Option<SessionId>,
         /// E-mail or id of the account whose sessions all end.
         #[arg(long)]
         user: Option<String>,
@@ -33,7 +33,7 @@ pub(super) enum Command {
     /// Tell the story of a session: why was I logged out?
     Explain {
         /// The session's id, the `sid` of its access tokens.
-        id: Uuid,
+        id: SessionId,
     },
 }
 
@@ -69,7 +69,7 @@ async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
     Ok(())
 }
 
-async fn revoke(db: &Db, id: Uuid) -> Result<(), CommandError> {
+async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {
     let caller = Caller::cli();
     let ended = db.write(deadline(&caller), move |tx| {
         let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else {
@@ -97,7 +97,7 @@ async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
     say(format_args!("{} sessions ended", ended.len()))
 }
 
-async fn explain(db: &Db, id: Uuid) -> Result<(), CommandError> {
+async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
     let (found, records) = db
         .read(move |tx| Ok((tx.find_session(id)?, tx.audit_of_session(id)?)))
         .await?;

@@ -1,7 +1,6 @@
 //! `auth-server user …`
 
 use clap::Subcommand;
-use uuid::Uuid;
 
 use super::output::say;
 use super::{CommandError, input, open};
@@ -151,7 +150,7 @@ fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
 pub(super) async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
     let wanted = name.to_owned();
     let found = db
-        .read(move |tx| match Uuid::try_parse(&wanted) {
+        .read(move |tx| match wanted.parse() {
             Ok(id) => tx.find_user(id),
             Err(_) => tx.find_user_by_email(&wanted),
         })

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::schema::audit;
 use super::{DbError, Tx};
+use super::{SessionId, UserId};
 use crate::db::{Caller, Event};
 
 /// One change of state, without the caller.
@@ -17,9 +18,9 @@ pub struct AuditRecord {
     /// What happened.
     pub event: Event,
     /// Whose account.
-    pub user: Option<Uuid>,
+    pub user: Option<UserId>,
     /// Which session.
-    pub session: Option<Uuid>,
+    pub session: Option<SessionId>,
     /// Its generation, where that matters.
     pub generation: Option<i64>,
     /// A reason or the like, never a token.
@@ -41,7 +42,7 @@ impl AuditRecord {
 
     /// A record of an event on an account.
     #[must_use]
-    pub fn of(event: Event, user: Uuid) -> Self {
+    pub fn of(event: Event, user: UserId) -> Self {
         Self {
             user: Some(user),
             ..Self::general(event)
@@ -50,7 +51,7 @@ impl AuditRecord {
 
     /// On one of its sessions.
     #[must_use]
-    pub fn session(self, id: Uuid) -> Self {
+    pub fn session(self, id: SessionId) -> Self {
         Self {
             session: Some(id),
             ..self
@@ -128,7 +129,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn audit_of_session(&mut self, id: Uuid) -> Result<Vec<AuditRow>, DbError> {
+    pub fn audit_of_session(&mut self, id: SessionId) -> Result<Vec<AuditRow>, DbError> {
         Ok(audit::table
             .filter(audit::session_id.eq(id.to_string()))
             .order(audit::id)
@@ -139,7 +140,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn strip_audit_of(&mut self, user: Uuid) -> Result<(), DbError> {
+    pub fn strip_audit_of(&mut self, user: UserId) -> Result<(), DbError> {
         diesel::update(audit::table.filter(audit::user_id.eq(user.to_string())))
             .set((
                 audit::address.eq(None::<String>),

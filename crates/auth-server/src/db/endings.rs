@@ -2,11 +2,11 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use uuid::Uuid;
 
 use super::schema::sessions;
 use super::users::uuid;
 use super::{DbError, Ending, Tx};
+use super::{SessionId, UserId};
 use crate::db::{EndReason, Session};
 
 #[derive(QueryableByName)]
@@ -63,8 +63,8 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn end_session_of(
         &mut self,
-        user: Uuid,
-        id: Uuid,
+        user: UserId,
+        id: SessionId,
         reason: EndReason,
     ) -> Result<Option<Ending>, DbError> {
         let sql = format!(
@@ -86,7 +86,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn end_sessions_of(
         &mut self,
-        user: Uuid,
+        user: UserId,
         reason: EndReason,
     ) -> Result<Vec<Ending>, DbError> {
         let sql = format!(
@@ -108,8 +108,8 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn end_sessions_beyond(
         &mut self,
-        user: Uuid,
-        new: Uuid,
+        user: UserId,
+        new: SessionId,
         keep: u32,
         now: i64,
     ) -> Result<Vec<Ending>, DbError> {
@@ -136,7 +136,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn strip_sessions_of(&mut self, user: Uuid) -> Result<(), DbError> {
+    pub fn strip_sessions_of(&mut self, user: UserId) -> Result<(), DbError> {
         diesel::update(sessions::table.filter(sessions::user_id.eq(user.to_string())))
             .set((
                 sessions::device.eq(""),

@@ -1,8 +1,8 @@
 //! What the revocation feed reads: endings, and nothing else of a session.
 
 use diesel::prelude::*;
-use uuid::Uuid;
 
+use super::SessionId;
 use super::schema::sessions;
 use super::users::uuid;
 use super::{DbError, EndReason, Tx};
@@ -11,7 +11,7 @@ use super::{DbError, EndReason, Tx};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ending {
     /// The session.
-    pub session: Uuid,
+    pub session: SessionId,
     /// Unix seconds.
     pub ended_at: i64,
     /// Why it ended.

@@ -2,10 +2,10 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
-use uuid::Uuid;
 
 use super::schema::{login_budgets, login_failures, sessions};
 use super::{DbError, Tx};
+use super::{SessionId, UserId};
 
 /// A row, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct CounterRows {
     /// The account's budget for all of them.
     pub budget: CounterRow,
     /// The account, if there is one.
-    pub user: Option<Uuid>,
+    pub user: Option<UserId>,
 }
 
 /// The rules of guessing, as far as statements decide by them. All in seconds or counts.
@@ -140,7 +140,7 @@ impl Tx<'_> {
         &mut self,
         limits: &Limits,
         budget: &CounterRow,
-        user: Option<Uuid>,
+        user: Option<UserId>,
         now: i64,
     ) -> Result<bool, DbError> {
         let every = limits.every;
@@ -193,7 +193,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn count_wrong_password(&mut self, session: Uuid) -> Result<Option<i64>, DbError> {
+    pub fn count_wrong_password(&mut self, session: SessionId) -> Result<Option<i64>, DbError> {
         let row: Option<CountRow> = diesel::sql_query(
             "UPDATE sessions SET wrong_passwords = wrong_passwords + 1 \
              WHERE id = $1 AND ended_at IS NULL RETURNING wrong_passwords AS count",
@@ -209,7 +209,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn hold_session(&mut self, session: Uuid, most: i64) -> Result<bool, DbError> {
+    pub fn hold_session(&mut self, session: SessionId, most: i64) -> Result<bool, DbError> {
         let hit = diesel::update(
             sessions::table
                 .filter(sessions::id.eq(session.to_string()))

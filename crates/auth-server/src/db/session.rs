@@ -1,8 +1,7 @@
 //! A session as the rules see it.
 
-use uuid::Uuid;
-
 use super::EndReason;
+use super::{SessionId, UserId};
 
 /// Random bytes of a session, part of each of its refresh tokens and of its row: who has the MAC key alone still cannot
 /// make a token.
@@ -14,7 +13,7 @@ pub struct RefreshToken {
     /// Which MAC key: the one that the session began with.
     pub key_id: u32,
     /// The session.
-    pub session: Uuid,
+    pub session: SessionId,
     /// Which token of the session this is, from 1.
     pub generation: i64,
     /// The session's nonce.
@@ -27,9 +26,9 @@ pub struct RefreshToken {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
     /// The `sid` of its access tokens.
-    pub id: Uuid,
+    pub id: SessionId,
     /// The user; `None` once the account is deleted.
-    pub user: Option<Uuid>,
+    pub user: Option<UserId>,
     /// The generation of the refresh token that is good now.
     pub generation: i64,
     /// Part of every refresh token.

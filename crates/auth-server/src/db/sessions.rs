@@ -2,12 +2,12 @@
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
-use uuid::Uuid;
 
 use super::schema::{sessions, users};
 use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
 use super::{DbError, Tx};
+use super::{SessionId, UserId};
 use crate::db::{Account, RefreshToken, Session, Sighting};
 
 /// A session to insert.
@@ -16,7 +16,7 @@ pub struct NewSession {
     /// Its id, generation 1, nonce and absolute end.
     pub token: RefreshToken,
     /// Whose it is.
-    pub user: Uuid,
+    pub user: UserId,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -33,7 +33,7 @@ pub struct Rotation {
     /// The token that was presented.
     pub presented: RefreshToken,
     /// The user its access token names.
-    pub user: Uuid,
+    pub user: UserId,
     /// Unix seconds.
     pub now: i64,
     /// Unix seconds to which the idle end slides, if the absolute end allows.
@@ -220,7 +220,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn mark_elsewhere(
         &mut self,
-        session: Uuid,
+        session: SessionId,
         seen: &Sighting,
         shown_from: i64,
     ) -> Result<bool, DbError> {
@@ -253,7 +253,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn find_session(&mut self, id: Uuid) -> Result<Option<SessionWithAccount>, DbError> {
+    pub fn find_session(&mut self, id: SessionId) -> Result<Option<SessionWithAccount>, DbError> {
         let found = sessions::table
             .left_join(users::table)
             .filter(sessions::id.eq(id.to_string()))
@@ -299,7 +299,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn list_sessions(&mut self, user: Uuid, now: i64) -> Result<Vec<Session>, DbError> {
+    pub fn list_sessions(&mut self, user: UserId, now: i64) -> Result<Vec<Session>, DbError> {
         sessions::table
             .filter(sessions::user_id.eq(user.to_string()))
             .filter(sessions::ended_at.is_null())

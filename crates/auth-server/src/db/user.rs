@@ -1,12 +1,12 @@
 //! An account as the rules see it.
 
-use uuid::Uuid;
+use super::UserId;
 
 /// What of a user goes into tokens and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The `sub` of every token.
-    pub id: Uuid,
+    pub id: UserId,
     /// Shown, not unique.
     pub user_name: String,
     /// As given, but for blanks around it and how it is composed; compared without the case of ASCII letters.

@@ -3,10 +3,10 @@
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
-use uuid::Uuid;
 
 use super::schema::users;
 use super::{DbError, Tx};
+use super::{Id, UserId};
 use crate::db::{Account, User};
 use crate::spelling::email_key;
 
@@ -91,8 +91,8 @@ pub(super) fn account(
     })
 }
 
-pub(super) fn uuid(text: &str) -> Result<Uuid, DbError> {
-    Uuid::try_parse(text).map_err(|_| DbError::Unreadable("id"))
+pub(super) fn uuid<Of>(text: &str) -> Result<Id<Of>, DbError> {
+    text.parse().map_err(|_| DbError::Unreadable("id"))
 }
 
 fn read_roles(json: &str) -> Result<Vec<String>, DbError> {
@@ -185,7 +185,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn find_user(&mut self, id: Uuid) -> Result<Option<User>, DbError> {
+    pub fn find_user(&mut self, id: UserId) -> Result<Option<User>, DbError> {
         users::table
             .select(COLUMNS)
             .filter(users::id.eq(id.to_string()))
@@ -218,7 +218,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn mark_login(
         &mut self,
-        id: Uuid,
+        id: UserId,
         password_version: i64,
         now: i64,
     ) -> Result<bool, DbError> {
@@ -239,7 +239,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn set_password(
         &mut self,
-        id: Uuid,
+        id: UserId,
         password_version: Option<i64>,
         hash: &str,
     ) -> Result<bool, DbError> {
@@ -266,7 +266,7 @@ impl Tx<'_> {
     /// [`DbError::Duplicate`] if the e-mail is taken.
     pub fn set_profile(
         &mut self,
-        id: Uuid,
+        id: UserId,
         user_name: Option<&str>,
         email: Option<&str>,
         password_version: i64,
@@ -291,7 +291,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn set_roles(&mut self, id: Uuid, roles: &[String]) -> Result<bool, DbError> {
+    pub fn set_roles(&mut self, id: UserId, roles: &[String]) -> Result<bool, DbError> {
         let hit = diesel::update(users::table.filter(users::id.eq(id.to_string())))
             .set(users::roles.eq(write_roles(roles)))
             .execute(self.0)?;
@@ -302,7 +302,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn set_blocked(&mut self, id: Uuid, blocked_at: Option<i64>) -> Result<bool, DbError> {
+    pub fn set_blocked(&mut self, id: UserId, blocked_at: Option<i64>) -> Result<bool, DbError> {
         let one = users::table.filter(users::id.eq(id.to_string()));
         let set = users::blocked_at.eq(blocked_at);
         let hit = if blocked_at.is_some() {
@@ -322,7 +322,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn lock_user(&mut self, id: Uuid, password_version: Option<i64>) -> Result<bool, DbError> {
+    pub fn lock_user(
+        &mut self,
+        id: UserId,
+        password_version: Option<i64>,
+    ) -> Result<bool, DbError> {
         let one = users::table.filter(users::id.eq(id.to_string()));
         // A write that changes nothing: the one lock that both databases know.
         let nothing = users::created_at.eq(users::created_at);
@@ -342,7 +346,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn delete_user(&mut self, id: Uuid) -> Result<(), DbError> {
+    pub fn delete_user(&mut self, id: UserId) -> Result<(), DbError> {
         diesel::delete(users::table.filter(users::id.eq(id.to_string()))).execute(self.0)?;
         Ok(())
     }

@@ -8,9 +8,9 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
-use uuid::Uuid;
 
 use crate::db::Ending;
+use crate::db::SessionId;
 
 /// Seconds that the clock of another replica may be ahead.
 const AHEAD: i64 = 60;
@@ -19,7 +19,7 @@ const AHEAD: i64 = 60;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// The session.
-    pub session: Uuid,
+    pub session: SessionId,
     /// Unix second after which it may be forgotten.
     pub until: i64,
 }
@@ -50,7 +50,7 @@ pub struct Endings {
 struct State {
     /// In the order of arrival, with consecutive numbers that end at `last`.
     entries: VecDeque<Revocation>,
-    known: HashSet<Uuid>,
+    known: HashSet<SessionId>,
     last: u64,
 }
 
@@ -177,12 +177,12 @@ mod tests {
     use super::*;
     use crate::db::EndReason;
 
-    fn id(n: u128) -> Uuid {
-        Uuid::from_u128(n)
+    fn id(n: u128) -> SessionId {
+        uuid::Uuid::from_u128(n).into()
     }
 
-    fn at(ended_at: i64, sessions: &[Uuid]) -> Vec<Ending> {
-        let ending = |session: &Uuid| Ending {
+    fn at(ended_at: i64, sessions: &[SessionId]) -> Vec<Ending> {
+        let ending = |session: &SessionId| Ending {
             session: *session,
             ended_at,
             reason: EndReason::Logout,
@@ -190,7 +190,7 @@ mod tests {
         sessions.iter().map(ending).collect()
     }
 
-    fn sessions(news: &News) -> Vec<Uuid> {
+    fn sessions(news: &News) -> Vec<SessionId> {
         news.entries.iter().map(|e| e.session).collect()
     }
 

@@ -159,17 +159,16 @@ fn since(looked: Option<i64>, now: i64, in_force: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use shared::clock;
-    use uuid::Uuid;
 
     use super::*;
     use crate::db::{Account, Caller, EndReason};
-    use crate::db::{NewSession, NewUser};
+    use crate::db::{NewSession, NewUser, SessionId, UserId};
     use crate::sessions::refresh_token::RefreshToken;
     use crate::sessions::{deadline, end_all};
     use crate::settings::DatabaseUrl;
 
-    async fn user_with_a_session(db: &Db) -> (Uuid, Uuid) {
-        let (user, session) = (Uuid::new_v4(), Uuid::new_v4());
+    async fn user_with_a_session(db: &Db) -> (UserId, SessionId) {
+        let (user, session) = (UserId::random(), SessionId::random());
         let now = clock::now();
         let unit = move |tx: &mut crate::db::Tx<'_>| {
             tx.insert_user(&NewUser {

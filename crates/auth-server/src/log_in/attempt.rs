@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::Counter;
 use super::device_token::DeviceToken;
 use crate::db::User;
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 
 /// Where a failure of an attempt would be counted.
@@ -23,8 +24,8 @@ pub(super) enum Who {
         device: Option<DeviceToken>,
     },
     SignedIn {
-        user: Uuid,
-        session: Uuid,
+        user: UserId,
+        session: SessionId,
     },
 }
 
@@ -59,7 +60,7 @@ impl Who {
     }
 
     /// User and session of who is signed in.
-    pub(super) fn session(&self) -> Option<(Uuid, Uuid)> {
+    pub(super) fn session(&self) -> Option<(UserId, SessionId)> {
         match self {
             Self::Email { .. } => None,
             Self::SignedIn { user, session } => Some((*user, *session)),

@@ -14,8 +14,8 @@ use chassis::client_address::network;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ipnet::{IpNet, Ipv6Net};
-use uuid::Uuid;
 
+use crate::db::{SessionId, UserId};
 use crate::spelling::email_key;
 
 /// What nearly everyone may begin at once, and then each second.
@@ -33,7 +33,7 @@ const FORGET_EVERY: u32 = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Whose {
     /// An account's.
-    User(Uuid),
+    User(UserId),
     /// That of an e-mail which is nobody's, or not yet: a hash that nobody outside can compute.
     Nobody(u64),
 }
@@ -49,7 +49,7 @@ pub(crate) enum Payer {
     /// All strangers together. They have no bucket, only places in the queue, and leave some for everyone else.
     AllStrangers,
     /// A network, for what the known devices of an account send from it: nobody else's token takes from it.
-    DevicesIn(IpNet, Uuid),
+    DevicesIn(IpNet, UserId),
     /// A network, for what all known devices send from it. It has no bucket, only places in the queue.
     AllDevicesIn(IpNet),
     /// An account, for log-ins of strangers.
@@ -59,7 +59,7 @@ pub(crate) enum Payer {
     /// An account, for log-ins of its known devices.
     Devices(Whose),
     /// A session, for what its signed-in user changes.
-    Session(Uuid),
+    Session(SessionId),
     /// An account, for what its signed-in user changes by all sessions. It has no bucket, only places in the queue.
     SignedIn(Whose),
     /// An e-mail that somebody registers.
@@ -131,7 +131,7 @@ impl Buckets {
     }
 
     /// Whose password an attempt on this e-mail concerns.
-    pub(super) fn whose(&self, user: Option<Uuid>, email: &str) -> Whose {
+    pub(super) fn whose(&self, user: Option<UserId>, email: &str) -> Whose {
         user.map_or_else(
             || Whose::Nobody(self.hash.hash_one(email_key(email))),
             Whose::User,
@@ -143,7 +143,11 @@ impl Buckets {
     ///
     /// # Errors
     /// The seconds until there is something in its bucket again.
-    pub(super) fn address_pays(&self, address: &str, device_of: Option<Uuid>) -> Result<Paid, u64> {
+    pub(super) fn address_pays(
+        &self,
+        address: &str,
+        device_of: Option<UserId>,
+    ) -> Result<Paid, u64> {
         let Ok(address) = address.parse::<IpAddr>() else {
             return Ok(Paid(Vec::new()));
         };
@@ -212,6 +216,8 @@ fn is_private(address: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
@@ -226,7 +232,7 @@ mod tests {
         assert!(refused.is_err_and(|wait| (1..=2).contains(&wait)));
         assert!(buckets.address_pays("2001:db8:0:1::1", None).is_ok());
         // Its known devices have others, every account's one.
-        let of = |n| buckets.address_pays("2001:db8::ffff", Some(Uuid::from_u128(n)));
+        let of = |n| buckets.address_pays("2001:db8::ffff", Some(Uuid::from_u128(n).into()));
         assert!((0..1000).any(|_| of(1).is_err()));
         assert!(of(2).is_ok());
     }
@@ -245,7 +251,7 @@ mod tests {
     #[test]
     fn strangers_from_one_address_cannot_spend_what_an_account_has() {
         let buckets = Buckets::new(false);
-        let account = Uuid::from_u128(1);
+        let account = UserId::from(Uuid::from_u128(1));
         let whose = buckets.whose(Some(account), "");
         let knock = |address: &str| {
             let paid = buckets.address_pays(address, None)?;
@@ -268,7 +274,7 @@ mod tests {
             assert!(paid(address, None).payers().contains(&site), "{address}");
         }
         assert!(!paid("2001:db8:8::1", None).payers().contains(&site));
-        let known = paid("2001:db8:7:2::1", Some(Uuid::nil()));
+        let known = paid("2001:db8:7:2::1", Some(Uuid::nil().into()));
         assert!(!known.payers().contains(&site));
         assert!(site.places() < Payer::AllStrangers.places());
     }

@@ -9,6 +9,7 @@ use super::device_token::DeviceToken;
 use super::{Counter, FrontDoor};
 use crate::db::AuditRecord;
 use crate::db::{Caller, EndReason, Event, User};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::sessions::deadline;
@@ -85,8 +86,8 @@ impl FrontDoor {
     /// [`Error::TooManyAttempts`] unchecked.
     pub async fn confirm(
         &self,
-        user: Uuid,
-        session: Uuid,
+        user: UserId,
+        session: SessionId,
         current: Password,
         caller: &Caller,
     ) -> Result<Confirmed, Error> {
@@ -107,7 +108,7 @@ impl FrontDoor {
     async fn may_be_told(
         &self,
         counter: Option<Counter>,
-        session: Option<Uuid>,
+        session: Option<SessionId>,
         caller: &Caller,
     ) -> Result<(), Error> {
         let Some(counter) = counter else {
@@ -241,7 +242,7 @@ impl FrontDoor {
     async fn count_failure(
         &self,
         counter: Counter,
-        session: Option<(Uuid, Uuid)>,
+        session: Option<(UserId, SessionId)>,
         caller: &Caller,
     ) -> Result<(), Error> {
         let (origin, unit_caller) = (counter.origin, caller.clone());

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::bucket::network_of;
 use super::delay::Origin;
+use crate::db::UserId;
 use crate::db::{CounterRow, CounterRows, DbError, Failures, Tx};
 use crate::sessions::Admission;
 use crate::sessions::mac_keys::MacKeys;
@@ -35,7 +36,7 @@ impl Counter {
     /// The counter of a network for attempts on `email`, which is `user`'s if it is anybody's. An `address`
     /// that is none has a counter as well.
     #[must_use]
-    pub fn of_network(email: &str, user: Option<Uuid>, address: &str, keys: &MacKeys) -> Self {
+    pub fn of_network(email: &str, user: Option<UserId>, address: &str, keys: &MacKeys) -> Self {
         let network = network_of(address).map_or_else(String::new, |net| net.to_string());
         Self::new(
             Origin::Network,
@@ -48,12 +49,12 @@ impl Counter {
 
     /// The counter of a device that the account knows.
     #[must_use]
-    pub fn of_device(user: Uuid, device: Uuid, keys: &MacKeys) -> Self {
+    pub fn of_device(user: UserId, device: Uuid, keys: &MacKeys) -> Self {
         let whose = whose("", Some(user));
         Self::new(Origin::Device, &whose, Some(user), device.as_bytes(), keys)
     }
 
-    fn new(origin: Origin, whose: &str, user: Option<Uuid>, who: &[u8], keys: &MacKeys) -> Self {
+    fn new(origin: Origin, whose: &str, user: Option<UserId>, who: &[u8], keys: &MacKeys) -> Self {
         let account = keyed_hash(&[whose.as_bytes()], keys);
         let own = keyed_hash(&[whose.as_bytes(), who], keys);
         let name = user.map_or_else(
@@ -115,7 +116,7 @@ impl Admission for Counter {
 }
 
 /// The account by its id, since e-mails change; an e-mail that is nobody's by what log-in compares.
-fn whose(email: &str, user: Option<Uuid>) -> String {
+fn whose(email: &str, user: Option<UserId>) -> String {
     user.map_or_else(|| email_key(email), |user| user.to_string())
 }
 
@@ -157,7 +158,7 @@ mod tests {
     #[test]
     fn every_network_counts_for_itself() {
         let keys = MacKeys::generate(0);
-        let user = Some(Uuid::from_u128(1));
+        let user = Some(Uuid::from_u128(1).into());
         let tag = |from: &str| Counter::of_network("a@b", user, from, &keys).rows.own.tag;
         assert_ne!(tag("198.51.100.1"), tag("198.51.100.2"));
         assert_eq!(tag("2001:db8::99"), tag("2001:db8::5"));
@@ -169,7 +170,7 @@ mod tests {
     #[test]
     fn an_account_keeps_its_counters_under_a_new_e_mail() {
         let keys = MacKeys::generate(0);
-        let user = Some(Uuid::from_u128(1));
+        let user = Some(Uuid::from_u128(1).into());
         let of = |email, user| Counter::of_network(email, user, "198.51.100.1", &keys);
         assert_eq!(of("a@b", user), of("c@d", user));
         assert_ne!(of("a@b", None), of("c@d", None));
@@ -180,7 +181,7 @@ mod tests {
     #[test]
     fn the_rows_of_an_account_and_of_nobodys_e_mails_are_a_fixed_number() {
         let keys = MacKeys::generate(0);
-        let user = Uuid::from_u128(1);
+        let user = UserId::from(Uuid::from_u128(1));
         let mut of_user = HashSet::new();
         for n in 0..20_000_u32 {
             let address = std::net::Ipv4Addr::from(n).to_string();

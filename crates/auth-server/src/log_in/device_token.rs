@@ -14,6 +14,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::delay::AHEAD;
+use crate::db::UserId;
 use crate::sessions::mac_keys::{DEVICE_TOKEN_TTL, MacKey, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 44;
@@ -25,7 +26,7 @@ const DOMAIN: &[u8] = b"keyturn device token v1\0";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceToken {
     /// Whose device.
-    pub user: Uuid,
+    pub user: UserId,
     /// Which device: a random number.
     pub device: Uuid,
     /// Unix seconds of the log-in that it was given at.
@@ -76,7 +77,7 @@ impl DeviceToken {
         let (user, rest) = signed.get(4..)?.split_first_chunk()?;
         let (device, rest) = rest.split_first_chunk()?;
         Some(Self {
-            user: Uuid::from_bytes(*user),
+            user: Uuid::from_bytes(*user).into(),
             device: Uuid::from_bytes(*device),
             issued_at: i64::from_be_bytes(rest.try_into().ok()?),
         })
@@ -131,7 +132,7 @@ mod tests {
 
     fn token(issued_at: i64) -> DeviceToken {
         DeviceToken {
-            user: Uuid::from_u128(1),
+            user: Uuid::from_u128(1).into(),
             device: Uuid::from_u128(2),
             issued_at,
         }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::counter::Counter;
 use super::delay::{A_DAY, Origin, who_counts};
+use crate::db::UserId;
 use crate::db::{Budget, Failures, Tally};
 use crate::sessions::mac_keys::MacKeys;
 
@@ -25,7 +26,7 @@ enum Answer {
 
 struct World {
     keys: MacKeys,
-    user: Option<Uuid>,
+    user: Option<UserId>,
     failures: HashMap<String, (String, Failures)>,
     budgets: HashMap<String, (String, Budget)>,
     /// When a wrong password was called wrong.
@@ -33,7 +34,7 @@ struct World {
 }
 
 impl World {
-    fn of(user: Option<Uuid>) -> Self {
+    fn of(user: Option<UserId>) -> Self {
         Self {
             keys: MacKeys::generate(0),
             user,
@@ -44,7 +45,7 @@ impl World {
     }
 
     fn known() -> Self {
-        Self::of(Some(Uuid::from_u128(1)))
+        Self::of(Some(Uuid::from_u128(1).into()))
     }
 
     /// The counters of so many networks.

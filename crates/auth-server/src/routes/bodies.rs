@@ -1,9 +1,9 @@
 //! The wire: JSON bodies as clients send and get them, in camelCase.
 
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 use crate::db::Account;
+use crate::db::{SessionId, UserId};
 use crate::sessions::{Listed, Pair};
 
 // Bodies with secrets have no Debug.
@@ -95,7 +95,7 @@ impl LoggedInBody {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserBody {
-    id: Uuid,
+    id: UserId,
     user_name: String,
     email: String,
     roles: Vec<String>,
@@ -115,7 +115,7 @@ impl From<Account> for UserBody {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SessionBody {
-    id: Uuid,
+    id: SessionId,
     current: bool,
     device: String,
     address: String,
@@ -135,7 +135,7 @@ pub(super) struct SightingBody {
 }
 
 impl SessionBody {
-    pub(super) fn new(session: Listed, current: Uuid) -> Self {
+    pub(super) fn new(session: Listed, current: SessionId) -> Self {
         Self {
             id: session.id,
             current: session.id == current,

@@ -6,11 +6,10 @@ use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use gate;
 use gate::{Gate, RequestInfo, bearer_of};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::clock;
-use shared::feed::{self, SIGNATURE, is_nonce};
+use shared::feed::{self, Answer, Entry, SIGNATURE, is_nonce};
 use shared::token::Signer;
-use uuid::Uuid;
 
 use crate::error::Error;
 use crate::feed::RevocationFeed;
@@ -27,30 +26,15 @@ pub(super) struct Question {
     nonce: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Answer {
-    cursor: String,
-    full: bool,
-    entries: Vec<Entry>,
-}
-
-#[derive(Serialize)]
-struct Entry {
-    sid: Uuid,
-    until: i64,
-}
-
-impl From<News> for Answer {
-    fn from(news: News) -> Self {
-        let entry = |r: Revocation| Entry {
-            sid: r.session,
-            until: r.until,
-        };
-        Self {
-            cursor: news.cursor,
-            full: news.full,
-            entries: news.entries.into_iter().map(entry).collect(),
-        }
+fn answer(news: News) -> Answer {
+    let entry = |r: Revocation| Entry {
+        sid: r.session.to_string().into(),
+        until: r.until,
+    };
+    Answer {
+        cursor: news.cursor,
+        full: news.full,
+        entries: news.entries.into_iter().map(entry).collect(),
     }
 }
 
@@ -77,8 +61,8 @@ pub(super) async fn revocations(
     let cursor = Some(after.as_str()).filter(|cursor| !cursor.is_empty());
     let wait = Duration::from_secs(wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT));
     let news = feed.news(cursor, wait).await?;
-    let body = serde_json::to_vec(&Answer::from(news))
-        .map_err(|error| Error::Internal(error.to_string()))?;
+    let body =
+        serde_json::to_vec(&answer(news)).map_err(|error| Error::Internal(error.to_string()))?;
     let asked = feed::Question {
         nonce: &nonce,
         after: &after,

@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use uuid::Uuid;
 
 use super::bodies::SessionBody;
 use super::caller::CalledBy;
@@ -42,7 +41,7 @@ pub(super) async fn end(
     id: Path<String>,
 ) -> Result<HttpResponse, Error> {
     // Whatever is no id of ours is no session of the caller's.
-    let id = Uuid::try_parse(&id).map_err(|_| Error::SessionNotFound)?;
+    let id = id.parse().map_err(|_| Error::SessionNotFound)?;
     if sessions
         .end(signed_in.user, id, EndReason::Ended, &caller)
         .await?

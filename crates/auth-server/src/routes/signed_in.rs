@@ -10,23 +10,23 @@ use gate::{Bearer, LookUp, Problem};
 use shared::claims::Claims;
 use shared::revocations::Verdict;
 use shared::token_error::{Cure, TokenError};
-use uuid::Uuid;
 
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::sessions::Sessions;
 
 /// The user and the session whose token opened the gate; an extractor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignedIn {
-    pub(super) user: Uuid,
-    pub(super) session: Uuid,
+    pub(super) user: UserId,
+    pub(super) session: SessionId,
 }
 
 impl SignedIn {
     /// `None` for a token that names no session, as another issuer under the same key may write.
     fn of(claims: &Claims) -> Option<Self> {
-        let user = Uuid::try_parse(&claims.sub).ok()?;
-        let session = Uuid::try_parse(claims.sid.as_deref()?).ok()?;
+        let user = claims.sub.parse().ok()?;
+        let session = claims.sid.as_deref()?.parse().ok()?;
         Some(Self { user, session })
     }
 }

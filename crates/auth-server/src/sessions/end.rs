@@ -1,10 +1,9 @@
 //! How a session ends, and who hears of it.
 
-use uuid::Uuid;
-
 use super::{Sessions, deadline};
 use crate::db::{AuditRecord, DbError, Ending, Tx};
 use crate::db::{Caller, EndReason, Event};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::feed::Endings;
 use crate::operations::counters::Counters;
@@ -55,8 +54,8 @@ impl Sessions {
     /// The database's.
     pub async fn end(
         &self,
-        user: Uuid,
-        id: Uuid,
+        user: UserId,
+        id: SessionId,
         reason: EndReason,
         caller: &Caller,
     ) -> Result<bool, Error> {
@@ -77,7 +76,7 @@ impl Sessions {
     /// The database's.
     pub async fn end_all(
         &self,
-        user: Uuid,
+        user: UserId,
         reason: EndReason,
         caller: &Caller,
     ) -> Result<(), Error> {
@@ -128,8 +127,8 @@ impl Announcer {
 pub fn end_one(
     tx: &mut Tx<'_>,
     caller: &Caller,
-    user: Uuid,
-    id: Uuid,
+    user: UserId,
+    id: SessionId,
     reason: EndReason,
 ) -> Result<Option<Ending>, DbError> {
     let ended = tx.end_session_of(user, id, reason)?;
@@ -144,7 +143,7 @@ pub fn end_one(
 pub fn end_all(
     tx: &mut Tx<'_>,
     caller: &Caller,
-    user: Uuid,
+    user: UserId,
     reason: EndReason,
 ) -> Result<Vec<Ending>, DbError> {
     let ended = tx.end_sessions_of(user, reason)?;
@@ -155,7 +154,7 @@ pub fn end_all(
 pub(super) fn audit_endings(
     tx: &mut Tx<'_>,
     caller: &Caller,
-    user: Uuid,
+    user: UserId,
     ended: &[Ending],
     reason: EndReason,
 ) -> Result<(), DbError> {

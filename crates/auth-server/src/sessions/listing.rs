@@ -6,10 +6,9 @@
 //! at the borders of a grid only, never when a rotation happens or a retry comes from elsewhere, and a retry is
 //! answered the same lifetime as the rotation was.
 
-use uuid::Uuid;
-
 use super::{Sessions, seconds};
 use crate::db::{Session, Sighting};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 
 /// The grid of the times that are shown, in seconds.
@@ -21,7 +20,7 @@ const STEPS: i64 = 8;
 /// A live session as its user may see it.
 pub struct Listed {
     /// The `sid` of its access tokens.
-    pub id: Uuid,
+    pub id: SessionId,
     /// The user agent at log-in.
     pub device: String,
     /// The address of the use that `last_used_at` tells of.
@@ -43,7 +42,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The database's.
-    pub async fn list(&self, user: Uuid, now: i64) -> Result<Vec<Listed>, Error> {
+    pub async fn list(&self, user: UserId, now: i64) -> Result<Vec<Listed>, Error> {
         let live = self.db.read(move |tx| tx.list_sessions(user, now)).await?;
         let idle = self.idle_lifetime();
         Ok(live
@@ -130,7 +129,7 @@ mod tests {
 
     fn session(rotated_at: i64, seen_at: i64) -> Session {
         Session {
-            id: Uuid::nil(),
+            id: uuid::Uuid::nil().into(),
             user: None,
             generation: 7,
             nonce: [0; 16],

@@ -93,7 +93,7 @@ impl RefreshToken {
         let mut rest = signed;
         let token = Self {
             key_id: u32::from_be_bytes(take(&mut rest)?),
-            session: Uuid::from_bytes(take(&mut rest)?),
+            session: Uuid::from_bytes(take(&mut rest)?).into(),
             generation: i64::from_be_bytes(take(&mut rest)?),
             nonce: take(&mut rest)?,
             absolute_until: i64::from_be_bytes(take(&mut rest)?),
@@ -138,7 +138,7 @@ mod tests {
     fn token(keys: &MacKeys) -> RefreshToken {
         RefreshToken {
             key_id: keys.signing(1).unwrap().id(),
-            session: Uuid::from_u128(7),
+            session: Uuid::from_u128(7).into(),
             generation: 3,
             nonce: [9; 16],
             absolute_until: 1_900_000_000,
@@ -222,7 +222,7 @@ mod tests {
         fn every_token_survives_its_own_spelling(session: u128, generation in 1..i64::MAX, nonce: [u8; 16], end: i64) {
             let keys = keys();
             let token = RefreshToken {
-                session: Uuid::from_u128(session), generation, nonce, absolute_until: end, ..token(&keys)
+                session: Uuid::from_u128(session).into(), generation, nonce, absolute_until: end, ..token(&keys)
             };
             let text = token.encode(&keys).unwrap();
             prop_assert!(RefreshToken::decode(&text, &keys).is_ok_and(|t| t == token));

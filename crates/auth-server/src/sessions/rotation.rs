@@ -134,8 +134,8 @@ mod tests {
 
     fn row() -> Session {
         Session {
-            id: Uuid::nil(),
-            user: Some(Uuid::nil()),
+            id: Uuid::nil().into(),
+            user: Some(Uuid::nil().into()),
             generation: 5,
             nonce: [0; 16],
             created_at: 0,

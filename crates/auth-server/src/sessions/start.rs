@@ -1,12 +1,11 @@
 //! How a session begins: a log-in, or a change of the password.
 
-use uuid::Uuid;
-
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
 use super::{Pair, Sessions, deadline, seconds};
 use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::sessions::refresh_token::RefreshToken;
 
@@ -150,7 +149,7 @@ impl Sessions {
         Ok(NewSession {
             token: RefreshToken {
                 key_id: key.id(),
-                session: Uuid::new_v4(),
+                session: SessionId::random(),
                 generation: 1,
                 nonce: rand::random(),
                 absolute_until,
@@ -210,7 +209,7 @@ enum Begun {
 
 /// What the first tokens say of the user: the row as this unit holds it. The one that the password was checked
 /// against may have lost a role since, and `set-roles --now` promises that no token keeps it.
-fn account_now(tx: &mut Tx<'_>, user: Uuid) -> Result<Account, DbError> {
+fn account_now(tx: &mut Tx<'_>, user: UserId) -> Result<Account, DbError> {
     let found = tx.find_user(user)?;
     // It is there: this unit has just written it.
     Ok(found.ok_or(DbError::Moved)?.account)

@@ -26,7 +26,7 @@ impl Device {
         let keys = MacKeys::generate(0);
         let issue = |keys: &MacKeys| -> Vec<String> {
             let token = |n: u32| DeviceToken {
-                user: Uuid::from_u128(u128::from(n)),
+                user: Uuid::from_u128(u128::from(n)).into(),
                 device: Uuid::from_u128(u128::from(n) << 64),
                 issued_at: NOW - i64::from(n),
             };

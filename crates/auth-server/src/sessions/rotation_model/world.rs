@@ -10,11 +10,11 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
 use shared::token::{Policy, Signer, Validator};
-use uuid::Uuid;
 
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
 use crate::db::{Account, Caller, EndReason, Session, User};
 use crate::db::{Db, NewUser};
+use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::error::Over;
 use crate::feed::Endings;
@@ -81,7 +81,7 @@ impl World {
             )
         };
         let account = Account {
-            id: Uuid::new_v4(),
+            id: UserId::random(),
             user_name: "u".into(),
             email: "u@x".into(),
             roles: vec![],
@@ -147,7 +147,7 @@ impl World {
 /// One session, what was handed out for it, and what the table says of it.
 pub(super) struct Case<'a> {
     world: &'a World,
-    id: Uuid,
+    id: SessionId,
     pub(super) access: String,
     /// The one refresh token of every generation that was ever answered.
     pub(super) issued: BTreeMap<i64, String>,
