@@ -6,8 +6,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 use uuid::Uuid;
 
 use super::bucket::network_of;
@@ -133,15 +132,11 @@ fn first(hash: &[u8]) -> u32 {
 
 /// With the oldest key, which changes least.
 fn keyed_hash(parts: &[&[u8]], keys: &MacKeys) -> Vec<u8> {
-    let secret = keys
-        .iter()
-        .next()
-        .map(crate::sessions::mac_keys::MacKey::secret)
-        .unwrap_or_default();
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret) else {
+    // There is one: a file without keys is refused.
+    let Some(key) = keys.iter().next() else {
         return Vec::new();
     };
-    mac.update(b"keyturn login failures v2\0");
+    let mut mac = key.mac(b"keyturn login failures v2\0");
     for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part);

@@ -9,13 +9,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 use uuid::Uuid;
 
 use super::delay::AHEAD;
 use crate::db::UserId;
-use crate::sessions::mac_keys::{DEVICE_TOKEN_TTL, MacKey, MacKeyFile, MacKeys};
+use crate::sessions::mac_keys::{DEVICE_TOKEN_TTL, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 44;
 const LENGTH: usize = SIGNED + 32;
@@ -43,7 +42,7 @@ impl DeviceToken {
         bytes.extend_from_slice(self.user.as_bytes());
         bytes.extend_from_slice(self.device.as_bytes());
         bytes.extend_from_slice(&self.issued_at.to_be_bytes());
-        let mac = mac(key, &bytes)?.finalize().into_bytes();
+        let mac = key.mac(DOMAIN).chain_update(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&mac);
         Some(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -73,7 +72,10 @@ impl DeviceToken {
     fn open(bytes: &[u8; LENGTH], keys: &MacKeys) -> Option<Self> {
         let (signed, presented) = bytes.split_at(SIGNED);
         let key = keys.find(key_id(bytes)?)?;
-        mac(key, signed)?.verify_slice(presented).ok()?;
+        key.mac(DOMAIN)
+            .chain_update(signed)
+            .verify_slice(presented)
+            .ok()?;
         let (user, rest) = signed.get(4..)?.split_first_chunk()?;
         let (device, rest) = rest.split_first_chunk()?;
         Some(Self {
@@ -94,13 +96,6 @@ fn bytes(text: &str) -> Option<[u8; LENGTH]> {
 
 fn key_id(bytes: &[u8; LENGTH]) -> Option<u32> {
     bytes.first_chunk().copied().map(u32::from_be_bytes)
-}
-
-fn mac(key: &MacKey, signed: &[u8]) -> Option<Hmac<Sha256>> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret()).ok()?;
-    mac.update(DOMAIN);
-    mac.update(signed);
-    Some(mac)
 }
 
 #[cfg(test)]
@@ -199,7 +194,7 @@ mod tests {
         let key = ours.keys.signing(NOW).unwrap();
         let genuine = token(NOW).encode(&ours.keys, NOW).unwrap();
         let mut bytes = bytes(&genuine).unwrap().to_vec();
-        let mut mac = Hmac::<Sha256>::new_from_slice(key.secret()).unwrap();
+        let mut mac = key.mac(b"");
         mac.update(b"keyturn refresh token v1\0");
         mac.update(&bytes[..SIGNED]);
         bytes.splice(SIGNED.., mac.finalize().into_bytes());

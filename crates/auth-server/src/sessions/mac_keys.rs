@@ -5,7 +5,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use shared::key_file::{FileOf, Keys};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -43,6 +45,18 @@ impl MacKey {
         self.sign_from
     }
 
+    /// The MAC of a message, begun: under this key, and in a domain that keeps it from ever meaning anything else
+    /// under the same key. The domain ends with a zero byte.
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes keys of every length (RFC 2104 §2)"
+    )]
+    pub(crate) fn mac(&self, domain: &'static [u8]) -> Hmac<Sha256> {
+        let mac = Hmac::<Sha256>::new_from_slice(&*self.secret).expect("a key of any length");
+        mac.chain_update(domain)
+    }
+
+    #[cfg(test)]
     pub(crate) fn secret(&self) -> &[u8] {
         &*self.secret
     }

@@ -9,13 +9,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 use uuid::Uuid;
 
 pub use crate::db::RefreshToken;
 use crate::error::Error;
-use crate::sessions::mac_keys::{MacKey, MacKeyFile, MacKeys};
+use crate::sessions::mac_keys::{MacKeyFile, MacKeys};
 
 const SIGNED: usize = 52;
 const LENGTH: usize = SIGNED + 32;
@@ -26,6 +25,19 @@ const DOMAIN: &[u8] = b"keyturn refresh token v1\0";
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a refresh token that was issued here")]
 pub struct NotGenuine;
+
+/// The key that a session's tokens are made with is not in the file any more. Restored, it goes on.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "REFRESH_KEYS_FILE has lost the key {0:08x}, with which sessions live: restore it from a backup"
+)]
+pub struct KeyGone(pub u32);
+
+impl From<KeyGone> for Error {
+    fn from(gone: KeyGone) -> Self {
+        Self::Internal(gone.to_string())
+    }
+}
 
 impl From<NotGenuine> for Error {
     fn from(_: NotGenuine) -> Self {
@@ -46,16 +58,16 @@ impl RefreshToken {
     /// Writes the token in its one spelling.
     ///
     /// # Errors
-    /// [`NotGenuine`] if the key of this token is no longer in the file.
-    pub fn encode(&self, keys: &MacKeys) -> Result<String, NotGenuine> {
-        let key = keys.find(self.key_id).ok_or(NotGenuine)?;
+    /// [`KeyGone`] if the key of this token is no longer in the file: nothing that its holder did wrong.
+    pub fn encode(&self, keys: &MacKeys) -> Result<String, KeyGone> {
+        let key = keys.find(self.key_id).ok_or(KeyGone(self.key_id))?;
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(&self.key_id.to_be_bytes());
         bytes.extend_from_slice(self.session.as_bytes());
         bytes.extend_from_slice(&self.generation.to_be_bytes());
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.absolute_until.to_be_bytes());
-        let mac = mac(key, &bytes)?.finalize().into_bytes();
+        let mac = key.mac(DOMAIN).chain_update(&bytes).finalize().into_bytes();
         bytes.extend_from_slice(&mac);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -99,7 +111,8 @@ impl RefreshToken {
             absolute_until: i64::from_be_bytes(take(&mut rest)?),
         };
         let key = keys.find(token.key_id).ok_or(NotGenuine)?;
-        mac(key, signed)?
+        key.mac(DOMAIN)
+            .chain_update(signed)
             .verify_slice(presented)
             .map_err(|_| NotGenuine)?;
         Ok(token)
@@ -111,13 +124,6 @@ fn names_unknown_key(text: &str, keys: &MacKeys) -> bool {
     let whole = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(LENGTH);
     let id = bytes.first_chunk().copied().map(u32::from_be_bytes);
     whole && id.is_some_and(|id| keys.find(id).is_none())
-}
-
-fn mac(key: &MacKey, signed: &[u8]) -> Result<Hmac<Sha256>, NotGenuine> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key.secret()).map_err(|_| NotGenuine)?;
-    mac.update(DOMAIN);
-    mac.update(signed);
-    Ok(mac)
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], NotGenuine> {
@@ -143,6 +149,14 @@ mod tests {
             nonce: [9; 16],
             absolute_until: 1_900_000_000,
         }
+    }
+
+    #[test]
+    fn a_key_that_is_gone_while_a_token_is_made_signs_nobody_out() {
+        let token = token(&keys());
+        let gone = token.encode(&keys()).unwrap_err();
+        assert_eq!(gone, KeyGone(token.key_id));
+        assert!(matches!(Error::from(gone), Error::Internal(why) if why.contains("restore")));
     }
 
     #[test]
