@@ -2,6 +2,7 @@
 
 mod endings;
 mod follow;
+mod publish;
 
-pub use endings::{Endings, News, Revocation};
+pub use endings::Endings;
 pub use follow::RevocationFeed;

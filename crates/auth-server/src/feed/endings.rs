@@ -52,6 +52,8 @@ struct State {
     entries: VecDeque<Revocation>,
     known: HashSet<SessionId>,
     last: u64,
+    /// Counts every change, of what is forgotten as well.
+    changes: u64,
 }
 
 impl Endings {
@@ -83,6 +85,7 @@ impl Endings {
                     until: ending.ended_at.saturating_add(self.in_force),
                 });
                 state.last += 1;
+                state.changes += 1;
             }
         }
         let last = state.last;
@@ -103,6 +106,7 @@ impl Endings {
         // An ending from the future, by a clock that was wrong, would keep everything behind it for as long.
         let latest = now.saturating_add(self.in_force).saturating_add(AHEAD);
         if state.entries.front().is_some_and(|it| it.until > latest) {
+            state.changes += 1;
             for entry in &mut state.entries {
                 entry.until = entry.until.min(latest);
             }
@@ -114,6 +118,7 @@ impl Endings {
             .copied()
             .filter(|first| first.until < now)
         {
+            state.changes += 1;
             state.entries.pop_front();
             state.known.remove(&first.session);
         }
@@ -129,6 +134,17 @@ impl Endings {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// A number that is another one after every change.
+    pub(super) fn state(&self) -> u64 {
+        self.lock().changes
+    }
+
+    /// Did this process give this cursor?
+    pub(super) fn knows(&self, cursor: Option<&str>) -> bool {
+        let seen = cursor.and_then(|cursor| self.number(cursor));
+        seen.is_some_and(|seen| seen <= self.lock().last)
     }
 
     /// What is new since `cursor`; everything for a cursor that this process did not give.

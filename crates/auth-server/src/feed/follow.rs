@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::endings::Endings;
+use super::publish::Publisher;
 use crate::db::{Db, DbError};
 use crate::error::Error;
-use crate::feed::{Endings, News};
 use crate::operations::clock_check::apart;
 
 /// How often the table is asked.
@@ -24,6 +26,7 @@ const OVERLAP: i64 = 60;
 pub struct RevocationFeed {
     db: Db,
     endings: Endings,
+    publisher: Publisher,
     /// Was the last look at the table good? While not, a follower must not believe its view is fresh.
     current: Arc<AtomicBool>,
     /// Turns true when the service stops: questions then wait no longer.
@@ -41,6 +44,7 @@ impl RevocationFeed {
         let closing = watch::Sender::new(false);
         let feed = Self {
             db,
+            publisher: Publisher::new(endings.clone()),
             endings,
             current: Arc::new(AtomicBool::new(true)),
             closing,
@@ -117,11 +121,11 @@ impl RevocationFeed {
         self.closing.send_replace(true);
     }
 
-    /// What is new since `cursor`: at once if there is some, else after `wait`.
+    /// What is new since `cursor`, as it is sent: at once if there is some, else after `wait`.
     ///
     /// # Errors
     /// [`Error::Database`] while the table cannot be read, or the clocks are too far apart: no news would be a lie.
-    pub async fn news(&self, cursor: Option<&str>, wait: Duration) -> Result<News, Error> {
+    pub async fn news(&self, cursor: Option<&str>, wait: Duration) -> Result<Bytes, Error> {
         let until = Instant::now() + wait;
         let mut closing = self.closing.subscribe();
         tokio::select! {
@@ -132,7 +136,8 @@ impl RevocationFeed {
         if !self.current.load(Ordering::Relaxed) {
             return Err(DbError::Unavailable("the feed does not see what ended".into()).into());
         }
-        Ok(self.endings.since(cursor))
+        let written = self.publisher.answer(cursor);
+        written.map_err(|error| Error::Internal(error.to_string()))
     }
 }
 
@@ -159,6 +164,7 @@ fn since(looked: Option<i64>, now: i64, in_force: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use shared::clock;
+    use shared::feed::Answer;
 
     use super::*;
     use crate::db::{Account, Caller, EndReason};
@@ -203,7 +209,7 @@ mod tests {
     }
 
     /// Asks until the feed answers as expected.
-    async fn until(feed: &RevocationFeed, expected: impl Fn(&Result<News, Error>) -> bool) {
+    async fn until(feed: &RevocationFeed, expected: impl Fn(&Result<Bytes, Error>) -> bool) {
         let patience = Instant::now() + Duration::from_secs(10);
         while !expected(&feed.news(None, Duration::ZERO).await) {
             assert!(Instant::now() < patience, "not within ten seconds");
@@ -231,9 +237,12 @@ mod tests {
             };
             let ended = db.write(deadline(&Caller::cli()), end).await.unwrap();
             assert_eq!(ended, 1, "{wrong}");
-            let heard = |news: &Result<News, Error>| {
-                let news = news.as_ref().ok();
-                news.is_some_and(|news| news.entries.iter().any(|entry| entry.session == session))
+            let heard = |news: &Result<Bytes, Error>| {
+                let session = session.to_string();
+                news.as_ref().is_ok_and(|news| {
+                    let answer: Answer = serde_json::from_slice(news).unwrap();
+                    answer.entries.iter().any(|entry| *entry.sid == *session)
+                })
             };
             until(&feed, heard).await;
         }

@@ -4,16 +4,14 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse};
-use gate;
 use gate::{Gate, RequestInfo, bearer_of};
 use serde::Deserialize;
 use shared::clock;
-use shared::feed::{self, Answer, Entry, SIGNATURE, is_nonce};
+use shared::feed::{self, SIGNATURE, is_nonce};
 use shared::token::Signer;
 
 use crate::error::Error;
 use crate::feed::RevocationFeed;
-use crate::feed::{News, Revocation};
 
 /// Seconds that a question may wait for news, at most; what it waits when it does not say.
 const LONGEST_WAIT: u64 = 30;
@@ -24,18 +22,6 @@ pub(super) struct Question {
     after: Option<String>,
     wait: Option<u64>,
     nonce: Option<String>,
-}
-
-fn answer(news: News) -> Answer {
-    let entry = |r: Revocation| Entry {
-        sid: r.session.to_string().into(),
-        until: r.until,
-    };
-    Answer {
-        cursor: news.cursor,
-        full: news.full,
-        entries: news.entries.into_iter().map(entry).collect(),
-    }
 }
 
 pub(super) async fn revocations(
@@ -60,9 +46,7 @@ pub(super) async fn revocations(
     let after = after.unwrap_or_default();
     let cursor = Some(after.as_str()).filter(|cursor| !cursor.is_empty());
     let wait = Duration::from_secs(wait.unwrap_or(USUAL_WAIT).min(LONGEST_WAIT));
-    let news = feed.news(cursor, wait).await?;
-    let body =
-        serde_json::to_vec(&answer(news)).map_err(|error| Error::Internal(error.to_string()))?;
+    let body = feed.news(cursor, wait).await?;
     let asked = feed::Question {
         nonce: &nonce,
         after: &after,
