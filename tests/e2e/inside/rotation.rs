@@ -265,7 +265,7 @@ async fn a_session_that_is_over_says_why() {
             let sid = pairs[0].sid();
             app.database().set(&sid, &assignments);
             let presented = app.remint(&pairs[1].refresh_token, |token| {
-                token.generation = generation;
+                token.generation = auth_server::db::Generation(generation);
             });
             let refused = app
                 .try_refresh_with(&pairs[1].access_token, &presented)

@@ -1,9 +1,9 @@
 //! Changes of an account, by its user or by an operator.
 
 use super::{Accounts, forms, taken};
-use crate::db::UserId;
 use crate::db::{Account, Caller, EndReason, Event};
 use crate::db::{AuditRecord, DbError, Tx};
+use crate::db::{PasswordVersion, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::log_in::{Confirmed, Paid};
@@ -100,7 +100,7 @@ impl Accounts {
     pub async fn remove(
         &self,
         id: UserId,
-        password_version: Option<i64>,
+        password_version: Option<PasswordVersion>,
         reason: EndReason,
         caller: &Caller,
     ) -> Result<bool, Error> {

@@ -6,9 +6,9 @@ use shared::clock;
 use super::output::say;
 use super::users::find;
 use super::{CommandError, open, time};
-use crate::db::SessionId;
 use crate::db::{AuditRow, Db, SessionWithAccount};
 use crate::db::{Caller, EndReason, Session, Sighting};
+use crate::db::{Generation, SessionId};
 use crate::error::Over;
 use crate::sessions::rotation::over;
 use crate::sessions::{deadline, end_all, end_one};
@@ -57,7 +57,7 @@ async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
             session.id,
             time(session.created_at),
             time(session.rotated_at),
-            session.generation - 1,
+            session.generation.ahead_of(Generation::FIRST),
             session.address,
             session.device,
             session.sighting.map_or_else(String::new, |seen| format!(
@@ -114,7 +114,7 @@ async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
         say(format_args!(
             "  of {whose}; began {}; {} rotations, the last {}",
             time(session.created_at),
-            session.generation - 1,
+            session.generation.ahead_of(Generation::FIRST),
             time(session.rotated_at)
         ))?;
         say(format_args!("  {}", state(session, clock::now())))?;

@@ -8,7 +8,7 @@ use diesel::sql_types::BigInt;
 use uuid::Uuid;
 
 use super::schema::audit;
-use super::{DbError, Tx};
+use super::{DbError, Generation, Tx};
 use super::{SessionId, UserId};
 use crate::db::{Caller, Event};
 
@@ -22,7 +22,7 @@ pub struct AuditRecord {
     /// Which session.
     pub session: Option<SessionId>,
     /// Its generation, where that matters.
-    pub generation: Option<i64>,
+    pub generation: Option<Generation>,
     /// A reason or the like, never a token.
     pub detail: Option<Cow<'static, str>>,
 }
@@ -54,15 +54,6 @@ impl AuditRecord {
     pub fn session(self, id: SessionId) -> Self {
         Self {
             session: Some(id),
-            ..self
-        }
-    }
-
-    /// At a generation.
-    #[must_use]
-    pub fn generation(self, generation: i64) -> Self {
-        Self {
-            generation: Some(generation),
             ..self
         }
     }
@@ -115,7 +106,7 @@ impl Tx<'_> {
                 audit::event.eq(record.event.as_str()),
                 audit::user_id.eq(record.user.map(|id| id.to_string())),
                 audit::session_id.eq(record.session.map(|id| id.to_string())),
-                audit::generation.eq(record.generation),
+                audit::generation.eq(record.generation.map(|it| it.0)),
                 audit::detail.eq(record.detail.as_deref()),
                 audit::address.eq(&caller.address),
                 audit::user_agent.eq(&caller.user_agent),

@@ -51,8 +51,8 @@ impl Tx<'_> {
         let rows = diesel::sql_query(sql)
             .bind::<Text, _>(EndReason::Reuse.as_str())
             .bind::<Text, _>(session.id.to_string())
-            .bind::<BigInt, _>(session.generation)
-            .bind::<BigInt, _>(session.late_generation)
+            .bind::<BigInt, _>(session.generation.0)
+            .bind::<BigInt, _>(session.late_generation.0)
             .load::<EndedRow>(self.0)?;
         Ok(endings(&rows)?.pop())
     }

@@ -1,6 +1,6 @@
 //! A session as the rules see it.
 
-use super::EndReason;
+use super::{EndReason, Generation};
 use super::{SessionId, UserId};
 
 /// Random bytes of a session, part of each of its refresh tokens and of its row: who has the MAC key alone still cannot
@@ -15,7 +15,7 @@ pub struct RefreshToken {
     /// The session.
     pub session: SessionId,
     /// Which token of the session this is, from 1.
-    pub generation: i64,
+    pub generation: Generation,
     /// The session's nonce.
     pub nonce: Nonce,
     /// When the session is over however busy it is, in Unix seconds.
@@ -30,7 +30,7 @@ pub struct Session {
     /// The user; `None` once the account is deleted.
     pub user: Option<UserId>,
     /// The generation of the refresh token that is good now.
-    pub generation: i64,
+    pub generation: Generation,
     /// Part of every refresh token.
     pub nonce: Nonce,
     /// Unix seconds of log-in.
@@ -42,7 +42,7 @@ pub struct Session {
     /// Over from then on.
     pub absolute_until: i64,
     /// The generation last handed out late, 0 for none.
-    pub late_generation: i64,
+    pub late_generation: Generation,
     /// Generations in a row handed out late.
     pub late_streak: i64,
     /// When and why it ended, if it did.
@@ -67,7 +67,7 @@ pub struct Session {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
     /// The generation that was handed out again.
-    pub generation: i64,
+    pub generation: Generation,
     /// Unix seconds.
     pub at: i64,
     /// The client's address.

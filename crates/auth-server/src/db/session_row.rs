@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::prelude::*;
 
-use super::DbError;
 use super::users::uuid;
+use super::{DbError, Generation};
 use crate::db::Nonce;
 use crate::db::{EndReason, Session, Sighting};
 
@@ -46,13 +46,13 @@ impl TryFrom<SessionRow> for Session {
         Ok(Self {
             id: uuid(&row.id)?,
             user: row.user_id.as_deref().map(uuid).transpose()?,
-            generation: row.generation,
+            generation: Generation(row.generation),
             nonce: read_nonce(&row.nonce)?,
             created_at: row.created_at,
             rotated_at: row.rotated_at,
             idle_until: row.idle_until,
             absolute_until: row.absolute_until,
-            late_generation: row.late_generation,
+            late_generation: Generation(row.late_generation),
             late_streak: row.late_streak,
             ended: row.ended_at.map(|at| {
                 (
@@ -66,13 +66,13 @@ impl TryFrom<SessionRow> for Session {
             seen_at: row.seen_at,
             seen_address: row.seen_address,
             sighting: (row.sighting_generation > 0).then_some(Sighting {
-                generation: row.sighting_generation,
+                generation: Generation(row.sighting_generation),
                 at: row.sighting_at,
                 address: row.sighting_address,
                 device: row.sighting_device,
             }),
             shown_sighting: (row.shown_sighting_at > 0).then_some(Sighting {
-                generation: 0,
+                generation: Generation(0),
                 at: row.shown_sighting_at,
                 address: row.shown_sighting_address,
                 device: row.shown_sighting_device,

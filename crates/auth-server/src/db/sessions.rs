@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Text};
 use super::schema::{sessions, users};
 use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
-use super::{DbError, Tx};
+use super::{DbError, Generation, Tx};
 use super::{SessionId, UserId};
 use crate::db::{Account, RefreshToken, Session, Sighting};
 
@@ -89,7 +89,7 @@ impl Tx<'_> {
                 sessions::id.eq(new.token.session.to_string()),
                 sessions::user_id.eq(new.user.to_string()),
                 sessions::nonce.eq(write_nonce(&new.token.nonce)),
-                sessions::generation.eq(new.token.generation),
+                sessions::generation.eq(new.token.generation.0),
                 sessions::created_at.eq(new.created_at),
                 sessions::rotated_at.eq(new.created_at),
                 sessions::idle_until.eq(new.idle_until),
@@ -112,19 +112,11 @@ impl Tx<'_> {
     /// # Errors
     /// See [`DbError`].
     pub fn rotate_session(&mut self, rotation: &Rotation) -> Result<Option<Rotated>, DbError> {
+        let late =
+            "late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END";
         self.advance(
-            "UPDATE sessions SET generation = generation + 1, rotated_at = $1, \
-               idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, \
-               late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END, \
-               seen_at = CASE WHEN rotated_at < $4 THEN rotated_at ELSE seen_at END, \
-               seen_address = CASE WHEN rotated_at < $5 THEN address ELSE seen_address END, \
-               address = $6, agent = $7 \
-             WHERE id = $8 AND generation = $9 AND user_id = $10 AND nonce = $11 \
-               AND ended_at IS NULL AND idle_until > $12 AND absolute_until > $13 \
-             RETURNING user_id, absolute_until, \
-               (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
-               (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
-               (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles",
+            "generation + 1",
+            late,
             rotation,
             rotation.presented.generation,
         )
@@ -138,12 +130,24 @@ impl Tx<'_> {
     pub fn catch_up_session(
         &mut self,
         rotation: &Rotation,
-        found: i64,
+        found: Generation,
+    ) -> Result<Option<Rotated>, DbError> {
+        let next = rotation.presented.generation.next().to_string();
+        let late = "late_generation = 0, late_streak = 0";
+        self.advance(&next, late, rotation, found)
+    }
+
+    /// Moves the row from the generation `found` to `next`, which is an expression of SQL as `late` is.
+    fn advance(
+        &mut self,
+        next: &str,
+        late: &str,
+        rotation: &Rotation,
+        found: Generation,
     ) -> Result<Option<Rotated>, DbError> {
         let sql = format!(
             "UPDATE sessions SET generation = {next}, rotated_at = $1, \
-               idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, \
-               late_generation = 0, late_streak = 0, \
+               idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, {late}, \
                seen_at = CASE WHEN rotated_at < $4 THEN rotated_at ELSE seen_at END, \
                seen_address = CASE WHEN rotated_at < $5 THEN address ELSE seen_address END, \
                address = $6, agent = $7 \
@@ -152,18 +156,8 @@ impl Tx<'_> {
              RETURNING user_id, absolute_until, \
                (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
                (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
-               (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles",
-            next = rotation.presented.generation.saturating_add(1),
+               (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles"
         );
-        self.advance(&sql, rotation, found)
-    }
-
-    fn advance(
-        &mut self,
-        sql: &str,
-        rotation: &Rotation,
-        found: i64,
-    ) -> Result<Option<Rotated>, DbError> {
         // Each $n is bound once, in ascending order: what both databases number alike.
         let row = diesel::sql_query(sql)
             .bind::<BigInt, _>(rotation.now)
@@ -174,7 +168,7 @@ impl Tx<'_> {
             .bind::<Text, _>(&rotation.address)
             .bind::<Text, _>(&rotation.agent)
             .bind::<Text, _>(rotation.presented.session.to_string())
-            .bind::<BigInt, _>(found)
+            .bind::<BigInt, _>(found.0)
             .bind::<Text, _>(rotation.user.to_string())
             .bind::<Text, _>(write_nonce(&rotation.presented.nonce))
             .bind::<BigInt, _>(rotation.now)
@@ -199,13 +193,13 @@ impl Tx<'_> {
         let hit = diesel::update(
             sessions::table
                 .filter(sessions::id.eq(session.id.to_string()))
-                .filter(sessions::generation.eq(session.generation))
-                .filter(sessions::late_generation.eq(session.late_generation))
+                .filter(sessions::generation.eq(session.generation.0))
+                .filter(sessions::late_generation.eq(session.late_generation.0))
                 .filter(sessions::late_streak.eq(session.late_streak))
                 .filter(sessions::ended_at.is_null()),
         )
         .set((
-            sessions::late_generation.eq(session.generation),
+            sessions::late_generation.eq(session.generation.0),
             sessions::late_streak.eq(sessions::late_streak + 1),
         ))
         .execute(self.0)?;
@@ -238,13 +232,13 @@ impl Tx<'_> {
             older("address"),
             older("device"),
         ))
-        .bind::<BigInt, _>(seen.generation)
+        .bind::<BigInt, _>(seen.generation.0)
         .bind::<BigInt, _>(seen.at)
         .bind::<Text, _>(&seen.address)
         .bind::<Text, _>(&seen.device)
         .bind::<Text, _>(session.to_string())
-        .bind::<BigInt, _>(seen.generation)
-        .bind::<BigInt, _>(seen.generation)
+        .bind::<BigInt, _>(seen.generation.0)
+        .bind::<BigInt, _>(seen.generation.0)
         .execute(self.0)?;
         Ok(hit == 1)
     }

@@ -1,6 +1,6 @@
 //! An account as the rules see it.
 
-use super::UserId;
+use super::{PasswordVersion, UserId};
 
 /// What of a user goes into tokens and answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct User {
     /// Argon2id in PHC form.
     pub password_hash: String,
     /// Counts the changes of the password.
-    pub password_version: i64,
+    pub password_version: PasswordVersion,
     /// Unix second of the block, if blocked.
     pub blocked_at: Option<i64>,
     /// Unix second of registration.

@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Bool, Text};
 
 use super::schema::users;
 use super::{DbError, Tx};
-use super::{Id, UserId};
+use super::{Id, PasswordVersion, UserId};
 use crate::db::{Account, User};
 use crate::spelling::email_key;
 
@@ -21,59 +21,28 @@ pub struct NewUser {
     pub created_at: i64,
 }
 
-type UserRow = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    i64,
-    Option<i64>,
-    i64,
-    Option<i64>,
-);
-
-const COLUMNS: (
-    users::id,
-    users::user_name,
-    users::email,
-    users::roles,
-    users::password_hash,
-    users::password_version,
-    users::blocked_at,
-    users::created_at,
-    users::last_login_at,
-) = (
-    users::id,
-    users::user_name,
-    users::email,
-    users::roles,
-    users::password_hash,
-    users::password_version,
-    users::blocked_at,
-    users::created_at,
-    users::last_login_at,
-);
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct UserRow {
+    id: String,
+    user_name: String,
+    email: String,
+    roles: String,
+    password_hash: String,
+    password_version: i64,
+    blocked_at: Option<i64>,
+    created_at: i64,
+    last_login_at: Option<i64>,
+}
 
 fn user(row: UserRow) -> Result<User, DbError> {
-    let (
-        id,
-        user_name,
-        email,
-        roles,
-        password_hash,
-        password_version,
-        blocked_at,
-        created_at,
-        last_login_at,
-    ) = row;
     Ok(User {
-        account: account(&id, user_name, email, &roles)?,
-        password_hash,
-        password_version,
-        blocked_at,
-        created_at,
-        last_login_at,
+        account: account(&row.id, row.user_name, row.email, &row.roles)?,
+        password_hash: row.password_hash,
+        password_version: PasswordVersion(row.password_version),
+        blocked_at: row.blocked_at,
+        created_at: row.created_at,
+        last_login_at: row.last_login_at,
     })
 }
 
@@ -136,7 +105,7 @@ impl Tx<'_> {
         // The second is an account of an earlier version that stands beside another one of today's spelling.
         let (today, as_sent) = (email_key(email), email.to_ascii_lowercase());
         let mut found = users::table
-            .select((users::email_key, COLUMNS))
+            .select((users::email_key, UserRow::as_select()))
             .filter(users::email_key.eq_any([&today, &as_sent]))
             .load::<(String, UserRow)>(self.0)?;
         let exact = found.iter().position(|(key, _)| *key == as_sent);
@@ -187,7 +156,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn find_user(&mut self, id: UserId) -> Result<Option<User>, DbError> {
         users::table
-            .select(COLUMNS)
+            .select(UserRow::as_select())
             .filter(users::id.eq(id.to_string()))
             .first::<UserRow>(self.0)
             .optional()?
@@ -201,7 +170,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn list_users(&mut self, after: &str, limit: i64) -> Result<Vec<(String, User)>, DbError> {
         users::table
-            .select((users::email_key, COLUMNS))
+            .select((users::email_key, UserRow::as_select()))
             .filter(users::email_key.gt(after))
             .order(users::email_key)
             .limit(limit)
@@ -219,7 +188,7 @@ impl Tx<'_> {
     pub fn mark_login(
         &mut self,
         id: UserId,
-        password_version: i64,
+        password_version: PasswordVersion,
         now: i64,
     ) -> Result<bool, DbError> {
         let hit = diesel::sql_query(
@@ -227,7 +196,7 @@ impl Tx<'_> {
         )
         .bind::<BigInt, _>(now)
         .bind::<Text, _>(id.to_string())
-        .bind::<BigInt, _>(password_version)
+        .bind::<BigInt, _>(password_version.0)
         .execute(self.0)?;
         Ok(hit == 1)
     }
@@ -240,7 +209,7 @@ impl Tx<'_> {
     pub fn set_password(
         &mut self,
         id: UserId,
-        password_version: Option<i64>,
+        password_version: Option<PasswordVersion>,
         hash: &str,
     ) -> Result<bool, DbError> {
         let one = users::table.filter(users::id.eq(id.to_string()));
@@ -250,7 +219,7 @@ impl Tx<'_> {
         );
         let hit = match password_version {
             Some(version) => diesel::update(
-                one.filter(users::password_version.eq(version))
+                one.filter(users::password_version.eq(version.0))
                     .filter(users::blocked_at.is_null()),
             )
             .set(change)
@@ -269,12 +238,12 @@ impl Tx<'_> {
         id: UserId,
         user_name: Option<&str>,
         email: Option<&str>,
-        password_version: i64,
+        password_version: PasswordVersion,
     ) -> Result<bool, DbError> {
         let hit = diesel::update(
             users::table
                 .filter(users::id.eq(id.to_string()))
-                .filter(users::password_version.eq(password_version))
+                .filter(users::password_version.eq(password_version.0))
                 .filter(users::blocked_at.is_null()),
         )
         // Columns of `None` are left out: what another change set meanwhile stays.
@@ -325,14 +294,14 @@ impl Tx<'_> {
     pub fn lock_user(
         &mut self,
         id: UserId,
-        password_version: Option<i64>,
+        password_version: Option<PasswordVersion>,
     ) -> Result<bool, DbError> {
         let one = users::table.filter(users::id.eq(id.to_string()));
         // A write that changes nothing: the one lock that both databases know.
         let nothing = users::created_at.eq(users::created_at);
         let hit = match password_version {
             Some(version) => diesel::update(
-                one.filter(users::password_version.eq(version))
+                one.filter(users::password_version.eq(version.0))
                     .filter(users::blocked_at.is_null()),
             )
             .set(nothing)

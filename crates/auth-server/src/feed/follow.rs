@@ -191,7 +191,7 @@ mod tests {
                 token: RefreshToken {
                     key_id: 1,
                     session,
-                    generation: 1,
+                    generation: crate::db::Generation::FIRST,
                     nonce: [7; 16],
                     absolute_until: now + 1000,
                 },

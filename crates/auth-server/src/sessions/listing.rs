@@ -122,6 +122,7 @@ fn floor(time: i64, step: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::Generation;
 
     const DAY: i64 = 24 * HOUR;
     /// A full hour.
@@ -131,13 +132,13 @@ mod tests {
         Session {
             id: uuid::Uuid::nil().into(),
             user: None,
-            generation: 7,
+            generation: Generation(7),
             nonce: [0; 16],
             created_at: NOON - DAY,
             rotated_at,
             idle_until: rotated_at + 14 * DAY,
             absolute_until: NOON + 29 * DAY,
-            late_generation: 0,
+            late_generation: Generation(0),
             late_streak: 0,
             ended: None,
             device: "Firefox".into(),
@@ -177,7 +178,7 @@ mod tests {
     fn a_retry_from_elsewhere_is_shown_from_the_next_full_hour_on() {
         let seen = |at, address: &str| {
             Some(Sighting {
-                generation: 7,
+                generation: Generation(7),
                 at,
                 address: address.into(),
                 device: "curl".into(),

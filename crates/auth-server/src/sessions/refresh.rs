@@ -268,7 +268,7 @@ impl Sessions {
     fn rotated_pair(&self, rotation: &Rotation, rotated: &Rotated) -> Result<Pair, Error> {
         let next = rotation
             .presented
-            .at_generation(rotation.presented.generation.saturating_add(1));
+            .at_generation(rotation.presented.generation.next());
         let expires_in = expires_in(self.idle_lifetime(), rotated.absolute_until, rotation.now);
         self.pair(&rotated.account, &next, expires_in, rotation.now)
     }

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::Mac;
 use uuid::Uuid;
 
+use crate::db::Generation;
 pub use crate::db::RefreshToken;
 use crate::error::Error;
 use crate::sessions::mac_keys::{MacKeyFile, MacKeys};
@@ -48,7 +49,7 @@ impl From<NotGenuine> for Error {
 impl RefreshToken {
     /// The same session's token of another generation.
     #[must_use]
-    pub fn at_generation(&self, generation: i64) -> Self {
+    pub fn at_generation(&self, generation: Generation) -> Self {
         Self {
             generation,
             ..self.clone()
@@ -64,7 +65,7 @@ impl RefreshToken {
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.extend_from_slice(&self.key_id.to_be_bytes());
         bytes.extend_from_slice(self.session.as_bytes());
-        bytes.extend_from_slice(&self.generation.to_be_bytes());
+        bytes.extend_from_slice(&self.generation.0.to_be_bytes());
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.absolute_until.to_be_bytes());
         let mac = key.mac(DOMAIN).chain_update(&bytes).finalize().into_bytes();
@@ -106,7 +107,7 @@ impl RefreshToken {
         let token = Self {
             key_id: u32::from_be_bytes(take(&mut rest)?),
             session: Uuid::from_bytes(take(&mut rest)?).into(),
-            generation: i64::from_be_bytes(take(&mut rest)?),
+            generation: Generation(i64::from_be_bytes(take(&mut rest)?)),
             nonce: take(&mut rest)?,
             absolute_until: i64::from_be_bytes(take(&mut rest)?),
         };
@@ -145,7 +146,7 @@ mod tests {
         RefreshToken {
             key_id: keys.signing(1).unwrap().id(),
             session: Uuid::from_u128(7).into(),
-            generation: 3,
+            generation: Generation(3),
             nonce: [9; 16],
             absolute_until: 1_900_000_000,
         }
@@ -236,7 +237,7 @@ mod tests {
         fn every_token_survives_its_own_spelling(session: u128, generation in 1..i64::MAX, nonce: [u8; 16], end: i64) {
             let keys = keys();
             let token = RefreshToken {
-                session: Uuid::from_u128(session).into(), generation, nonce, absolute_until: end, ..token(&keys)
+                session: Uuid::from_u128(session).into(), generation: Generation(generation), nonce, absolute_until: end, ..token(&keys)
             };
             let text = token.encode(&keys).unwrap();
             prop_assert!(RefreshToken::decode(&text, &keys).is_ok_and(|t| t == token));

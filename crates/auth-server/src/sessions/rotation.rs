@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use chassis::client_address::network;
 
-use crate::db::Session;
+use crate::db::{Generation, Session};
 use crate::error::Over;
 
 /// The settings that the judgement needs; all in seconds or counts.
@@ -93,7 +93,7 @@ fn accepted_until(row: &Session, rules: RotationRules) -> i64 {
 
 /// Judges generation `presented` of a genuine token against its session's row.
 #[must_use]
-pub fn judge(row: &Session, presented: i64, now: i64, rules: RotationRules) -> Judgement {
+pub fn judge(row: &Session, presented: Generation, now: i64, rules: RotationRules) -> Judgement {
     let judgement = judge_live(row, presented, now, rules);
     match over(row, now) {
         None => judgement,
@@ -105,9 +105,9 @@ pub fn judge(row: &Session, presented: i64, now: i64, rules: RotationRules) -> J
     }
 }
 
-fn judge_live(row: &Session, presented: i64, now: i64, rules: RotationRules) -> Judgement {
+fn judge_live(row: &Session, presented: Generation, now: i64, rules: RotationRules) -> Judgement {
     let in_grace = in_grace(row, now, rules);
-    match row.generation.saturating_sub(presented) {
+    match row.generation.ahead_of(presented) {
         0 => Judgement::Current,
         ..0 => Judgement::Behind,
         1 if in_grace => Judgement::Retry,
@@ -136,13 +136,13 @@ mod tests {
         Session {
             id: Uuid::nil().into(),
             user: Some(Uuid::nil().into()),
-            generation: 5,
+            generation: Generation(5),
             nonce: [0; 16],
             created_at: 0,
             rotated_at: 1000,
             idle_until: 2000,
             absolute_until: 3000,
-            late_generation: 0,
+            late_generation: Generation(0),
             late_streak: 0,
             ended: None,
             device: String::new(),
@@ -203,12 +203,12 @@ mod tests {
     #[test]
     fn every_row_of_the_table() {
         let late_once = Session {
-            late_generation: 5,
+            late_generation: Generation(5),
             late_streak: 3,
             ..row()
         };
         let streak_full = Session {
-            late_generation: 4,
+            late_generation: Generation(4),
             late_streak: 3,
             ..row()
         };
@@ -271,7 +271,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                judge(&row, presented, now, RULES),
+                judge(&row, Generation(presented), now, RULES),
                 expected,
                 "presented {presented} at {now}"
             );

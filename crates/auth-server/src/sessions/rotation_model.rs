@@ -131,7 +131,7 @@ fn every_answer_is_the_tables_and_nothing_else_is_touched() {
                     continue;
                 }
             }
-            if case.row().0.generation < before {
+            if case.row().0.generation.0 < before {
                 return Err("the generation went backwards".into());
             }
         }

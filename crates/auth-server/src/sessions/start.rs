@@ -5,7 +5,7 @@ use super::listing::expires_in;
 use super::{Pair, Sessions, deadline, seconds};
 use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
-use crate::db::{SessionId, UserId};
+use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::sessions::refresh_token::RefreshToken;
 
@@ -150,7 +150,7 @@ impl Sessions {
             token: RefreshToken {
                 key_id: key.id(),
                 session: SessionId::random(),
-                generation: 1,
+                generation: Generation::FIRST,
                 nonce: rand::random(),
                 absolute_until,
             },

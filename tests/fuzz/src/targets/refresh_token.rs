@@ -29,7 +29,7 @@ impl Refresh {
                 .nth(usize::from(n % 2 == 1))
                 .map_or(0, auth_server::sessions::mac_keys::MacKey::id),
             session: Uuid::from_u128(u128::from(n)).into(),
-            generation: i64::from(n),
+            generation: auth_server::db::Generation(i64::from(n)),
             nonce: [u8::try_from(n).unwrap_or_default(); 16],
             absolute_until: 1_900_000_000,
         };

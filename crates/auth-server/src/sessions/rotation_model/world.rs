@@ -14,7 +14,7 @@ use shared::token::{Policy, Signer, Validator};
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
 use crate::db::{Account, Caller, EndReason, Session, User};
 use crate::db::{Db, NewUser};
-use crate::db::{SessionId, UserId};
+use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::error::Over;
 use crate::feed::Endings;
@@ -198,7 +198,7 @@ impl Case<'_> {
             ));
         }
         let unmoved = match answer {
-            Answer::Pair(generation) => generation == before.0.generation,
+            Answer::Pair(generation) => Generation(generation) == before.0.generation,
             Answer::Superseded | Answer::Over(_) => true,
             _ => false,
         };
@@ -303,7 +303,7 @@ impl Case<'_> {
                     RefreshToken::decode(&pair.refresh_token, &self.world.mac_keys.ring()).unwrap();
                 let known = self
                     .issued
-                    .entry(token.generation)
+                    .entry(token.generation.0)
                     .or_insert_with(|| pair.refresh_token.clone());
                 if *known != pair.refresh_token || token.session != self.id {
                     return Err(format!(
@@ -312,7 +312,7 @@ impl Case<'_> {
                     ));
                 }
                 self.access = pair.access_token;
-                Answer::Pair(token.generation)
+                Answer::Pair(token.generation.0)
             }
             Err(Error::Superseded) => Answer::Superseded,
             Err(Error::Reused) => Answer::Reused,
@@ -325,7 +325,7 @@ impl Case<'_> {
 
     fn check_row(&self, row: &Session) -> Result<(), String> {
         let mut found = self.table.clone();
-        found.generation = row.generation;
+        found.generation = row.generation.0;
         found.rotated_at = row.rotated_at;
         found.idle_until = row.idle_until;
         found.absolute_until = row.absolute_until;
