@@ -12,7 +12,7 @@ use crate::db::{AuditRecord, Db, DbError, Ending, NewUser};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::log_in::{Hasher, Paid};
-use crate::sessions::{Announcer, deadline};
+use crate::sessions::Announcer;
 
 /// The rules, with what they need. Shared by all workers.
 pub struct Accounts {
@@ -62,13 +62,9 @@ impl Accounts {
             password_hash,
             created_at: caller.now,
         };
-        let unit_caller = caller.clone();
-        let inserted = self.db.write(deadline(caller), move |tx| {
+        let inserted = self.db.write(caller, move |tx| {
             tx.insert_user(&new)?;
-            tx.audit(
-                &unit_caller,
-                &AuditRecord::of(Event::Registered, new.account.id),
-            )
+            tx.audit(&AuditRecord::of(Event::Registered, new.account.id))
         });
         inserted.await.map_err(taken)?;
         Ok(account)

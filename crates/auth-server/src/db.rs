@@ -31,7 +31,8 @@ mod user;
 mod users;
 mod writer;
 
-use std::time::{Duration, Instant};
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
@@ -181,6 +182,40 @@ impl Tx<'_> {
     }
 }
 
+/// A unit that writes: its connection, and who asks for it.
+pub struct Unit<'u, 'c> {
+    tx: &'u mut Tx<'c>,
+    caller: &'u Caller,
+}
+
+impl<'u> Unit<'u, '_> {
+    /// Who asks.
+    #[must_use]
+    pub fn caller(&self) -> &'u Caller {
+        self.caller
+    }
+
+    /// The one time of everything that the unit does, in Unix seconds.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        self.caller.now
+    }
+}
+
+impl<'c> Deref for Unit<'_, 'c> {
+    type Target = Tx<'c>;
+
+    fn deref(&self) -> &Tx<'c> {
+        self.tx
+    }
+}
+
+impl DerefMut for Unit<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.tx
+    }
+}
+
 /// The database. Clones share it.
 #[derive(Clone)]
 pub struct Db(Backend);
@@ -234,7 +269,7 @@ impl Db {
         pool.run(None, move |c| unit(&mut Tx(c))).await
     }
 
-    /// Runs a unit that writes, in a transaction. Past `deadline` it is not begun any more. It may be run
+    /// Runs a unit that writes, in a transaction. When its caller has waited for too long, it is not begun any more. It may be run
     /// again, in another transaction, when the first one broke before its commit.
     ///
     /// # Errors
@@ -242,9 +277,16 @@ impl Db {
     /// lost while committing, or an answer that never came, leaves it open whether the commit happened.
     pub async fn write<T: Send + 'static>(
         &self,
-        deadline: Instant,
-        mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
+        caller: &Caller,
+        mut unit: impl FnMut(&mut Unit<'_, '_>) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
+        let (deadline, caller) = (caller.deadline(), caller.clone());
+        let mut unit = move |tx: &mut Tx<'_>| {
+            unit(&mut Unit {
+                tx,
+                caller: &caller,
+            })
+        };
         match &self.0 {
             Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
             Backend::Postgres { pool } => {
@@ -261,9 +303,10 @@ impl Db {
     /// See [`DbError`].
     pub async fn write_statement<T: Send + 'static>(
         &self,
-        deadline: Instant,
+        caller: &Caller,
         mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
+        let deadline = caller.deadline();
         match &self.0 {
             Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
             Backend::Postgres { pool } => pool.run(Some(deadline), move |c| unit(&mut Tx(c))).await,

@@ -12,7 +12,7 @@ pub mod rotation;
 mod start;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shared::token::NewToken;
 use shared::token::{Signer, Validator};
@@ -24,7 +24,7 @@ pub use start::Admission;
 #[cfg(test)]
 pub(crate) use start::KEEP_SESSION;
 
-use crate::db::{Account, Caller};
+use crate::db::Account;
 use crate::db::{Db, SessionWithAccount};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
@@ -32,10 +32,6 @@ use crate::operations::counters::Counters;
 use crate::sessions::mac_keys::MacKeyFile;
 use crate::sessions::refresh_token::RefreshToken;
 use crate::settings::LifetimeSettings;
-
-/// A refresh that has not reached the database this long after it arrived is not executed any more. Shorter
-/// than the grace time by default: a request its client gave up on must not come back as theft.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a log-in or refresh answers.
 pub struct Pair {
@@ -138,11 +134,6 @@ impl Sessions {
             refresh_expires_in,
         })
     }
-}
-
-/// When work for this caller must have begun.
-pub(crate) fn deadline(caller: &Caller) -> Instant {
-    caller.arrived + PATIENCE
 }
 
 fn seconds(lifetime: Duration) -> i64 {

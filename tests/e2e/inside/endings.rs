@@ -285,8 +285,8 @@ async fn what_a_command_on_a_machine_with_a_wrong_clock_ends_is_refused_by_the_a
             ..Caller::cli()
         };
         let id = user.id.parse().unwrap();
-        let end = db.write(Instant::now() + Duration::from_secs(10), move |tx| {
-            end_all(tx, &caller, id, EndReason::Blocked).map(|ended| ended.len())
+        let end = db.write(&caller, move |tx| {
+            end_all(tx, id, EndReason::Blocked).map(|ended| ended.len())
         });
         assert_eq!(end.await.unwrap(), 1);
         is_refused(&app, Moment::Live, &pair, &format!("{wrong} s")).await;

@@ -2,12 +2,12 @@
 
 use super::{Accounts, forms, taken};
 use crate::db::{Account, Caller, EndReason, Event};
-use crate::db::{AuditRecord, DbError, Tx};
+use crate::db::{AuditRecord, DbError, Unit};
 use crate::db::{PasswordVersion, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::log_in::{Confirmed, Paid};
-use crate::sessions::{deadline, end_all};
+use crate::sessions::end_all;
 
 /// What a change of the account asks for.
 #[derive(Clone)]
@@ -62,14 +62,13 @@ impl Accounts {
             (None, Some(_)) => "e-mail",
             (None, None) => return Ok(user.account.clone()),
         };
-        let unit_caller = caller.clone();
-        let changed = self.db.write(deadline(caller), move |tx| {
+        let changed = self.db.write(caller, move |tx| {
             let (name, email) = (change.user_name.as_deref(), change.email.as_deref());
             if !tx.set_profile(id, name, email, version)? {
                 return Ok(None);
             }
             let record = AuditRecord::of(Event::AccountChanged, id).detail(detail);
-            tx.audit(&unit_caller, &record)?;
+            tx.audit(&record)?;
             // As the row is now: another change may have been faster than this one's look at it.
             Ok(tx.find_user(id)?.map(|user| user.account))
         });
@@ -104,19 +103,18 @@ impl Accounts {
         reason: EndReason,
         caller: &Caller,
     ) -> Result<bool, Error> {
-        let unit_caller = caller.clone();
         let ended = self
             .db
-            .write(deadline(caller), move |tx| {
+            .write(caller, move |tx| {
                 // The users row first: a log-in in flight then finds none. Its sessions' rows lose their
                 // user with it, so they are found before; a session that begins in between cannot be, since
                 // its unit writes the users row, too.
                 if !tx.lock_user(id, password_version)? {
                     return Ok(None);
                 }
-                let ended = end_all(tx, &unit_caller, id, reason)?;
+                let ended = end_all(tx, id, reason)?;
                 tx.strip_sessions_of(id)?;
-                tx.audit(&unit_caller, &AuditRecord::of(Event::UserDeleted, id))?;
+                tx.audit(&AuditRecord::of(Event::UserDeleted, id))?;
                 tx.strip_audit_of(id)?;
                 tx.delete_user(id)?;
                 Ok(Some(ended))
@@ -139,10 +137,10 @@ impl Accounts {
     ) -> Result<bool, Error> {
         forms::check_password(&new)?;
         let hash = self.hasher.hash(new, Paid::by_operator()).await?;
-        self.change_and_end(id, EndReason::Password, caller, move |tx, caller| {
+        self.change_and_end(id, EndReason::Password, caller, move |tx| {
             let hit = tx.set_password(id, None, &hash)?;
             if hit {
-                tx.audit(caller, &AuditRecord::of(Event::PasswordChanged, id))?;
+                tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
             }
             Ok(hit)
         })
@@ -154,13 +152,11 @@ impl Accounts {
     /// # Errors
     /// The database's.
     pub async fn block(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
-        self.change_and_end(id, EndReason::Blocked, caller, move |tx, caller| {
-            let hit = tx.set_blocked(id, Some(caller.now))?;
+        self.change_and_end(id, EndReason::Blocked, caller, move |tx| {
+            let now = tx.now();
+            let hit = tx.set_blocked(id, Some(now))?;
             if hit {
-                tx.audit(
-                    caller,
-                    &AuditRecord::of(Event::UserBlocked, id).detail("admin"),
-                )?;
+                tx.audit(&AuditRecord::of(Event::UserBlocked, id).detail("admin"))?;
             }
             Ok(hit)
         })
@@ -172,11 +168,10 @@ impl Accounts {
     /// # Errors
     /// The database's.
     pub async fn unblock(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
-        let unit_caller = caller.clone();
-        let lifted = self.db.write(deadline(caller), move |tx| {
+        let lifted = self.db.write(caller, move |tx| {
             let hit = tx.set_blocked(id, None)?;
             if hit {
-                tx.audit(&unit_caller, &AuditRecord::of(Event::UserUnblocked, id))?;
+                tx.audit(&AuditRecord::of(Event::UserUnblocked, id))?;
             }
             Ok(hit)
         });
@@ -195,13 +190,10 @@ impl Accounts {
         caller: &Caller,
     ) -> Result<bool, Error> {
         forms::check_roles(&roles)?;
-        let change = move |tx: &mut Tx<'_>, caller: &Caller| {
+        let change = move |tx: &mut Unit<'_, '_>| {
             let hit = tx.set_roles(id, &roles)?;
             if hit {
-                tx.audit(
-                    caller,
-                    &AuditRecord::of(Event::AccountChanged, id).detail("roles"),
-                )?;
+                tx.audit(&AuditRecord::of(Event::AccountChanged, id).detail("roles"))?;
             }
             Ok(hit)
         };
@@ -210,11 +202,7 @@ impl Accounts {
                 .change_and_end(id, EndReason::Admin, caller, change)
                 .await;
         }
-        let unit_caller = caller.clone();
-        Ok(self
-            .db
-            .write(deadline(caller), move |tx| change(tx, &unit_caller))
-            .await?)
+        Ok(self.db.write(caller, change).await?)
     }
 
     /// A change of the users row, and then the end of the user's sessions, in one unit.
@@ -223,16 +211,15 @@ impl Accounts {
         id: UserId,
         reason: EndReason,
         caller: &Caller,
-        change: impl Fn(&mut Tx<'_>, &Caller) -> Result<bool, DbError> + Send + 'static,
+        change: impl Fn(&mut Unit<'_, '_>) -> Result<bool, DbError> + Send + 'static,
     ) -> Result<bool, Error> {
-        let unit_caller = caller.clone();
         let ended = self
             .db
-            .write(deadline(caller), move |tx| {
-                if !change(tx, &unit_caller)? {
+            .write(caller, move |tx| {
+                if !change(tx)? {
                     return Ok(None);
                 }
-                end_all(tx, &unit_caller, id, reason).map(Some)
+                end_all(tx, id, reason).map(Some)
             })
             .await?;
         let Some(ended) = ended else { return Ok(false) };

@@ -318,9 +318,7 @@ async fn audit(settings: &Settings, detail: String) {
     let record = AuditRecord::general(Event::KeysChanged).detail(detail);
     let written = async {
         let db = super::open_existing(settings).await?;
-        let caller = Caller::cli();
-        let deadline = crate::sessions::deadline(&caller);
-        db.write(deadline, move |tx| tx.audit(&caller, &record))
+        db.write(&Caller::cli(), move |tx| tx.audit(&record))
             .await
             .map_err(CommandError::of)
     };

@@ -11,7 +11,7 @@ use crate::db::{Caller, EndReason, Session, Sighting};
 use crate::db::{Generation, SessionId};
 use crate::error::Over;
 use crate::sessions::rotation::over;
-use crate::sessions::{deadline, end_all, end_one};
+use crate::sessions::{end_all, end_one};
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
@@ -71,11 +71,11 @@ async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
 
 async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {
     let caller = Caller::cli();
-    let ended = db.write(deadline(&caller), move |tx| {
+    let ended = db.write(&caller, move |tx| {
         let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else {
             return Ok(None);
         };
-        end_one(tx, &caller, user, id, EndReason::Admin)
+        end_one(tx, user, id, EndReason::Admin)
     });
     if ended.await?.is_some() {
         say("ended")
@@ -90,9 +90,7 @@ async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
     let user = find(db, user).await?.account.id;
     let caller = Caller::cli();
     let ended = db
-        .write(deadline(&caller), move |tx| {
-            end_all(tx, &caller, user, EndReason::Admin)
-        })
+        .write(&caller, move |tx| end_all(tx, user, EndReason::Admin))
         .await?;
     say(format_args!("{} sessions ended", ended.len()))
 }

@@ -8,9 +8,9 @@ use diesel::sql_types::BigInt;
 use uuid::Uuid;
 
 use super::schema::audit;
-use super::{DbError, Generation, Tx};
+use super::{DbError, Generation, Tx, Unit};
 use super::{SessionId, UserId};
-use crate::db::{Caller, Event};
+use crate::db::Event;
 
 /// One change of state, without the caller.
 #[derive(Clone, Debug)]
@@ -93,12 +93,13 @@ pub struct AuditRow {
     pub request_id: Option<String>,
 }
 
-impl Tx<'_> {
+impl Unit<'_, '_> {
     /// Appends a record.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn audit(&mut self, caller: &Caller, record: &AuditRecord) -> Result<(), DbError> {
+    pub fn audit(&mut self, record: &AuditRecord) -> Result<(), DbError> {
+        let caller = self.caller();
         diesel::insert_into(audit::table)
             .values((
                 audit::id.eq(Uuid::now_v7().to_string()),
@@ -115,7 +116,9 @@ impl Tx<'_> {
             .execute(self.0)?;
         Ok(())
     }
+}
 
+impl Tx<'_> {
     /// The records of a session, oldest first.
     ///
     /// # Errors

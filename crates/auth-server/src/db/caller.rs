@@ -1,12 +1,14 @@
 //! Who asks, and when.
 
+use std::time::{Duration, Instant};
+
 /// Who asks, and when: on every record of the audit trail.
 #[derive(Clone, Debug)]
 pub struct Caller {
     /// Unix seconds at which the request arrived: the one time of everything it does.
     pub now: i64,
     /// When it arrived, by the clock that never jumps.
-    pub arrived: std::time::Instant,
+    pub arrived: Instant,
     /// Client address, or `cli`.
     pub address: String,
     /// User agent, shortened.
@@ -15,13 +17,22 @@ pub struct Caller {
     pub request_id: String,
 }
 
+/// What has not reached the database this long after it arrived is not executed any more. Shorter than the grace time by
+/// default: a refresh that its client gave up on must not come back as theft.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl Caller {
+    /// When work for this caller must have begun.
+    pub(super) fn deadline(&self) -> Instant {
+        self.arrived + PATIENCE
+    }
+
     /// The command line, now.
     #[must_use]
     pub fn cli() -> Self {
         Self {
             now: shared::clock::now(),
-            arrived: std::time::Instant::now(),
+            arrived: Instant::now(),
             address: "cli".into(),
             user_agent: String::new(),
             request_id: String::new(),

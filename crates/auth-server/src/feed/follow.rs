@@ -169,14 +169,14 @@ mod tests {
     use super::*;
     use crate::db::{Account, Caller, EndReason};
     use crate::db::{NewSession, NewUser, SessionId, UserId};
+    use crate::sessions::end_all;
     use crate::sessions::refresh_token::RefreshToken;
-    use crate::sessions::{deadline, end_all};
     use crate::settings::DatabaseUrl;
 
     async fn user_with_a_session(db: &Db) -> (UserId, SessionId) {
         let (user, session) = (UserId::random(), SessionId::random());
         let now = clock::now();
-        let unit = move |tx: &mut crate::db::Tx<'_>| {
+        let unit = move |tx: &mut crate::db::Unit<'_, '_>| {
             tx.insert_user(&NewUser {
                 account: Account {
                     id: user,
@@ -202,9 +202,7 @@ mod tests {
                 address: String::new(),
             })
         };
-        db.write(Instant::now() + Duration::from_secs(10), unit)
-            .await
-            .unwrap();
+        db.write(&Caller::cli(), unit).await.unwrap();
         (user, session)
     }
 
@@ -232,10 +230,10 @@ mod tests {
                 now: clock::now() + wrong,
                 ..Caller::cli()
             };
-            let end = move |tx: &mut crate::db::Tx<'_>| {
-                end_all(tx, &caller, user, EndReason::Blocked).map(|ended| ended.len())
+            let end = move |tx: &mut crate::db::Unit<'_, '_>| {
+                end_all(tx, user, EndReason::Blocked).map(|ended| ended.len())
             };
-            let ended = db.write(deadline(&Caller::cli()), end).await.unwrap();
+            let ended = db.write(&caller, end).await.unwrap();
             assert_eq!(ended, 1, "{wrong}");
             let heard = |news: &Result<Bytes, Error>| {
                 let session = session.to_string();

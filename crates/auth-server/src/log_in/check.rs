@@ -12,7 +12,6 @@ use crate::db::{Caller, EndReason, Event, User};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
-use crate::sessions::deadline;
 
 /// Wrong current passwords after which the session that they came with ends.
 const MOST_WRONG: i64 = 10;
@@ -119,7 +118,7 @@ impl FrontDoor {
             let looked = self.db.read(move |tx| counter.wait(tx, now));
             return refuse_within_delay(origin, looked.await?);
         };
-        let forgiven = self.db.write(deadline(caller), move |tx| {
+        let forgiven = self.db.write(caller, move |tx| {
             if tx.hold_session(session, MOST_WRONG)? {
                 counter.forgive(tx, now).map(Some)
             } else {
@@ -245,9 +244,9 @@ impl FrontDoor {
         session: Option<(UserId, SessionId)>,
         caller: &Caller,
     ) -> Result<(), Error> {
-        let (origin, unit_caller) = (counter.origin, caller.clone());
-        let outcome = self.db.write(deadline(caller), move |tx| {
-            let now = unit_caller.now;
+        let origin = counter.origin;
+        let outcome = self.db.write(caller, move |tx| {
+            let now = tx.now();
             // The session's row first, then the counters: the order in which a deletion of the account takes them.
             if let Some((_, session)) = session
                 && !tx.hold_session(session, MOST_WRONG)?
@@ -259,7 +258,7 @@ impl FrontDoor {
                 return Ok(Counted::Delayed(wait));
             };
             if let Some(user) = counter.rows.user.filter(|_| failures.is_first_delay()) {
-                tx.audit(&unit_caller, &AuditRecord::of(Event::LoginDelayed, user))?;
+                tx.audit(&AuditRecord::of(Event::LoginDelayed, user))?;
             }
             let Some((_, session)) = session else {
                 return Ok(Counted::Wrong(0));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::counter::Counter;
 use super::delay::Origin;
-use crate::db::{Budget, Caller, CounterRow, CounterRows, Db, DbError, Tx};
+use crate::db::{Budget, Caller, CounterRow, CounterRows, Db, DbError, Unit};
 use crate::settings::DatabaseUrl;
 
 const LONG_AGO: i64 = 1_000_000_000;
@@ -25,14 +25,12 @@ fn counter(origin: Origin, what: &str) -> Counter {
 }
 
 async fn written<T: Send + 'static>(
-    unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
+    unit: impl FnMut(&mut Unit<'_, '_>) -> Result<T, DbError> + Send + 'static,
 ) -> T {
     let folder = tempfile::tempdir().unwrap();
     let url = DatabaseUrl::Sqlite(folder.path().join("keyturn.db"));
     let db = Db::open(&url, Duration::ZERO).unwrap();
-    db.write(crate::sessions::deadline(&Caller::cli()), unit)
-        .await
-        .unwrap()
+    db.write(&Caller::cli(), unit).await.unwrap()
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! How a session ends, and who hears of it.
 
-use super::{Sessions, deadline};
-use crate::db::{AuditRecord, DbError, Ending, Tx};
+use super::Sessions;
+use crate::db::{AuditRecord, DbError, Ending, Unit};
 use crate::db::{Caller, EndReason, Event};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
@@ -59,12 +59,9 @@ impl Sessions {
         reason: EndReason,
         caller: &Caller,
     ) -> Result<bool, Error> {
-        let unit_caller = caller.clone();
         let ended = self
             .db
-            .write(deadline(caller), move |tx| {
-                end_one(tx, &unit_caller, user, id, reason)
-            })
+            .write(caller, move |tx| end_one(tx, user, id, reason))
             .await?;
         self.announcer.announce(ended.as_slice());
         Ok(ended.is_some())
@@ -80,12 +77,9 @@ impl Sessions {
         reason: EndReason,
         caller: &Caller,
     ) -> Result<(), Error> {
-        let unit_caller = caller.clone();
         let ended = self
             .db
-            .write(deadline(caller), move |tx| {
-                end_all(tx, &unit_caller, user, reason)
-            })
+            .write(caller, move |tx| end_all(tx, user, reason))
             .await?;
         self.announcer.announce(&ended);
         Ok(())
@@ -125,14 +119,13 @@ impl Announcer {
 /// # Errors
 /// The database's.
 pub fn end_one(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
+    tx: &mut Unit<'_, '_>,
     user: UserId,
     id: SessionId,
     reason: EndReason,
 ) -> Result<Option<Ending>, DbError> {
     let ended = tx.end_session_of(user, id, reason)?;
-    audit_endings(tx, caller, user, ended.as_slice(), reason)?;
+    audit_endings(tx, user, ended.as_slice(), reason)?;
     Ok(ended)
 }
 
@@ -141,26 +134,23 @@ pub fn end_one(
 /// # Errors
 /// The database's.
 pub fn end_all(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
+    tx: &mut Unit<'_, '_>,
     user: UserId,
     reason: EndReason,
 ) -> Result<Vec<Ending>, DbError> {
     let ended = tx.end_sessions_of(user, reason)?;
-    audit_endings(tx, caller, user, &ended, reason)?;
+    audit_endings(tx, user, &ended, reason)?;
     Ok(ended)
 }
 
 pub(super) fn audit_endings(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
+    tx: &mut Unit<'_, '_>,
     user: UserId,
     ended: &[Ending],
     reason: EndReason,
 ) -> Result<(), DbError> {
     ended.iter().try_for_each(|one| {
         tx.audit(
-            caller,
             &AuditRecord::of(Event::SessionEnded, user)
                 .session(one.session)
                 .detail(reason.as_str()),

@@ -2,7 +2,7 @@
 
 use super::end::end_all;
 use super::listing::{expires_in, expires_in_late};
-use super::{Pair, Sessions, deadline, seconds};
+use super::{Pair, Sessions, seconds};
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
 use crate::db::{Caller, EndReason, Event, Session, Sighting};
 use crate::error::Error;
@@ -64,7 +64,7 @@ impl Sessions {
                 // It does not turn; a theft that shows only now is seen all the same.
             } else if let Some(rotated) = self
                 .db
-                .write_statement(deadline(caller), move |tx| tx.rotate_session(&unit))
+                .write_statement(caller, move |tx| tx.rotate_session(&unit))
                 .await?
             {
                 return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
@@ -176,12 +176,12 @@ impl Sessions {
         if session.sighting.as_ref().map(|last| last.generation) == Some(seen.generation) {
             return Ok(());
         }
-        let (id, unit_caller) = (session.id, caller.clone());
+        let id = session.id;
         let shown_from = self.shown_from(caller.now);
         let record = record(Event::RetryElsewhere, session).detail(whence);
-        let noted = self.db.write(deadline(caller), move |tx| {
+        let noted = self.db.write(caller, move |tx| {
             if tx.mark_elsewhere(id, &seen, shown_from)? {
-                tx.audit(&unit_caller, &record)?;
+                tx.audit(&record)?;
             }
             Ok(())
         });
@@ -189,12 +189,12 @@ impl Sessions {
     }
 
     async fn count_late(&self, session: &Session, caller: &Caller) -> Result<bool, Error> {
-        let (session, unit_caller) = (session.clone(), caller.clone());
-        let counted = self.db.write(deadline(caller), move |tx| {
+        let session = session.clone();
+        let counted = self.db.write(caller, move |tx| {
             if !tx.mark_late(&session)? {
                 return Ok(false);
             }
-            tx.audit(&unit_caller, &record(Event::LateRetry, &session))?;
+            tx.audit(&record(Event::LateRetry, &session))?;
             Ok(true)
         });
         Ok(counted.await?)
@@ -206,11 +206,11 @@ impl Sessions {
         session: &Session,
         caller: &Caller,
     ) -> Result<Option<Pair>, Error> {
-        let (unit, session, unit_caller) = (rotation.clone(), session.clone(), caller.clone());
-        let moved = self.db.write(deadline(caller), move |tx| {
+        let (unit, session) = (rotation.clone(), session.clone());
+        let moved = self.db.write(caller, move |tx| {
             let rotated = tx.catch_up_session(&unit, session.generation)?;
             if rotated.is_some() {
-                tx.audit(&unit_caller, &record(Event::RowBehind, &session))?;
+                tx.audit(&record(Event::RowBehind, &session))?;
             }
             Ok(rotated)
         });
@@ -232,23 +232,21 @@ impl Sessions {
             "reuse: generation {} of session {id} came back at generation {} (request {})",
             rotation.presented.generation, session.generation, caller.request_id
         );
-        let (session, unit_caller) = (session.clone(), caller.clone());
+        let session = session.clone();
         let ended = self
             .db
-            .write(deadline(caller), move |tx| {
+            .write(caller, move |tx| {
                 // The users row first, as everyone does: two that block at once wait instead of deadlocking.
-                let blocked = block && tx.set_blocked(user, Some(unit_caller.now))?;
+                let now = tx.now();
+                let blocked = block && tx.set_blocked(user, Some(now))?;
                 let reused_ending = tx.end_reused_session(&session)?.ok_or(DbError::Moved)?;
                 let reused =
                     record(Event::SessionEnded, &session).detail(EndReason::Reuse.as_str());
-                tx.audit(&unit_caller, &reused)?;
+                tx.audit(&reused)?;
                 let mut ended = vec![reused_ending];
                 if blocked {
-                    tx.audit(
-                        &unit_caller,
-                        &AuditRecord::of(Event::UserBlocked, user).detail("reuse"),
-                    )?;
-                    ended.extend(end_all(tx, &unit_caller, user, EndReason::Blocked)?);
+                    tx.audit(&AuditRecord::of(Event::UserBlocked, user).detail("reuse"))?;
+                    ended.extend(end_all(tx, user, EndReason::Blocked)?);
                 }
                 Ok(ended)
             })

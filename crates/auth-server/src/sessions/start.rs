@@ -2,9 +2,9 @@
 
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
-use super::{Pair, Sessions, deadline, seconds};
+use super::{Pair, Sessions, seconds};
 use crate::db::{Account, Caller, EndReason, Event, User};
-use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx};
+use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx, Unit};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::sessions::refresh_token::RefreshToken;
@@ -48,16 +48,15 @@ impl Sessions {
         caller: &Caller,
     ) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
-        let (version, keep, unit_caller, unit_new) = (
+        let (version, keep, unit_new) = (
             user.password_version,
             self.lifetimes.max_sessions_per_user,
-            caller.clone(),
             new.clone(),
         );
         let begun = self
             .db
-            .write(deadline(caller), move |tx| {
-                let now = unit_caller.now;
+            .write(caller, move |tx| {
+                let now = tx.now();
                 if let Some(admission) = &admission
                     && let Some(seconds) = admission.look(tx, now)?
                 {
@@ -72,7 +71,7 @@ impl Sessions {
                 {
                     return Ok(Begun::Delayed(seconds));
                 }
-                let ended = begin(tx, &unit_caller, &unit_new, keep)?;
+                let ended = begin(tx, &unit_new, keep)?;
                 let account = account_now(tx, unit_new.user)?;
                 Ok(Begun::Session { ended, account })
             })
@@ -107,22 +106,21 @@ impl Sessions {
         caller: &Caller,
     ) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
-        let (version, keep, unit_caller, unit_new) = (
+        let (version, keep, unit_new) = (
             user.password_version,
             self.lifetimes.max_sessions_per_user,
-            caller.clone(),
             new.clone(),
         );
         let (ended, account) = self
             .db
-            .write(deadline(caller), move |tx| {
-                let (id, caller) = (unit_new.user, &unit_caller);
+            .write(caller, move |tx| {
+                let id = unit_new.user;
                 if !tx.set_password(id, Some(version), &hash)? {
                     return Ok(None);
                 }
-                tx.audit(caller, &AuditRecord::of(Event::PasswordChanged, id))?;
-                let mut ended = end_all(tx, caller, id, EndReason::Password)?;
-                ended.extend(begin(tx, caller, &unit_new, keep)?);
+                tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
+                let mut ended = end_all(tx, id, EndReason::Password)?;
+                ended.extend(begin(tx, &unit_new, keep)?);
                 Ok(Some((ended, account_now(tx, id)?)))
             })
             .await?
@@ -165,8 +163,7 @@ impl Sessions {
     /// Takes away a few rows that can no longer matter. After the answer, in a unit of its own: that two
     /// replicas meet over the same rows must not fail anyone's log-in.
     fn sweep(&self, caller: &Caller) {
-        let db = self.db.clone();
-        let deadline = deadline(caller);
+        let (db, caller) = (self.db.clone(), caller.clone());
         let ended_for = self.announcer.in_force().saturating_add(CLOCKS);
         let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
         let failures_before = caller.now.saturating_sub(KEEP_FAILURES);
@@ -174,7 +171,7 @@ impl Sessions {
             .now
             .saturating_sub(seconds(self.lifetimes.audit_retention));
         tokio::spawn(async move {
-            let swept = db.write(deadline, move |tx| {
+            let swept = db.write(&caller, move |tx| {
                 Ok((
                     tx.delete_ended_sessions(ended_for, SWEEP)?
                         + tx.delete_old_sessions(sessions_before, SWEEP)?,
@@ -185,10 +182,14 @@ impl Sessions {
             match swept.await {
                 Ok((sessions, records, counters)) => {
                     log::debug!(
-                        "swept {sessions} sessions, {records} audit records, {counters} counters of failures"
+                        "[{}]: swept {sessions} sessions, {records} audit records, {counters} counters of failures",
+                        caller.request_id
                     );
                 }
-                Err(error) => log::debug!("not swept, the next log-in will: {error}"),
+                Err(error) => log::debug!(
+                    "[{}]: not swept, the next log-in will: {error}",
+                    caller.request_id
+                ),
             }
         });
     }
@@ -216,18 +217,11 @@ fn account_now(tx: &mut Tx<'_>, user: UserId) -> Result<Account, DbError> {
 }
 
 /// Inserts the session and ends what exceeds the limit; the rest of a log-in's unit.
-fn begin(
-    tx: &mut Tx<'_>,
-    caller: &Caller,
-    new: &NewSession,
-    keep: u32,
-) -> Result<Vec<Ending>, DbError> {
+fn begin(tx: &mut Unit<'_, '_>, new: &NewSession, keep: u32) -> Result<Vec<Ending>, DbError> {
     tx.insert_session(new)?;
-    tx.audit(
-        caller,
-        &AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session),
-    )?;
-    let ended = tx.end_sessions_beyond(new.user, new.token.session, keep, caller.now)?;
-    audit_endings(tx, caller, new.user, &ended, EndReason::Limit)?;
+    tx.audit(&AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session))?;
+    let now = tx.now();
+    let ended = tx.end_sessions_beyond(new.user, new.token.session, keep, now)?;
+    audit_endings(tx, new.user, &ended, EndReason::Limit)?;
     Ok(ended)
 }

@@ -93,7 +93,7 @@ impl World {
         };
         let id = account.id;
         let user = runtime.block_on(async {
-            db.write(soon(), move |tx| tx.insert_user(&new))
+            db.write(&Caller::cli(), move |tx| tx.insert_user(&new))
                 .await
                 .unwrap();
             db.read(move |tx| tx.find_user(id)).await.unwrap().unwrap()
@@ -116,7 +116,8 @@ impl World {
     /// Sets the user's roles, as an operator does while a log-in is checking the password.
     pub(super) fn set_roles(&self, roles: &[String]) {
         let (id, roles) = (self.user.account.id, roles.to_vec());
-        let set = self.db.write(soon(), move |tx| tx.set_roles(id, &roles));
+        let caller = Caller::cli();
+        let set = self.db.write(&caller, move |tx| tx.set_roles(id, &roles));
         assert!(self.runtime.block_on(set).unwrap());
     }
 
@@ -346,8 +347,4 @@ fn caller(now: i64) -> Caller {
         user_agent: "t".into(),
         request_id: "r".into(),
     }
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
 }
