@@ -1,4 +1,5 @@
 //! The structure of this crate, drawn from its imports: data flows one way, and nothing points back.
+#![expect(clippy::unwrap_used, reason = "tests, and the functions they share")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The handlers for operators that both services have alike.
 
+use std::future::{Ready, ready};
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use gate::Problem;
@@ -8,15 +10,17 @@ use serde_json::{Map, Value, json};
 use crate::metrics::{Metrics, TEXT_FORMAT};
 
 /// `/healthz`: the process answers.
-pub async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "ok"}))
+pub fn healthz() -> Ready<HttpResponse> {
+    ready(HttpResponse::Ok().json(json!({"status": "ok"})))
 }
 
 /// `/metrics`: Prometheus' text.
-pub async fn metrics(metrics: Data<Metrics>) -> HttpResponse {
-    HttpResponse::Ok()
+#[expect(clippy::needless_pass_by_value, reason = "the form of a handler")]
+pub fn metrics(metrics: Data<Metrics>) -> Ready<HttpResponse> {
+    let answer = HttpResponse::Ok()
         .content_type(TEXT_FORMAT)
-        .body(metrics.render())
+        .body(metrics.render());
+    ready(answer)
 }
 
 /// `/readyz`: what both services must agree on, and whether requests should be sent here. A refusal is a problem
@@ -28,12 +32,10 @@ pub fn readyz(
     members: Map<String, Value>,
     fault: Option<Problem>,
 ) -> Result<HttpResponse, Problem> {
-    match fault {
-        Some(fault) => Err(fault.members(members)),
-        None => {
-            let mut body = members;
-            body.insert("status".to_owned(), "ready".into());
-            Ok(HttpResponse::Ok().json(body))
-        }
+    if let Some(fault) = fault {
+        return Err(fault.members(members));
     }
+    let mut body = members;
+    body.insert("status".to_owned(), "ready".into());
+    Ok(HttpResponse::Ok().json(body))
 }

@@ -37,7 +37,7 @@ pub struct Problem {
     detail: Option<Cow<'static, str>>,
     reason: Option<&'static str>,
     headers: Vec<(HeaderName, HeaderValue)>,
-    members: Map<String, Value>,
+    members: Option<Box<Map<String, Value>>>,
     cause: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
@@ -56,7 +56,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(flatten)]
-    members: &'a Map<String, Value>,
+    members: Option<&'a Map<String, Value>>,
 }
 
 impl Problem {
@@ -69,7 +69,7 @@ impl Problem {
             detail: None,
             reason: None,
             headers: Vec::new(),
-            members: Map::new(),
+            members: None,
             cause: None,
         }
     }
@@ -114,7 +114,7 @@ impl Problem {
     /// Adds members of its own kind (RFC 9457 §3.2), none of which may have the name of a usual one.
     #[must_use]
     pub fn members(mut self, members: Map<String, Value>) -> Self {
-        self.members = members;
+        self.members = Some(Box::new(members));
         self
     }
 
@@ -161,7 +161,7 @@ impl Problem {
             detail: self.detail.as_deref(),
             reason: self.reason,
             request_id,
-            members: &self.members,
+            members: self.members.as_deref(),
         };
         // JSON of JSON: writing it cannot fail.
         serde_json::to_string(&body).unwrap_or_default()

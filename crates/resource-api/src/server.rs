@@ -62,7 +62,7 @@ impl Server {
             })
         });
         let policy = settings.token.policy();
-        let followed = following
+        let follower_and_view = following
             .map(
                 |Following {
                      url,
@@ -74,7 +74,7 @@ impl Server {
                 },
             )
             .transpose()?;
-        let (follower, view) = followed.unzip();
+        let (follower, view) = follower_and_view.unzip();
         let revoked = Arc::new(Revoked {
             deny: deny.transpose()?,
             view,

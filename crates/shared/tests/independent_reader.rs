@@ -1,4 +1,9 @@
 //! Our tokens, read and written by somebody else: the crate `jsonwebtoken`, with the HMAC of `ring`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "tests, and the functions they share"
+)]
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Statements on `login_failures` and `login_budgets`: the rules of [`crate::log_in`], decided by the database.
 
+use std::fmt::Write;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 
@@ -248,10 +250,11 @@ impl Tx<'_> {
 
 /// Whether a row's delay is over for this tag at this time, in SQL; [`Failures::wait`] in the database.
 fn over(limits: &Limits, tag: &str, now: &str) -> String {
-    let delays = limits.delays.iter();
-    let delays: String = delays
-        .map(|(count, delay)| format!(" WHEN {count} THEN {delay}"))
-        .collect();
+    let mut whens = String::new();
+    for (count, delay) in &limits.delays {
+        // Writing to a string cannot fail.
+        let _ = write!(whens, " WHEN {count} THEN {delay}");
+    }
     let Limits {
         free,
         longest,
@@ -259,7 +262,7 @@ fn over(limits: &Limits, tag: &str, now: &str) -> String {
         ..
     } = limits;
     // A CASE wants one branch at least.
-    let delays = format!("CASE login_failures.failures WHEN 0 THEN 0{delays} ELSE {longest} END");
+    let delays = format!("CASE login_failures.failures WHEN 0 THEN 0{whens} ELSE {longest} END");
     format!(
         "login_failures.tag <> {tag} OR login_failures.failures < {free} \
          OR {now} - login_failures.failed_at NOT BETWEEN -{ahead} AND {delays} - 1"
