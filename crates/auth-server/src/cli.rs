@@ -135,7 +135,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Db, CommandError> {
     let db = opened.map_err(|e| CommandError::Failed(format!("DATABASE_URL: {e}")))?;
     // What else a database that does not answer means, the command itself says.
     if let Ok(ahead) = clock_check::ahead(&db, clock::now).await
-        && let Some(said) = clock_check::said(ahead)
+        && let Some(said) = clock_check::warning_of(ahead)
     {
         complain(said);
     }

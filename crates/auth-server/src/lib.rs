@@ -6,14 +6,14 @@
 // They panic when the reader has gone.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod accounts;
+mod accounts;
 pub mod cli;
 pub mod db;
-pub mod error;
-pub mod feed;
+mod error;
+mod feed;
 pub mod key_files;
 pub mod log_in;
-pub mod operations;
+mod operations;
 mod routes;
 pub mod server;
 pub mod sessions;

@@ -94,7 +94,7 @@ impl Command {
                 let done = accounts
                     .set_password(user.account.id, password, &Caller::cli())
                     .await?;
-                said(
+                report(
                     done,
                     "the password is set, every session of the account has ended",
                     "the account is gone",
@@ -110,12 +110,12 @@ impl Command {
                 } else {
                     "the roles hold from the next refresh on"
                 };
-                said(done, how, "the account is gone")
+                report(done, how, "the account is gone")
             }
             Self::Block { user } => {
                 let user = find(&db, &user).await?;
                 let done = accounts.block(user.account.id, &Caller::cli()).await?;
-                said(
+                report(
                     done,
                     "blocked, every session of the account has ended",
                     "the account is blocked already",
@@ -123,7 +123,7 @@ impl Command {
             }
             Self::Unblock { user } => {
                 let user = find(&db, &user).await?;
-                said(
+                report(
                     accounts.unblock(user.account.id, &Caller::cli()).await?,
                     "unblocked",
                     "the account is not blocked",
@@ -134,7 +134,7 @@ impl Command {
                 let done = accounts
                     .remove(id, None, crate::db::EndReason::Admin, &Caller::cli())
                     .await?;
-                said(done, "deleted", "the account is gone already")
+                report(done, "deleted", "the account is gone already")
             }
         }
     }
@@ -144,7 +144,7 @@ fn accounts(db: &Db) -> Result<Accounts, CommandError> {
     Ok(Accounts::new(db.clone(), Hasher::start(1)?, None))
 }
 
-fn said(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
+fn report(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {
     if done {
         say(yes)
     } else {

@@ -7,7 +7,7 @@ pub enum Event {
     Registered,
     /// A log-in began a session.
     LoggedIn,
-    /// A session ended; the detail is an [`EndReason`].
+    /// A session ended; the detail is an [`EndReason`](super::EndReason).
     SessionEnded,
     /// The current token was handed out again after the grace time.
     LateRetry,

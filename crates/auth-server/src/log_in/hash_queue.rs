@@ -92,7 +92,7 @@ pub struct Hasher {
     jobs: SyncSender<Job>,
     queue: Arc<Queue>,
     /// What the password of an unknown user is compared with: the same work, and never a match.
-    nobody: Arc<str>,
+    dummy_hash: Arc<str>,
 }
 
 impl Hasher {
@@ -116,7 +116,7 @@ impl Hasher {
         Ok(Self {
             jobs,
             queue: Arc::default(),
-            nobody,
+            dummy_hash: nobody,
         })
     }
 
@@ -141,7 +141,7 @@ impl Hasher {
         paid: Paid,
     ) -> Result<bool, PasswordError> {
         let known = stored.is_some();
-        let stored = stored.unwrap_or_else(|| self.nobody.to_string());
+        let stored = stored.unwrap_or_else(|| self.dummy_hash.to_string());
         let (answer, verdict) = oneshot::channel();
         self.submit(Work::Verify(password, stored, answer), paid)?;
         let fits = verdict

@@ -72,7 +72,7 @@ impl ClockCheck {
     async fn compare(&self) {
         match ahead(&self.db, clock::now).await {
             Ok(ahead) => {
-                if let Some(said) = said(ahead) {
+                if let Some(said) = warning_of(ahead) {
                     log::warn!("{said}");
                 }
                 self.ahead.store(ahead, Ordering::Relaxed);
@@ -100,7 +100,7 @@ pub async fn ahead(db: &Db, clock: fn() -> i64) -> Result<i64, DbError> {
 
 /// What an operator reads where the database's clock is so many seconds ahead, unless that is not worth a word.
 #[must_use]
-pub fn said(ahead: i64) -> Option<String> {
+pub fn warning_of(ahead: i64) -> Option<String> {
     let direction = if ahead > 0 { "behind" } else { "ahead of" };
     (ahead.abs() > WARN).then(|| {
         format!(
@@ -122,10 +122,10 @@ mod tests {
 
     #[test]
     fn a_difference_of_clocks_is_told_with_its_direction() {
-        assert_eq!(said(0), None);
-        assert_eq!(said(-2), None);
-        assert!(said(75).is_some_and(|said| said.contains("75 s behind the database's")));
-        assert!(said(-75).is_some_and(|said| said.contains("75 s ahead of the database's")));
+        assert_eq!(warning_of(0), None);
+        assert_eq!(warning_of(-2), None);
+        assert!(warning_of(75).is_some_and(|said| said.contains("75 s behind the database's")));
+        assert!(warning_of(-75).is_some_and(|said| said.contains("75 s ahead of the database's")));
     }
 
     #[test]

@@ -228,7 +228,7 @@ impl Sessions {
     ) -> Result<bool, Error> {
         let block = self.lifetimes.refresh_reuse == ReusePolicy::BlockUser;
         let (id, user) = (session.id, rotation.user);
-        let story = format!(
+        let message = format!(
             "reuse: generation {} of session {id} came back at generation {} (request {})",
             rotation.presented.generation, session.generation, caller.request_id
         );
@@ -254,7 +254,7 @@ impl Sessions {
         match ended {
             Ok(ended) => {
                 // Once for a session, however often the token came back at that moment.
-                log::warn!("{story}");
+                log::warn!("{message}");
                 self.announcer.announce(&ended);
                 Ok(true)
             }

@@ -84,12 +84,12 @@ where
     forward_ready!(service);
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
-        let leave = (!is_exempt(req.path())).then(|| Leave::of(&self.allowed, req.headers()));
-        if let Some(leave) = &leave
+        let grant = (!is_exempt(req.path())).then(|| Grant::of(&self.allowed, req.headers()));
+        if let Some(grant) = &grant
             && is_preflight(&req)
         {
             let mut response = HttpResponse::NoContent().finish();
-            leave.answer_preflight(response.headers_mut());
+            grant.answer_preflight(response.headers_mut());
             return Box::pin(ready(Ok(req.into_response(response).map_into_right_body())));
         }
         let called = AssertUnwindSafe(self.service.call(req)).catch_unwind();
@@ -98,16 +98,16 @@ where
             let outcome = called.await.unwrap_or_else(|_| {
                 Err(Problem::internal("a handler panicked; the message is on stderr").into())
             });
-            match (outcome, leave) {
+            match (outcome, grant) {
                 (Ok(response), None) => Ok(response.map_into_left_body()),
-                (Ok(mut response), Some(leave)) => {
-                    leave.mark(response.headers_mut());
+                (Ok(mut response), Some(grant)) => {
+                    grant.mark(response.headers_mut());
                     Ok(response.map_into_left_body())
                 }
                 (Err(error), None) => Err(error),
-                (Err(error), Some(leave)) => {
+                (Err(error), Some(grant)) => {
                     let mut response = error.error_response();
-                    leave.mark(response.headers_mut());
+                    grant.mark(response.headers_mut());
                     Err(InternalError::from_response(error, response).into())
                 }
             }
@@ -116,12 +116,12 @@ where
 }
 
 /// What an answer says about the origin of its request.
-struct Leave {
+struct Grant {
     allowed: Option<HeaderValue>,
     varies: bool,
 }
 
-impl Leave {
+impl Grant {
     fn of(origins: &CorsOrigins, headers: &HeaderMap) -> Self {
         match origins {
             CorsOrigins::Any => Self {

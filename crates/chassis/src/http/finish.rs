@@ -51,7 +51,7 @@ pub async fn finish<B: MessageBody + 'static>(
     let outcome = match unwinding(next, req).await {
         Ok(response) if response.status().as_u16() < 400 => {
             let mut response = response.map_into_left_body();
-            asked.sign(response.headers_mut());
+            asked.add_headers(response.headers_mut());
             Ok(response)
         }
         Ok(response) => {
@@ -105,7 +105,7 @@ impl Asked {
         if status == StatusCode::METHOD_NOT_ALLOWED {
             allow_head(response.headers_mut());
         }
-        self.sign(response.headers_mut());
+        self.add_headers(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
         let problem = match noted {
             Some(problem) => problem,
@@ -126,7 +126,7 @@ impl Asked {
     }
 
     /// Adds the headers that every answer has.
-    fn sign(&self, headers: &mut header::HeaderMap) {
+    fn add_headers(&self, headers: &mut header::HeaderMap) {
         if let Ok(id) = HeaderValue::from_str(&self.id) {
             headers.insert(REQUEST_ID, id);
         }
