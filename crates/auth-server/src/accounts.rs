@@ -3,8 +3,8 @@
 mod changes;
 mod forms;
 
-pub use changes::ProfileChange;
-pub use forms::check_password;
+pub(crate) use changes::ProfileChange;
+pub(crate) use forms::check_password;
 
 use crate::db::UserId;
 use crate::db::{Account, Caller, Event};
@@ -15,7 +15,7 @@ use crate::log_in::{Hasher, Paid};
 use crate::sessions::Announcer;
 
 /// The rules, with what they need. Shared by all workers.
-pub struct Accounts {
+pub(crate) struct Accounts {
     db: Db,
     hasher: Hasher,
     /// `None` on the command line: the running services learn of endings from the table.
@@ -25,7 +25,7 @@ pub struct Accounts {
 impl Accounts {
     /// Puts the rules together.
     #[must_use]
-    pub fn new(db: Db, hasher: Hasher, announcer: Option<Announcer>) -> Self {
+    pub(crate) fn new(db: Db, hasher: Hasher, announcer: Option<Announcer>) -> Self {
         Self {
             db,
             hasher,
@@ -37,7 +37,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::InvalidUserName`], [`Error::InvalidEmail`], [`Error::WeakPassword`], [`Error::AccountExists`].
-    pub async fn register(
+    pub(crate) async fn register(
         &self,
         user_name: String,
         email: String,

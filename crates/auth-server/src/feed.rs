@@ -4,5 +4,5 @@ mod endings;
 mod follow;
 mod publish;
 
-pub use endings::Endings;
-pub use follow::RevocationFeed;
+pub(crate) use endings::Endings;
+pub(crate) use follow::RevocationFeed;

@@ -1,4 +1,4 @@
 //! What operators watch: counters, and whether the clocks agree.
 
-pub mod clock_check;
-pub mod counters;
+pub(crate) mod clock_check;
+pub(crate) mod counters;

@@ -7,8 +7,8 @@
 // They panic when the reader has gone.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod error;
-pub mod metrics;
+mod error;
+mod metrics;
 pub mod revocations;
 mod routes;
 pub mod server;

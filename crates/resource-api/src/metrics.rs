@@ -13,7 +13,7 @@ use crate::revocations::{DenyFile, Revoked};
 ///
 /// # Errors
 /// Never in practice: if a name were wrong or taken.
-pub fn of(revoked: &Arc<Revoked>) -> Result<Metrics, prometheus::Error> {
+pub(crate) fn of(revoked: &Arc<Revoked>) -> Result<Metrics, prometheus::Error> {
     let metrics = Metrics::new("resource-api", env!("CARGO_PKG_VERSION"))?;
     if let Some(view) = &revoked.view {
         of_view(&metrics, view)?;

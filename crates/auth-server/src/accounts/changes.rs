@@ -11,7 +11,7 @@ use crate::sessions::end_all;
 
 /// What a change of the account asks for.
 #[derive(Clone)]
-pub struct ProfileChange {
+pub(crate) struct ProfileChange {
     user_name: Option<String>,
     email: Option<String>,
 }
@@ -21,7 +21,7 @@ impl ProfileChange {
     ///
     /// # Errors
     /// [`Error::InvalidUserName`], [`Error::InvalidEmail`]; [`Error::InvalidRequest`] if there is neither.
-    pub fn new(user_name: Option<&str>, email: Option<&str>) -> Result<Self, Error> {
+    pub(crate) fn new(user_name: Option<&str>, email: Option<&str>) -> Result<Self, Error> {
         if user_name.is_none() && email.is_none() {
             return Err(Error::InvalidRequest(
                 "neither userName nor email is there to be changed",
@@ -47,7 +47,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::AccountExists`]; [`Error::WrongCurrentPassword`] if the password was changed meanwhile.
-    pub async fn change_profile(
+    pub(crate) async fn change_profile(
         &self,
         confirmed: &Confirmed,
         change: ProfileChange,
@@ -82,7 +82,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::WrongCurrentPassword`] if the password was changed meanwhile.
-    pub async fn delete(&self, confirmed: &Confirmed, caller: &Caller) -> Result<(), Error> {
+    pub(crate) async fn delete(&self, confirmed: &Confirmed, caller: &Caller) -> Result<(), Error> {
         let user = confirmed.user();
         let (id, version) = (user.account.id, Some(user.password_version));
         if self.remove(id, version, EndReason::Ended, caller).await? {
@@ -96,7 +96,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The database's.
-    pub async fn remove(
+    pub(crate) async fn remove(
         &self,
         id: UserId,
         password_version: Option<PasswordVersion>,
@@ -129,7 +129,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::WeakPassword`]; the database's.
-    pub async fn set_password(
+    pub(crate) async fn set_password(
         &self,
         id: UserId,
         new: Password,
@@ -151,7 +151,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The database's.
-    pub async fn block(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
+    pub(crate) async fn block(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
         self.change_and_end(id, EndReason::Blocked, caller, move |tx| {
             let now = tx.now();
             let hit = tx.set_blocked(id, Some(now))?;
@@ -167,7 +167,7 @@ impl Accounts {
     ///
     /// # Errors
     /// The database's.
-    pub async fn unblock(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
+    pub(crate) async fn unblock(&self, id: UserId, caller: &Caller) -> Result<bool, Error> {
         let lifted = self.db.write(caller, move |tx| {
             let hit = tx.set_blocked(id, None)?;
             if hit {
@@ -182,7 +182,7 @@ impl Accounts {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for roles that no token has room for; the database's.
-    pub async fn set_roles(
+    pub(crate) async fn set_roles(
         &self,
         id: UserId,
         roles: Vec<String>,

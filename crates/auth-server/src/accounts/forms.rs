@@ -40,7 +40,7 @@ pub(super) fn email(text: &str) -> Result<String, Error> {
 ///
 /// # Errors
 /// [`Error::WeakPassword`].
-pub fn check_password(password: &Password) -> Result<(), Error> {
+pub(crate) fn check_password(password: &Password) -> Result<(), Error> {
     if password.is_acceptable() {
         Ok(())
     } else {

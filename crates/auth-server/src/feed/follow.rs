@@ -23,7 +23,7 @@ const OVERLAP: i64 = 60;
 
 /// The feed. Clones share it.
 #[derive(Clone)]
-pub struct RevocationFeed {
+pub(crate) struct RevocationFeed {
     db: Db,
     endings: Endings,
     publisher: Publisher,
@@ -40,7 +40,11 @@ impl RevocationFeed {
     ///
     /// # Errors
     /// The database's.
-    pub async fn start(db: Db, endings: Endings, clock: fn() -> i64) -> Result<Self, DbError> {
+    pub(crate) async fn start(
+        db: Db,
+        endings: Endings,
+        clock: fn() -> i64,
+    ) -> Result<Self, DbError> {
         let closing = watch::Sender::new(false);
         let feed = Self {
             db,
@@ -60,7 +64,7 @@ impl RevocationFeed {
     }
 
     /// Asks the table four times a second, for ever.
-    pub async fn follow(self) {
+    pub(crate) async fn follow(self) {
         // The first look here reads everything in force once more, as the one at the start did.
         let mut looked = None;
         let mut ticks = tokio::time::interval(LOOK_EVERY);
@@ -88,14 +92,8 @@ impl RevocationFeed {
 
     /// How many ended sessions the feed names.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.endings.len()
-    }
-
-    /// Does it name none?
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.endings.is_empty()
     }
 
     /// Reads what ended since the last look, `looked`, both by the database's clock, and says what that shows now.
@@ -117,7 +115,7 @@ impl RevocationFeed {
     }
 
     /// Answers all who wait, at once: a stop must not wait for questions that wait for news.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }
 
@@ -125,7 +123,7 @@ impl RevocationFeed {
     ///
     /// # Errors
     /// [`Error::Database`] while the table cannot be read, or the clocks are too far apart: no news would be a lie.
-    pub async fn news(&self, cursor: Option<&str>, wait: Duration) -> Result<Bytes, Error> {
+    pub(crate) async fn news(&self, cursor: Option<&str>, wait: Duration) -> Result<Bytes, Error> {
         let until = Instant::now() + wait;
         let mut closing = self.closing.subscribe();
         tokio::select! {

@@ -22,7 +22,7 @@ const HARM: i64 = 10;
 
 /// The last comparison. Clones share it.
 #[derive(Clone)]
-pub struct ClockCheck {
+pub(crate) struct ClockCheck {
     db: Db,
     /// Seconds that the database's clock is ahead.
     ahead: Arc<AtomicI64>,
@@ -34,7 +34,7 @@ impl ClockCheck {
     ///
     /// # Errors
     /// Never in practice: if the metric's name were wrong or taken.
-    pub async fn start(db: Db, metrics: &Metrics) -> Result<Self, MetricError> {
+    pub(crate) async fn start(db: Db, metrics: &Metrics) -> Result<Self, MetricError> {
         let gauge = IntGauge::new(
             "keyturn_database_clock_ahead_seconds",
             "How far the database's clock is ahead of this machine's",
@@ -50,7 +50,7 @@ impl ClockCheck {
     }
 
     /// Compares the clocks every minute, for ever.
-    pub async fn follow(self) {
+    pub(crate) async fn follow(self) {
         loop {
             tokio::time::sleep(COMPARE_EVERY).await;
             self.compare().await;
@@ -59,13 +59,13 @@ impl ClockCheck {
 
     /// Seconds that the database's clock is ahead of this machine's, as of the last comparison.
     #[must_use]
-    pub fn ahead(&self) -> i64 {
+    pub(crate) fn ahead(&self) -> i64 {
         self.ahead.load(Ordering::Relaxed)
     }
 
     /// Do the clocks agree well enough to decide about sessions?
     #[must_use]
-    pub fn agrees(&self) -> bool {
+    pub(crate) fn agrees(&self) -> bool {
         self.ahead().abs() <= HARM
     }
 
@@ -92,7 +92,7 @@ impl ClockCheck {
     clippy::redundant_closure_for_method_calls,
     reason = "the method itself is not general enough over the lifetime of a Tx"
 )]
-pub async fn ahead(db: &Db, clock: fn() -> i64) -> Result<i64, DbError> {
+pub(crate) async fn ahead(db: &Db, clock: fn() -> i64) -> Result<i64, DbError> {
     let before = clock();
     let theirs = db.read(|tx| tx.clock()).await?;
     Ok(apart(before, theirs, clock()))
@@ -100,7 +100,7 @@ pub async fn ahead(db: &Db, clock: fn() -> i64) -> Result<i64, DbError> {
 
 /// What an operator reads where the database's clock is so many seconds ahead, unless that is not worth a word.
 #[must_use]
-pub fn warning_of(ahead: i64) -> Option<String> {
+pub(crate) fn warning_of(ahead: i64) -> Option<String> {
     let direction = if ahead > 0 { "behind" } else { "ahead of" };
     (ahead.abs() > WARN).then(|| {
         format!(
