@@ -10,7 +10,6 @@ mod input;
 mod keys;
 mod output;
 mod sessions;
-mod table;
 mod users;
 
 use std::fmt;

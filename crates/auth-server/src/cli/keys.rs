@@ -9,28 +9,23 @@ use chassis::settings::parse_lifetime;
 use clap::{Subcommand, ValueEnum};
 use shared::clock;
 use shared::key_file::{self, KeyFile, check_permissions, write_atomically};
-use shared::keys::{KeyRing, KeyStatus, SecretForm, weakness};
+use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm, weakness};
 use zeroize::Zeroizing;
 
 use super::output::{complain, say};
-use super::table::{Cell, Table};
 use super::{CommandError, input, time};
 use crate::db::AuditRecord;
 use crate::db::{Caller, Event};
 use crate::key_files::{self, Made, RING_MODE, SECRET_MODE};
-use crate::sessions::mac_keys::{MacKey, MacKeyFile};
+use crate::sessions::mac_keys::MacKeyFile;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Make the files of `JWT_KEYS_FILE` and `REFRESH_KEYS_FILE` where they are missing; overwrites neither.
     Init,
-    /// Show the keys with states, times and fingerprints; never secrets.
-    Status {
-        /// Write one JSON document, for programs.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show the keys with states, ages and fingerprints; never secrets.
+    Status,
     /// Add a new signing key. The one that signs until then verifies for 150 minutes more.
     Rotate {
         /// When it begins to sign: long enough for the file to reach every host.
@@ -88,7 +83,7 @@ impl Command {
                 }
                 Ok(())
             }
-            Self::Status { json } => status(settings, json, clock::now()),
+            Self::Status => status(settings, clock::now()),
             Self::Rotate { lead } => {
                 let keep = lives(settings).await.idle;
                 let now = clock::now();
@@ -258,57 +253,59 @@ fn kept_mode(_: &Path) -> Option<u32> {
     None
 }
 
-fn status(settings: &Settings, json: bool, now: i64) -> Result<(), CommandError> {
-    let ring = KeyFile::open(&settings.token.jwt_keys_file)
+fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
+    let path = &settings.token.jwt_keys_file;
+    let ring = KeyFile::open(path)
         .map_err(|e| CommandError::Failed(e.naming("JWT_KEYS_FILE")))?
         .ring();
-    let mac_keys = open_mac_keys(&settings.store.refresh_keys_file)?.ring();
-    let columns = [
-        ("file", "FILE"),
-        ("kid", "KEY"),
-        ("state", "STATE"),
-        ("signFrom", "SIGNS FROM"),
-        ("verifyUntil", "VERIFIES UNTIL"),
-        ("since", "STATE SINCE"),
-        ("fingerprint", "FINGERPRINT"),
-    ];
-    let text = |text: &dyn ToString| Cell::Text(text.to_string());
-    let of_ring = |key: KeyStatus| {
-        [
-            text(&settings.token.jwt_keys_file.display()),
-            text(&key.kid),
-            text(&key.state),
-            Cell::Time(key.sign_from),
-            Cell::maybe(key.verify_until),
-            Cell::maybe(key.since),
-            text(&key.fingerprint),
-        ]
-    };
-    let signing = mac_keys.signing(now).map(MacKey::id);
-    let of_mac_keys = |key: &MacKey| {
+    say(path.display())?;
+    for key in ring.status(now) {
+        let (state, story) = (word(key.state), story(&key));
+        say(format_args!(
+            "  {}  {state:8}  {}  {story}",
+            key.kid, key.fingerprint
+        ))?;
+    }
+    let keys = open_mac_keys(&settings.store.refresh_keys_file)?.ring();
+    let signing = keys.signing(now).map(crate::sessions::mac_keys::MacKey::id);
+    say(settings.store.refresh_keys_file.display())?;
+    for key in keys.iter() {
         let state = match key.id() {
             id if Some(id) == signing => "active",
             _ if key.sign_from() > now => "staged",
             _ => "retiring",
         };
-        [
-            text(&settings.store.refresh_keys_file.display()),
-            Cell::Text(format!("{:08x}", key.id())),
-            text(&state),
-            Cell::Time(key.sign_from()),
-            Cell::None,
-            Cell::None,
-            Cell::None,
-        ]
-    };
-    let mut table = Table::new(columns, json);
-    let rows = ring.status(now).into_iter().map(of_ring);
-    table.page(rows.chain(mac_keys.iter().map(of_mac_keys)).collect())?;
-    table.end()
+        let since = time(key.sign_from());
+        say(format_args!("  {:08x}  {state:8}  since {since}", key.id()))?;
+    }
+    Ok(())
 }
 
 fn open_mac_keys(path: &Path) -> Result<Arc<MacKeyFile>, CommandError> {
     MacKeyFile::open(path).map_err(|e| CommandError::Failed(e.naming("REFRESH_KEYS_FILE")))
+}
+
+fn word(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Staged => "staged",
+        KeyState::Active => "active",
+        KeyState::Retiring => "retiring",
+        KeyState::Retired => "retired",
+        KeyState::Revoked => "revoked",
+    }
+}
+
+fn story(key: &KeyStatus) -> String {
+    match (key.state, key.verify_until, key.since) {
+        (KeyState::Staged, ..) => format!("signs from {}", time(key.sign_from)),
+        (KeyState::Retiring, Some(until), _) => format!("verifies until {}", time(until)),
+        (KeyState::Retired | KeyState::Revoked, _, Some(since)) => format!("since {}", time(since)),
+        _ => format!(
+            "signs since {}, {} days",
+            time(key.sign_from),
+            key.age / 86_400
+        ),
+    }
 }
 
 fn seconds(lifetime: Duration) -> i64 {

@@ -4,7 +4,6 @@ use clap::Subcommand;
 use shared::clock;
 
 use super::output::say;
-use super::table::{Cell, Table};
 use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRow, Db, SessionWithAccount};
@@ -21,9 +20,6 @@ pub(super) enum Command {
     List {
         /// E-mail or id of the account.
         user: String,
-        /// Write one JSON document, for programs.
-        #[arg(long)]
-        json: bool,
     },
     /// End a session, or with --user every session of an account. Every API refuses it within a second.
     Revoke {
@@ -45,7 +41,7 @@ impl Command {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let db = open(settings).await?;
         match self {
-            Self::List { user, json } => list(&db, &user, json).await,
+            Self::List { user } => list(&db, &user).await,
             Self::Revoke { id: Some(id), .. } => revoke(&db, id).await,
             Self::Revoke { user, .. } => revoke_all(&db, &user.unwrap_or_default()).await,
             Self::Explain { id } => explain(&db, id).await,
@@ -53,34 +49,24 @@ impl Command {
     }
 }
 
-async fn list(db: &Db, user: &str, json: bool) -> Result<(), CommandError> {
+async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
     let (user, now) = (find(db, user).await?.account.id, clock::now());
-    let columns = [
-        ("id", "ID"),
-        ("createdAt", "SINCE"),
-        ("lastUsedAt", "LAST USED"),
-        ("rotations", "ROTATIONS"),
-        ("address", "ADDRESS"),
-        ("device", "DEVICE"),
-        ("alsoUsedFrom", "ALSO USED FROM"),
-    ];
-    let mut table = Table::new(columns, json);
-    let sessions = db.read(move |tx| tx.list_sessions(user, now)).await?;
-    let row = |session: Session| {
-        [
-            Cell::Text(session.id.to_string()),
-            Cell::Time(session.created_at),
-            Cell::Time(session.rotated_at),
-            Cell::Number(session.generation.ahead_of(Generation::FIRST)),
-            Cell::Text(session.address),
-            Cell::Text(session.device),
-            session
-                .sighting
-                .map_or(Cell::None, |seen| Cell::Text(place(&seen))),
-        ]
-    };
-    table.page(sessions.into_iter().map(row).collect())?;
-    table.end()
+    for session in db.read(move |tx| tx.list_sessions(user, now)).await? {
+        say(format_args!(
+            "{}\tsince {}\tlast used {}\t{} rotations\t{}\t{}{}",
+            session.id,
+            time(session.created_at),
+            time(session.rotated_at),
+            session.generation.ahead_of(Generation::FIRST),
+            session.address,
+            session.device,
+            session.sighting.map_or_else(String::new, |seen| format!(
+                "\talso used from {}",
+                place(&seen)
+            ))
+        ))?;
+    }
+    Ok(())
 }
 
 async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {

@@ -3,7 +3,6 @@
 use clap::Subcommand;
 
 use super::output::say;
-use super::table::{Cell, Table};
 use super::{CommandError, input, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
@@ -28,11 +27,7 @@ pub(super) enum Command {
         roles: Vec<String>,
     },
     /// List the accounts: id, e-mail, name, roles, state.
-    List {
-        /// Write one JSON document, for programs.
-        #[arg(long)]
-        json: bool,
-    },
+    List,
     /// Set a new password; every session of the account ends.
     SetPassword {
         /// E-mail or id.
@@ -87,7 +82,7 @@ impl Command {
                     .await?;
                 say(account.id)
             }
-            Self::List { json } => list(&db, json).await,
+            Self::List => list(&db).await,
             Self::SetPassword { user } => {
                 let user = find(&db, &user).await?;
                 let password = input::password()?;
@@ -163,44 +158,29 @@ pub(super) async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
     found.ok_or_else(|| CommandError::Failed(format!("there is no account {name:?}")))
 }
 
-async fn list(db: &Db, json: bool) -> Result<(), CommandError> {
-    let columns = [
-        ("id", "ID"),
-        ("email", "E-MAIL"),
-        ("userName", "NAME"),
-        ("roles", "ROLES"),
-        ("state", "STATE"),
-    ];
-    let mut table = Table::new(columns, json);
+async fn list(db: &Db) -> Result<(), CommandError> {
     let mut after = String::new();
     loop {
         let from = after.clone();
         let page = db.read(move |tx| tx.list_users(&from, PAGE)).await?;
         let Some((last, _)) = page.last() else {
-            return table.end();
+            return Ok(());
         };
         after.clone_from(last);
-        table.page(page.into_iter().map(|(_, user)| row(user)).collect())?;
+        for (_, user) in &page {
+            let state = if user.blocked_at.is_some() {
+                "blocked"
+            } else {
+                "active"
+            };
+            let Account {
+                id,
+                email,
+                user_name,
+                roles,
+            } = &user.account;
+            let roles = roles.join(",");
+            say(format_args!("{id}\t{email}\t{user_name}\t{roles}\t{state}"))?;
+        }
     }
-}
-
-fn row(user: User) -> [Cell; 5] {
-    let state = if user.blocked_at.is_some() {
-        "blocked"
-    } else {
-        "active"
-    };
-    let Account {
-        id,
-        email,
-        user_name,
-        roles,
-    } = user.account;
-    [
-        Cell::Text(id.to_string()),
-        Cell::Text(email),
-        Cell::Text(user_name),
-        Cell::List(roles),
-        Cell::Text(state.to_owned()),
-    ]
 }
