@@ -62,6 +62,7 @@ mod inside {
     mod key_turns;
     mod keys;
     mod lifetimes;
+    mod lists;
     mod neighbours;
     mod old_access_token;
     mod old_database;

@@ -10,6 +10,7 @@ mod input;
 mod keys;
 mod output;
 mod sessions;
+mod table;
 mod users;
 
 use std::fmt;

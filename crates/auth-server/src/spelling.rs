@@ -2,8 +2,10 @@
 //!
 //! Passwords follow `OpaqueString` (RFC 8265 §4.2) and names `Nickname` (RFC 8266 §2), e-mails are trimmed and put in
 //! NFC. Letters that Unicode gained after PRECIS was written are taken, since nobody can tell users which emoji are
-//! too young. Knows no accounts; what comes out is compared byte by byte.
+//! too young. Here is also what can be seen at all, for what commands print. Knows no accounts; what comes out is compared
+//! byte by byte.
 
+use std::fmt::Write;
 use std::ops::RangeInclusive;
 
 use unicode_normalization::UnicodeNormalization;
@@ -78,13 +80,50 @@ pub(crate) fn name(text: &str) -> Option<String> {
 
 /// Can everything be seen, and does nothing turn the text around? A joiner is fine where its script needs one.
 pub(crate) fn is_visible(text: &str) -> bool {
+    with_visibility(text).all(|(_, visible)| visible)
+}
+
+/// The text for one line of a terminal: what [`is_visible`] refuses is written as its number, `\u{1b}`, so that it
+/// neither moves the cursor nor begins a line.
+pub(crate) fn on_one_line(text: &str) -> String {
+    with_visibility(text)
+        .map(|(c, visible)| {
+            if visible {
+                String::from(c)
+            } else {
+                c.escape_unicode().to_string()
+            }
+        })
+        .collect()
+}
+
+/// The same for a document of JSON, all of it in one line: what JSON itself lets stand in a string (DEL, U+2028,
+/// what turns text around) becomes `\u001b` (RFC 8259 §7), which every reader turns back.
+pub(crate) fn in_json(document: &str) -> String {
+    let mut escaped = String::with_capacity(document.len());
+    for (c, visible) in with_visibility(document) {
+        if visible {
+            escaped.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // A String takes everything.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
+}
+
+fn with_visibility(text: &str) -> impl Iterator<Item = (char, bool)> {
     let chars: Vec<char> = text.chars().collect();
-    chars.iter().enumerate().all(|(at, c)| {
+    (0..chars.len()).filter_map(move |at| {
+        let c = *chars.get(at)?;
         let before = at.checked_sub(1).and_then(|at| chars.get(at));
         let after = chars.get(at.saturating_add(1));
-        !c.is_control()
-            && !is_private(*c)
-            && (!INVISIBLE.iter().any(|range| range.contains(c)) || joins(before, *c, after))
+        let visible = !c.is_control()
+            && !is_private(c)
+            && (!INVISIBLE.iter().any(|range| range.contains(&c)) || joins(before, c, after));
+        Some((c, visible))
     })
 }
 
@@ -224,7 +263,48 @@ mod tests {
         assert!(!is_visible("a\u{200c}b"), "in a script that does not join");
     }
 
+    #[test]
+    fn what_moves_the_cursor_or_the_text_is_shown_as_its_number() {
+        for (text, line, json) in [
+            ("Ada \u{1b}[2J", "Ada \\u{1b}[2J", "Ada \\u001b[2J"),
+            (
+                "a\r\nb\tc",
+                "a\\u{d}\\u{a}b\\u{9}c",
+                "a\\u000d\\u000ab\\u0009c",
+            ),
+            (
+                "a\u{2028}b\u{2029}\u{85}",
+                "a\\u{2028}b\\u{2029}\\u{85}",
+                "a\\u2028b\\u2029\\u0085",
+            ),
+            (
+                "\u{202e}nimda\u{2066}",
+                "\\u{202e}nimda\\u{2066}",
+                "\\u202enimda\\u2066",
+            ),
+            (
+                "\u{9b}31m\u{7f}\u{8}",
+                "\\u{9b}31m\\u{7f}\\u{8}",
+                "\\u009b31m\\u007f\\u0008",
+            ),
+            ("\u{e0041}", "\\u{e0041}", "\\udb40\\udc41"),
+            ("王 🦀 é אבג", "王 🦀 é אבג", "王 🦀 é אבג"),
+            ("", "", ""),
+        ] {
+            assert_eq!(on_one_line(text), line, "{text:?}");
+            assert_eq!(in_json(text), json, "{text:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn whatever_it_was_a_line_is_visible_and_json_says_the_same(text in any::<String>()) {
+            prop_assert!(is_visible(&on_one_line(&text)));
+            let json = in_json(&serde_json::to_string(&text).unwrap());
+            prop_assert!(is_visible(&json), "{json:?}");
+            prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+        }
+
         #[test]
         fn what_is_spelled_stays_so(text in "\\PC{0,40}") {
             prop_assert_eq!(password(&password(&text)), password(&text));

@@ -1,5 +1,7 @@
 //! `auth-server keys …`: the key ring and the MAC keys, changed one whole file at a time.
 
+mod status;
+
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use chassis::settings::parse_lifetime;
 use clap::{Subcommand, ValueEnum};
 use shared::clock;
 use shared::key_file::{self, KeyFile, check_permissions, write_atomically};
-use shared::keys::{KeyRing, KeyState, KeyStatus, SecretForm, weakness};
+use shared::keys::{KeyRing, SecretForm, weakness};
 use zeroize::Zeroizing;
 
 use super::output::{complain, say};
@@ -25,7 +27,11 @@ pub(super) enum Command {
     /// Make the files of `JWT_KEYS_FILE` and `REFRESH_KEYS_FILE` where they are missing; overwrites neither.
     Init,
     /// Show the keys with states, ages and fingerprints; never secrets.
-    Status,
+    Status {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
     /// Add a new signing key. The one that signs until then verifies for 150 minutes more.
     Rotate {
         /// When it begins to sign: long enough for the file to reach every host.
@@ -83,7 +89,7 @@ impl Command {
                 }
                 Ok(())
             }
-            Self::Status => status(settings, clock::now()),
+            Self::Status { json } => status::print(settings, json, clock::now()),
             Self::Rotate { lead } => {
                 let keep = lives(settings).await.idle;
                 let now = clock::now();
@@ -253,59 +259,8 @@ fn kept_mode(_: &Path) -> Option<u32> {
     None
 }
 
-fn status(settings: &Settings, now: i64) -> Result<(), CommandError> {
-    let path = &settings.token.jwt_keys_file;
-    let ring = KeyFile::open(path)
-        .map_err(|e| CommandError::Failed(e.naming("JWT_KEYS_FILE")))?
-        .ring();
-    say(path.display())?;
-    for key in ring.status(now) {
-        let (state, story) = (word(key.state), story(&key));
-        say(format_args!(
-            "  {}  {state:8}  {}  {story}",
-            key.kid, key.fingerprint
-        ))?;
-    }
-    let keys = open_mac_keys(&settings.store.refresh_keys_file)?.ring();
-    let signing = keys.signing(now).map(crate::sessions::mac_keys::MacKey::id);
-    say(settings.store.refresh_keys_file.display())?;
-    for key in keys.iter() {
-        let state = match key.id() {
-            id if Some(id) == signing => "active",
-            _ if key.sign_from() > now => "staged",
-            _ => "retiring",
-        };
-        let since = time(key.sign_from());
-        say(format_args!("  {:08x}  {state:8}  since {since}", key.id()))?;
-    }
-    Ok(())
-}
-
 fn open_mac_keys(path: &Path) -> Result<Arc<MacKeyFile>, CommandError> {
     MacKeyFile::open(path).map_err(|e| CommandError::Failed(e.naming("REFRESH_KEYS_FILE")))
-}
-
-fn word(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Staged => "staged",
-        KeyState::Active => "active",
-        KeyState::Retiring => "retiring",
-        KeyState::Retired => "retired",
-        KeyState::Revoked => "revoked",
-    }
-}
-
-fn story(key: &KeyStatus) -> String {
-    match (key.state, key.verify_until, key.since) {
-        (KeyState::Staged, ..) => format!("signs from {}", time(key.sign_from)),
-        (KeyState::Retiring, Some(until), _) => format!("verifies until {}", time(until)),
-        (KeyState::Retired | KeyState::Revoked, _, Some(since)) => format!("since {}", time(since)),
-        _ => format!(
-            "signs since {}, {} days",
-            time(key.sign_from),
-            key.age / 86_400
-        ),
-    }
 }
 
 fn seconds(lifetime: Duration) -> i64 {

@@ -1,18 +1,22 @@
 //! `auth-server sessions …`: who is signed in, ending it, and the story of one session.
 
+use std::fmt::Display;
+
 use clap::Subcommand;
+use serde::Serialize;
 use shared::clock;
 
 use super::output::say;
+use super::table::{Column, Row, Table};
 use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRow, Db, SessionWithAccount};
-use crate::db::{Caller, EndReason, Session, Sighting};
-use crate::db::{Generation, SessionId};
+use crate::db::{Caller, EndReason, Generation, Session, SessionId};
 use crate::error::Over;
 use crate::sessions::rotation::over;
 use crate::sessions::{end_all, end_one};
 use crate::settings::Settings;
+use crate::spelling::on_one_line;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -20,6 +24,9 @@ pub(super) enum Command {
     List {
         /// E-mail or id of the account.
         user: String,
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
     },
     /// End a session, or with --user every session of an account. Every API refuses it within a second.
     Revoke {
@@ -41,7 +48,7 @@ impl Command {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let db = open(settings).await?;
         match self {
-            Self::List { user } => list(&db, &user).await,
+            Self::List { user, json } => list(&db, &user, json).await,
             Self::Revoke { id: Some(id), .. } => revoke(&db, id).await,
             Self::Revoke { user, .. } => revoke_all(&db, &user.unwrap_or_default()).await,
             Self::Explain { id } => explain(&db, id).await,
@@ -49,24 +56,82 @@ impl Command {
     }
 }
 
-async fn list(db: &Db, user: &str) -> Result<(), CommandError> {
-    let (user, now) = (find(db, user).await?.account.id, clock::now());
-    for session in db.read(move |tx| tx.list_sessions(user, now)).await? {
-        say(format_args!(
-            "{}\tsince {}\tlast used {}\t{} rotations\t{}\t{}{}",
-            session.id,
-            time(session.created_at),
-            time(session.rotated_at),
-            session.generation.ahead_of(Generation::FIRST),
-            session.address,
-            session.device,
-            session.sighting.map_or_else(String::new, |seen| format!(
-                "\talso used from {}",
-                place(&seen)
-            ))
-        ))?;
+const COLUMNS: &[Column] = &[
+    Column::whole("ID"),
+    Column::whole("SINCE").piped("since {}"),
+    Column::whole("LAST USED").piped("last used {}"),
+    Column::whole("ROTATIONS").piped("{} rotations"),
+    Column::whole("ADDRESS"),
+    Column::text("DEVICE"),
+    Column::text("ALSO USED FROM").piped("also used from {}"),
+];
+
+/// A live session as it is listed. Times are Unix seconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    id: SessionId,
+    device: String,
+    address: String,
+    created_at: i64,
+    last_used_at: i64,
+    rotations: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    also_used_from: Option<Elsewhere>,
+    idle_expires_at: i64,
+    absolute_expires_at: i64,
+}
+
+#[derive(Serialize)]
+struct Elsewhere {
+    address: String,
+    device: String,
+    at: i64,
+}
+
+impl From<Session> for Listed {
+    fn from(session: Session) -> Self {
+        Self {
+            id: session.id,
+            device: session.device,
+            address: session.address,
+            created_at: session.created_at,
+            last_used_at: session.rotated_at,
+            rotations: session.generation.ahead_of(Generation::FIRST),
+            also_used_from: session.sighting.map(|seen| Elsewhere {
+                address: seen.address,
+                device: seen.device,
+                at: seen.at,
+            }),
+            idle_expires_at: session.idle_until,
+            absolute_expires_at: session.absolute_until,
+        }
     }
-    Ok(())
+}
+
+impl Row for Listed {
+    fn cells(&self) -> Vec<String> {
+        let mut cells = vec![
+            self.id.to_string(),
+            time(self.created_at),
+            time(self.last_used_at),
+            self.rotations.to_string(),
+            self.address.clone(),
+            self.device.clone(),
+        ];
+        let elsewhere = self.also_used_from.as_ref();
+        cells.extend(elsewhere.map(|seen| place(&seen.address, &seen.device)));
+        cells
+    }
+}
+
+async fn list(db: &Db, user: &str, json: bool) -> Result<(), CommandError> {
+    let (user, now) = (find(db, user).await?.account.id, clock::now());
+    let live = db.read(move |tx| tx.list_sessions(user, now)).await?;
+    let live: Vec<Listed> = live.into_iter().map(Listed::from).collect();
+    let mut table = Table::new(COLUMNS, json);
+    table.rows(&live)?;
+    table.end()
 }
 
 async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {
@@ -104,36 +169,41 @@ async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
             "nothing is known of a session {id} (any more)"
         )));
     }
-    say(format_args!("session {id}"))?;
+    tell(format_args!("session {id}"))?;
     if let Some(SessionWithAccount { session, account }) = &found {
         let whose = account
             .as_ref()
             .map_or("a deleted account", |account| account.email.as_str());
-        say(format_args!(
+        tell(format_args!(
             "  of {whose}; began {}; {} rotations, the last {}",
             time(session.created_at),
             session.generation.ahead_of(Generation::FIRST),
             time(session.rotated_at)
         ))?;
-        say(format_args!("  {}", state(session, clock::now())))?;
+        tell(format_args!("  {}", state(session, clock::now())))?;
         if let Some(seen) = &session.sighting {
-            say(format_args!(
+            tell(format_args!(
                 "  also used from {}, the last time {}",
-                place(seen),
+                place(&seen.address, &seen.device),
                 time(seen.at)
             ))?;
         }
     } else {
-        say("  its row is gone; this is what the audit trail has:")?;
+        tell("  its row is gone; this is what the audit trail has:")?;
     }
     for record in &records {
-        say(format_args!("  {}  {}", time(record.at), sentence(record)))?;
+        tell(format_args!("  {}  {}", time(record.at), sentence(record)))?;
     }
     Ok(())
 }
 
-fn place(seen: &Sighting) -> String {
-    format!("{} ({})", seen.address, seen.device)
+/// A line of the story, in which user agents are what their owners chose.
+fn tell(line: impl Display) -> Result<(), CommandError> {
+    say(on_one_line(&line.to_string()))
+}
+
+fn place(address: &str, device: &str) -> String {
+    format!("{address} ({device})")
 }
 
 fn state(session: &Session, now: i64) -> String {

@@ -1,12 +1,14 @@
 //! `auth-server user …`
 
 use clap::Subcommand;
+use serde::Serialize;
 
 use super::output::say;
+use super::table::{Column, Row, Table};
 use super::{CommandError, input, open};
 use crate::accounts::Accounts;
 use crate::db::Db;
-use crate::db::{Account, Caller, User};
+use crate::db::{Caller, User, UserId};
 use crate::log_in::{Hasher, Paid};
 use crate::settings::Settings;
 
@@ -27,7 +29,11 @@ pub(super) enum Command {
         roles: Vec<String>,
     },
     /// List the accounts: id, e-mail, name, roles, state.
-    List,
+    List {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
     /// Set a new password; every session of the account ends.
     SetPassword {
         /// E-mail or id.
@@ -82,7 +88,7 @@ impl Command {
                     .await?;
                 say(account.id)
             }
-            Self::List => list(&db).await,
+            Self::List { json } => list(&db, json).await,
             Self::SetPassword { user } => {
                 let user = find(&db, &user).await?;
                 let password = input::password()?;
@@ -158,29 +164,67 @@ pub(super) async fn find(db: &Db, name: &str) -> Result<User, CommandError> {
     found.ok_or_else(|| CommandError::Failed(format!("there is no account {name:?}")))
 }
 
-async fn list(db: &Db) -> Result<(), CommandError> {
+const COLUMNS: &[Column] = &[
+    Column::whole("ID"),
+    Column::text("E-MAIL"),
+    Column::text("NAME"),
+    Column::text("ROLES"),
+    Column::whole("STATE"),
+];
+
+/// An account as it is listed. Times are Unix seconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    id: UserId,
+    user_name: String,
+    email: String,
+    roles: Vec<String>,
+    created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_login_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_at: Option<i64>,
+}
+
+impl From<User> for Listed {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.account.id,
+            user_name: user.account.user_name,
+            email: user.account.email,
+            roles: user.account.roles,
+            created_at: user.created_at,
+            last_login_at: user.last_login_at,
+            blocked_at: user.blocked_at,
+        }
+    }
+}
+
+impl Row for Listed {
+    fn cells(&self) -> Vec<String> {
+        let blocked = self.blocked_at.is_some();
+        vec![
+            self.id.to_string(),
+            self.email.clone(),
+            self.user_name.clone(),
+            self.roles.join(","),
+            if blocked { "blocked" } else { "active" }.to_owned(),
+        ]
+    }
+}
+
+async fn list(db: &Db, json: bool) -> Result<(), CommandError> {
+    let mut table = Table::new(COLUMNS, json);
     let mut after = String::new();
     loop {
         let from = after.clone();
         let page = db.read(move |tx| tx.list_users(&from, PAGE)).await?;
         let Some((last, _)) = page.last() else {
-            return Ok(());
+            return table.end();
         };
         after.clone_from(last);
-        for (_, user) in &page {
-            let state = if user.blocked_at.is_some() {
-                "blocked"
-            } else {
-                "active"
-            };
-            let Account {
-                id,
-                email,
-                user_name,
-                roles,
-            } = &user.account;
-            let roles = roles.join(",");
-            say(format_args!("{id}\t{email}\t{user_name}\t{roles}\t{state}"))?;
-        }
+        let page: Vec<Listed> = page.into_iter().map(|(_, user)| user.into()).collect();
+        table.rows(&page)?;
     }
 }
