@@ -1,6 +1,6 @@
 //! auth-server: signs people in, and hands out access tokens and refresh tokens that turn over at every use.
 //!
-//! Data flows one way: the routes parse and reply, [`accounts`] and [`sessions`] decide, [`db`] keeps.
+//! Data flows one way: the routes parse and reply, `accounts` and [`sessions`] decide, [`db`] keeps.
 //! Production and tests start the same [`Server`]; a port of 0 takes a free one.
 
 // They panic when the reader has gone.
@@ -9,7 +9,7 @@
 mod accounts;
 pub mod cli;
 pub mod db;
-mod error;
+pub mod error;
 mod feed;
 pub mod key_files;
 pub mod log_in;
