@@ -12,8 +12,8 @@ pub mod rotation;
 mod start;
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use shared::clock::seconds;
 use shared::token::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
@@ -134,10 +134,6 @@ impl Sessions {
             refresh_expires_in,
         })
     }
-}
-
-fn seconds(lifetime: Duration) -> i64 {
-    i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

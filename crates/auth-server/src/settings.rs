@@ -233,9 +233,8 @@ impl LifetimeSettings {
     /// anywhere.
     #[must_use]
     pub fn revocation_in_force(&self, skew: i64) -> i64 {
-        let longest = self.access_token_ttl.max(LEAST_IN_FORCE).as_secs();
-        i64::try_from(longest)
-            .unwrap_or(i64::MAX)
+        let longest = self.access_token_ttl.max(LEAST_IN_FORCE);
+        shared::clock::seconds(longest)
             .saturating_add(skew)
             .saturating_add(60)
     }

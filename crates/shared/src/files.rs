@@ -8,9 +8,7 @@ use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::Rng;
+use tempfile::{NamedTempFile, PersistError};
 
 /// Mode of folders that are made for keys.
 #[cfg(unix)]
@@ -26,14 +24,13 @@ const LOCK_MODE: u32 = 0o600;
 pub fn write_atomically(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     // A link stays one: whoever reads the file that it leads to reads the new one.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let staged = Staged::write(path, contents, mode)?;
-    fs::rename(&staged.path, path).map_err(|error| {
+    let staged = staged(path, contents, mode)?;
+    staged.persist(path).map_err(|PersistError { error, .. }| {
         if error.kind() == io::ErrorKind::ResourceBusy && mount::is_mounted_alone(path) {
             return io::Error::new(error.kind(), mount::ADVICE);
         }
         error
     })?;
-    staged.keep();
     sync_folder(path)
 }
 
@@ -46,12 +43,11 @@ pub fn create_new(path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
     if path.try_exists()? {
         return Ok(false);
     }
-    let staged = Staged::write(path, contents, mode)?;
-    // Unlike a rename, a link never replaces anything.
-    match fs::hard_link(&staged.path, path) {
-        Ok(()) => {}
+    let persisted = staged(path, contents, mode)?.persist_noclobber(path);
+    match persisted.map_err(|PersistError { error, .. }| error) {
+        Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
-        // A file system without links: the name is still taken by one process only, though a
+        // A file system that cannot do so: the name is still taken by one process only, though a
         // reader may see the file before it is complete.
         Err(_) => match open_new(path, mode) {
             Ok(mut file) => {
@@ -144,48 +140,32 @@ fn open_lock(name: &Path, path: &Path) -> io::Result<File> {
     open_as_it_is(name, true).or_else(|refused| open_as_it_is(name, false).map_err(|_| refused))
 }
 
-/// A complete file beside its destination; removed again unless it was put in place.
-struct Staged {
-    path: PathBuf,
+/// A complete file beside its destination; removed again unless it is put in place.
+fn staged(destination: &Path, contents: &[u8], mode: u32) -> io::Result<NamedTempFile> {
+    let mut prefix = OsString::from(".");
+    prefix.push(destination.file_name().ok_or(io::ErrorKind::InvalidInput)?);
+    prefix.push(".");
+    // Made for its owner alone; the mode comes before the content.
+    let mut staged = tempfile::Builder::new()
+        .prefix(&prefix)
+        .suffix(".tmp")
+        .tempfile_in(folder_of(destination))?;
+    give_to_owner_of(destination, staged.as_file());
+    set_mode(staged.as_file(), mode)?;
+    staged.write_all(contents)?;
+    staged.as_file().sync_all()?;
+    Ok(staged)
 }
 
-impl Staged {
-    fn write(destination: &Path, contents: &[u8], mode: u32) -> io::Result<Self> {
-        let mut random = [0; 9];
-        rand::rng().fill_bytes(&mut random);
-        let mut name = OsString::from(".");
-        name.push(destination.file_name().ok_or(io::ErrorKind::InvalidInput)?);
-        name.push(format!(".{}.tmp", URL_SAFE_NO_PAD.encode(random)));
-        let path = destination.with_file_name(name);
-
-        let mut file = open_new(&path, mode)?;
-        let staged = Self { path };
-        give_to_owner_of(destination, &file);
-        set_mode(&file, mode)?;
-        file.write_all(contents)?;
-        file.sync_all()?;
-        Ok(staged)
-    }
-
-    fn keep(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // Nothing more can be done about a file that does not go away.
-        let _ = fs::remove_file(&self.path);
-    }
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Makes the new name durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
     if cfg!(unix) {
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder_of(path))?.sync_all()?;
     }
     Ok(())
 }

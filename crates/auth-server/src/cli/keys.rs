@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chassis::settings::parse_lifetime;
 use clap::{Subcommand, ValueEnum};
-use shared::clock;
+use shared::clock::{self, seconds};
 use shared::key_file::{self, KeyFile, check_permissions, write_atomically};
 use shared::keys::{KeyRing, SecretForm, weakness};
 use zeroize::Zeroizing;
@@ -261,10 +261,6 @@ fn kept_mode(_: &Path) -> Option<u32> {
 
 fn open_mac_keys(path: &Path) -> Result<Arc<MacKeyFile>, CommandError> {
     MacKeyFile::open(path).map_err(|e| CommandError::Failed(e.naming("REFRESH_KEYS_FILE")))
-}
-
-fn seconds(lifetime: Duration) -> i64 {
-    i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The key files may be where no database is (a one-shot that makes them): then the record is not

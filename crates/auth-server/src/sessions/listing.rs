@@ -6,7 +6,9 @@
 //! at the borders of a grid only, never when a rotation happens or a retry comes from elsewhere, and a retry is
 //! answered the same lifetime as the rotation was.
 
-use super::{Sessions, seconds};
+use shared::clock::seconds;
+
+use super::Sessions;
 use crate::db::{Session, Sighting};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;

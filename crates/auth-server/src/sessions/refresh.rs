@@ -1,8 +1,10 @@
 //! How a session turns over: the table of rotation rules, acted upon.
 
+use shared::clock::seconds;
+
 use super::end::end_all;
 use super::listing::{expires_in, expires_in_late};
-use super::{Pair, Sessions, seconds};
+use super::{Pair, Sessions};
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
 use crate::db::{Caller, EndReason, Event, Session, Sighting};
 use crate::error::Error;

@@ -1,8 +1,10 @@
 //! How a session begins: a log-in, or a change of the password.
 
+use shared::clock::seconds;
+
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
-use super::{Pair, Sessions, seconds};
+use super::{Pair, Sessions};
 use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx, Unit};
 use crate::db::{Generation, SessionId, UserId};

@@ -12,11 +12,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use shared::claims::Claims;
 use shared::files::open_regular;
+use shared::key_file::Version;
 use shared::token_error::Cure;
 use uuid::Uuid;
 
@@ -101,35 +101,13 @@ fn canonical(id: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a file looked like when it was read: enough to see that it changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
-    modified: Option<SystemTime>,
-    size: u64,
-    inode: u64,
-}
-
-impl Look {
-    fn at(meta: &fs::Metadata) -> Self {
-        #[cfg(unix)]
-        let inode = std::os::unix::fs::MetadataExt::ino(meta);
-        #[cfg(not(unix))]
-        let inode = 0;
-        Self {
-            modified: meta.modified().ok(),
-            size: meta.len(),
-            inode,
-        }
-    }
-}
-
 /// A deny file and the list it holds.
 #[derive(Debug)]
 pub struct DenyFile {
     path: PathBuf,
     list: ArcSwap<DenyList>,
     /// Only the task that looks takes this lock; `None` until the file was seen, `Err` after a failure was reported.
-    seen: Mutex<Option<Result<Look, String>>>,
+    seen: Mutex<Option<Result<Version, String>>>,
     broken: AtomicUsize,
 }
 
@@ -146,7 +124,7 @@ impl DenyFile {
             broken: AtomicUsize::new(0),
         };
         match file.read() {
-            Ok((look, text)) => file.accept(look, &text),
+            Ok((version, text)) => file.accept(version, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => file.report(&error),
             Err(error) => return Err(error),
         }
@@ -179,32 +157,32 @@ impl DenyFile {
 
     /// Looks at the file and reads it again if it changed. Does file I/O: not for an async worker.
     pub fn reload_if_changed(&self) {
-        match fs::metadata(&self.path).map(|meta| Look::at(&meta)) {
-            Ok(look) if self.seen().as_ref() == Some(&Ok(look)) => {}
+        match fs::metadata(&self.path).map(|metadata| Version::of(&self.path, &metadata)) {
+            Ok(version) if self.seen().as_ref() == Some(&Ok(version.clone())) => {}
             Ok(_) => match self.read() {
-                Ok((look, text)) => self.accept(look, &text),
+                Ok((version, text)) => self.accept(version, &text),
                 Err(error) => self.report(&error),
             },
             Err(error) => self.report(&error),
         }
     }
 
-    fn read(&self) -> io::Result<(Look, Vec<u8>)> {
+    fn read(&self) -> io::Result<(Version, Vec<u8>)> {
         let (mut file, metadata) = open_regular(&self.path)?;
-        // The look is taken before the contents: a write in between shows as a change at the next look.
-        let look = Look::at(&metadata);
-        if look.size > MAX_SIZE {
+        // The version is taken before the contents: a write in between shows as a change at the next look.
+        let version = Version::of(&self.path, &metadata);
+        if metadata.len() > MAX_SIZE {
             return Err(io::Error::new(
                 io::ErrorKind::FileTooLarge,
-                format!("it has {} bytes, more than {MAX_SIZE}", look.size),
+                format!("it has {} bytes, more than {MAX_SIZE}", metadata.len()),
             ));
         }
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
-        Ok((look, text))
+        Ok((version, text))
     }
 
-    fn accept(&self, look: Look, text: &[u8]) {
+    fn accept(&self, version: Version, text: &[u8]) {
         let (mut list, broken) = DenyList::parse(text);
         let path = self.path.display();
         if let Some(first) = broken.first() {
@@ -218,7 +196,7 @@ impl DenyFile {
         log::info!("DENY_FILE {path}: {} rule(s) in force", list.len());
         self.broken.store(broken.len(), Ordering::Relaxed);
         self.list.store(Arc::new(list));
-        *self.seen() = Some(Ok(look));
+        *self.seen() = Some(Ok(version));
     }
 
     /// Reports a failure once, and again only when it becomes another one.
@@ -235,7 +213,7 @@ impl DenyFile {
         }
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Option<Result<Look, String>>> {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Option<Result<Version, String>>> {
         self.seen
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::parse::is_kid;
 use super::{Former, Key, KeyRing, KeyRingError, KeyState, RETIRING_SECONDS, sample};
+use crate::clock::seconds;
 
 /// The next ring, and the key that matters in it.
 #[derive(Clone, Debug)]
@@ -261,10 +262,6 @@ impl KeyRing {
 /// When a key ceases to verify whose successor signs from `successor` on.
 fn verify_until(successor: i64) -> i64 {
     successor.saturating_add(RETIRING_SECONDS)
-}
-
-fn seconds(length: Duration) -> i64 {
-    i64::try_from(length.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// A key of 32 random bytes, named after the day it was made.
