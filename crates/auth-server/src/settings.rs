@@ -19,8 +19,6 @@ use chassis::settings::{
 
 /// The longest access token lifetime. A retiring key, the feed and the rows of sessions outlast it.
 const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(2);
-/// For so long the feed names an ending at least, so that a change of `ACCESS_TOKEN_TTL` opens no gap.
-const LEAST_IN_FORCE: Duration = Duration::from_hours(1);
 const LONGEST_GRACE: Duration = Duration::from_mins(5);
 
 /// `open` or `closed`: may strangers make accounts?
@@ -230,11 +228,11 @@ impl LifetimeSettings {
     }
 
     /// Seconds for which the feed names an ended session: until no access token of it can be alive
-    /// anywhere.
+    /// anywhere. As long for short ones, so that no change of `ACCESS_TOKEN_TTL` opens a gap: a token that was made
+    /// before it outlives the new setting.
     #[must_use]
     pub fn revocation_in_force(&self, skew: i64) -> i64 {
-        let longest = self.access_token_ttl.max(LEAST_IN_FORCE);
-        shared::clock::seconds(longest)
+        shared::clock::seconds(self.access_token_ttl.max(LONGEST_ACCESS_TOKEN))
             .saturating_add(skew)
             .saturating_add(60)
     }
@@ -310,7 +308,8 @@ mod tests {
         let (token, skew) = (2 * 3600, 600);
         let in_force = lifetimes("2h").revocation_in_force(skew);
         assert_eq!(in_force, token + skew + 60);
-        assert_eq!(lifetimes("5m").revocation_in_force(skew), 3600 + skew + 60);
+        // A token of two hours outlives the setting under which it was made.
+        assert_eq!(lifetimes("5m").revocation_in_force(skew), in_force);
         assert!(shared::keys::RETIRING_SECONDS > token + skew);
         assert!(crate::sessions::KEEP_SESSION > in_force + 60);
     }

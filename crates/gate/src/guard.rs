@@ -24,12 +24,36 @@ use crate::request::RequestInfo;
 
 /// Says what is revoked where that is not in memory: asked once for every token that is good otherwise.
 pub trait LookUp: Send + Sync {
-    /// Judges the token with these claims at `now`; or the answer that the request gets instead.
+    /// Judges the token with these claims at `now`.
+    ///
+    /// # Errors
+    /// [`Refused`]: what the request is answered instead.
     fn judge<'a>(
         &'a self,
         claims: &'a Claims,
         now: i64,
-    ) -> LocalBoxFuture<'a, Result<Verdict, Problem>>;
+    ) -> LocalBoxFuture<'a, Result<Verdict, Refused>>;
+}
+
+/// Why a look-up has no verdict.
+#[derive(Debug)]
+pub enum Refused {
+    /// It refuses the token; the gate adds its challenge.
+    Token(TokenError),
+    /// It cannot tell; this is the answer.
+    Instead(Box<Problem>),
+}
+
+impl From<TokenError> for Refused {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self::Instead(Box::new(problem))
+    }
 }
 
 enum Revoked {
@@ -108,7 +132,11 @@ impl Gate {
         let checked = self.check(headers, now).map_err(refused)?;
         let verdict = match &self.revoked {
             Revoked::InMemory(revocations) => revocations.judge(checked.claims(), now),
-            Revoked::LookedUp(look_up) => look_up.judge(checked.claims(), now).await?,
+            Revoked::LookedUp(look_up) => match look_up.judge(checked.claims(), now).await {
+                Ok(verdict) => verdict,
+                Err(Refused::Token(error)) => return Err(refused(error)),
+                Err(Refused::Instead(problem)) => return Err(*problem),
+            },
         };
         checked.judge(verdict, now).map_err(refused)
     }

@@ -56,7 +56,7 @@ pub mod problem;
 mod request;
 
 pub use bearer::{Bearer, require_role};
-pub use guard::{Gate, LookUp, bearer_of, guard};
+pub use guard::{Gate, LookUp, Refused, bearer_of, guard};
 pub use problem::Problem;
 pub use request::{REQUEST_ID, RequestInfo};
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::web;
 use shared::claims::Claims;
@@ -20,7 +21,7 @@ use super::*;
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
 use shared::token::{Policy, Signer, Validator};
-use shared::token_error::Cure;
+use shared::token_error::{Cure, TokenError};
 
 fn headers(values: &[&str]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -277,4 +278,55 @@ async fn without_a_gate_nobody_gets_in() {
         .uri("/api/me")
         .insert_header((AUTHORIZATION, token));
     assert_eq!(call_service(&app, request.to_request()).await.status(), 500);
+}
+
+/// Looks up, and finds that the token names nobody it knows, or that it cannot tell.
+struct Stranger;
+
+impl LookUp for Stranger {
+    fn judge<'a>(
+        &'a self,
+        claims: &'a Claims,
+        _: i64,
+    ) -> futures_util::future::LocalBoxFuture<'a, Result<Verdict, Refused>> {
+        Box::pin(async move {
+            match claims.sub.as_str() {
+                "unknown" => Err(TokenError::Malformed("nobody's").into()),
+                "busy" => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy").into()),
+                "ended" => Ok(Verdict::Revoked(Cure::Refresh)),
+                _ => Ok(Verdict::Live),
+            }
+        })
+    }
+}
+
+#[actix_web::test]
+async fn a_gate_of_somebody_else_challenges_in_his_realm_and_exempts_his_paths() {
+    let mut fixture = Fixture::new();
+    let validator = Arc::clone(fixture.gate.validator());
+    let gate = Gate::looking_up(validator, Arc::new(Stranger));
+    let gate = gate.realm(r#"or"de\rs"#).exempt("/api/admin");
+    fixture.gate = web::Data::new(gate);
+    for (sub, status, code) in [
+        ("unknown", 401, "token_malformed"),
+        ("busy", 503, "busy"),
+        ("ended", 401, "token_revoked"),
+    ] {
+        let token = fixture.token(sub, "s", 60, &[]);
+        let Answer(answered, said, _, challenge) = fixture.get("/api/me", Some(&token)).await;
+        assert_eq!((answered, said.as_str()), (status, code), "{sub}");
+        let ours = r#"Bearer realm="orders", error="invalid_token""#;
+        let challenge = challenge.unwrap_or_default();
+        assert_eq!(challenge.starts_with(ours), status == 401, "{challenge}");
+    }
+    let token = fixture.token("u-1", "s", 60, &[]);
+    let passes = Answer(200, "u-1".into(), None, None);
+    assert_eq!(fixture.get("/api/me", Some(&token)).await, passes);
+    let Answer(status, _, _, challenge) = fixture.get("/api/me", None).await;
+    assert_eq!(
+        (status, challenge.as_deref()),
+        (401, Some(r#"Bearer realm="orders""#))
+    );
+    // Past the gate without a token; what is behind it finds no bearer.
+    assert_eq!(fixture.get("/api/admin", None).await.0, 500);
 }

@@ -101,8 +101,8 @@ pub enum Reload<E = KeyRingError> {
 pub struct Version {
     modified: Option<SystemTime>,
     inode: u64,
-    /// Mode and owner: of the file, and of the folders on the way to it.
-    rights: Vec<(u32, u32)>,
+    /// Mode, owner and group: of the file, and of the folders on the way to it.
+    rights: Vec<(u32, u32, u32)>,
     size: u64,
 }
 
@@ -114,7 +114,7 @@ impl Version {
         #[cfg(unix)]
         let inode = {
             use std::os::unix::fs::MetadataExt;
-            rights.push((metadata.mode(), metadata.uid()));
+            rights.push((metadata.mode(), metadata.uid(), metadata.gid()));
             metadata.ino()
         };
         #[cfg(not(unix))]
@@ -158,15 +158,23 @@ impl Keys for KeyRing {
 /// The file of the key ring.
 pub type KeyFile = FileOf<KeyRing>;
 
+/// What the last looks at the file found.
+#[derive(Debug)]
+struct Seen {
+    /// The version that was looked at last, good or not; `None`: it could not be read.
+    version: Option<Version>,
+    /// What was last said of a file that is no good.
+    said: Option<String>,
+}
+
 /// The keys of this process: read from their file, and again whenever that changes.
 #[derive(Debug)]
 pub struct FileOf<K> {
     /// `None`: a ring that is not in a file.
     path: Option<PathBuf>,
     ring: RwLock<Arc<K>>,
-    /// The version that was looked at last, good or not; `None`: it could not be read. Whoever
-    /// holds the lock is the one who reads.
-    seen: Mutex<Option<Version>>,
+    /// Whoever holds the lock is the one who reads.
+    seen: Mutex<Seen>,
     /// When an unknown `kid` last made us look.
     looked: Mutex<Option<Instant>>,
 }
@@ -198,7 +206,10 @@ impl<K: Keys> FileOf<K> {
         Self {
             path,
             ring: RwLock::new(Arc::new(ring)),
-            seen: Mutex::new(version),
+            seen: Mutex::new(Seen {
+                version,
+                said: None,
+            }),
             looked: Mutex::new(None),
         }
     }
@@ -212,10 +223,11 @@ impl<K: Keys> FileOf<K> {
     /// Whether the file is another than the one that was looked at last.
     #[cfg(feature = "follow")]
     fn is_changed(&self) -> bool {
+        let Some(path) = &self.path else { return false };
+        // Before the lock, which whoever waits on the disk must not hold.
+        let current = version(path);
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.path
-            .as_deref()
-            .is_some_and(|path| *seen != version(path))
+        seen.version != current
     }
 
     /// Looks at the file, and reads it if it is another than last time. What is wrong with a new
@@ -226,7 +238,7 @@ impl<K: Keys> FileOf<K> {
         };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let current = version(path);
-        if *seen == current {
+        if seen.version == current {
             return Reload::Unchanged;
         }
         match read::<K>(path) {
@@ -234,12 +246,23 @@ impl<K: Keys> FileOf<K> {
                 let names = K::names(&ring).join(", ");
                 log::info!("{}: reloaded, keys: {names}", path.display());
                 *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-                *seen = Some(version);
+                *seen = Seen {
+                    version: Some(version),
+                    said: None,
+                };
                 Reload::Reloaded
             }
             Err(error) => {
-                log::error!("the old keys stay in use, since the new file is no good: {error}");
-                *seen = current;
+                // What could not be read may be readable at the next look, without having changed.
+                if !matches!(error, KeyFileError::Read { .. }) {
+                    seen.version = current;
+                }
+                let text = error.to_string();
+                if seen.said.as_ref() == Some(&text) {
+                    return Reload::Unchanged;
+                }
+                log::error!("the old keys stay in use, since the new file is no good: {text}");
+                seen.said = Some(text);
                 Reload::Broken(error)
             }
         }
@@ -262,8 +285,8 @@ impl<K: Keys> FileOf<K> {
     /// process.
     ///
     /// A new file is taken over a quarter of a second after it was seen, when every signer has it by
-    /// [`FileOf::follow_closely`]: a token that is refused since its key was revoked is then never followed by
-    /// another one under the same key.
+    /// [`FileOf::follow_closely`]: a token that is refused since its key was revoked is then not followed by another
+    /// one under the same key. Only an unknown `kid` makes a gate take a new file over at once.
     #[cfg(feature = "follow")]
     pub async fn follow(self: Arc<Self>) {
         let [every, later] = GATE_LOOKS;

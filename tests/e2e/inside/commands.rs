@@ -212,3 +212,19 @@ async fn a_running_service_takes_a_rotated_ring_over() {
     app.call_home(&before.access_token).await.is(200);
     app.refresh(&before).await;
 }
+
+#[tokio::test]
+async fn the_health_check_of_a_plain_service_needs_no_list_of_authorities() {
+    let app = App::start().await;
+    let address = app.auth_url.trim_start_matches("http://").to_owned();
+    let ask = move || {
+        let mut command = std::process::Command::new(e2e::program("auth-server"));
+        command.env_clear().env("AUTH_LISTEN", address);
+        for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+            command.env(variable, "/nonexistent");
+        }
+        command.arg("healthcheck").output().unwrap()
+    };
+    let asked = tokio::task::spawn_blocking(ask).await.unwrap();
+    assert!(asked.status.success(), "{asked:?}");
+}

@@ -312,9 +312,9 @@ async fn ended_sessions_are_deleted_once_the_feed_has_forgotten_them() {
         let count = "SELECT COUNT(*) AS value FROM sessions WHERE ended_at IS NOT NULL";
         app.database().number(count)
     };
-    // An hour, the skew and a minute is what the feed tells of them; a minute more they stay.
+    // Two hours, the skew and a minute is what the feed tells of them; a minute more they stay.
     let (forgotten, told) = ended.split_at(21);
-    for (pairs, ago) in [(forgotten, 3600 + 300 + 60 + 65), (told, 3600 + 300 + 60)] {
+    for (pairs, ago) in [(forgotten, 7200 + 300 + 60 + 65), (told, 7200 + 300 + 60)] {
         for pair in pairs {
             app.database()
                 .set(&pair.sid(), &format!("ended_at = ended_at - {ago}"));

@@ -91,7 +91,7 @@ async fn a_first_question_gets_everything_and_the_next_what_is_new() {
     assert_eq!(all["full"], true);
     assert_eq!(sids(&all), [first.sid()]);
     let until = all["entries"][0]["until"].as_i64().unwrap();
-    let expected = ended + 3_600 + 120 + 60;
+    let expected = ended + 7_200 + 120 + 60;
     assert!(
         (expected - 2..=expected).contains(&until),
         "{until} instead of {expected}"

@@ -254,8 +254,8 @@ async fn settings_that_contradict_each_other_are_named() {
             vec!["ACCESS_TOKEN_TTL", "REFRESH_IDLE_TTL"],
         ),
         (
-            options().auth("access-token-ttl", "61m"),
-            vec!["ACCESS_TOKEN_TTL", "1h"],
+            options().auth("access-token-ttl", "121m"),
+            vec!["ACCESS_TOKEN_TTL", "2h"],
         ),
         (
             options().auth("refresh-grace", "301s"),

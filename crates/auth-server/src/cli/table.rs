@@ -172,7 +172,16 @@ impl Table {
             self.headed = true;
             lines.push(self.columns.iter().map(|it| it.head.to_owned()).collect());
         }
-        let cleaned = |row: Vec<String>| row.iter().map(|cell| on_one_line(cell)).collect();
+        // Columns are parted by blanks here, so that a cell must not have several in a row.
+        let single = |cell: &String| {
+            let clean = on_one_line(cell);
+            clean
+                .split(' ')
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let cleaned = |row: Vec<String>| row.iter().map(single).collect();
         lines.extend(rows.iter().map(Row::cells).map(cleaned));
         self.widths.resize(self.columns.len(), 0);
         for line in &lines {

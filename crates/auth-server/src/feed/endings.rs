@@ -1,7 +1,7 @@
 //! The revocation feed's memory: which sessions ended lately, and who waits to hear of it.
 //!
 //! A set with an order of arrival. It forgets an ending once no access token of the session can be alive
-//! any more, so it is bounded by the endings of an hour or two. Where endings come from (this process, other
+//! any more, so it is bounded by the endings of about two hours. Where endings come from (this process, other
 //! replicas, the command line) is the business of [`Endings::publish`]'s callers.
 
 use std::collections::{HashSet, VecDeque};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
-use gate::{Bearer, LookUp, Problem};
+use gate::{Bearer, LookUp, Problem, Refused};
 use shared::claims::Claims;
 use shared::revocations::Verdict;
 use shared::token_error::{Cure, TokenError};
@@ -52,7 +52,7 @@ impl LookUp for Rows {
         &'a self,
         claims: &'a Claims,
         _now: i64,
-    ) -> LocalBoxFuture<'a, Result<Verdict, Problem>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Refused>> {
         Box::pin(async move {
             let signed_in =
                 SignedIn::of(claims).ok_or(TokenError::Malformed("the token names no session"))?;

@@ -73,8 +73,7 @@ impl Sessions {
             }
             match self.not_current(&rotation, caller).await {
                 Ok(None) => {}
-                Err(failed @ (Error::Busy | Error::Database(_))) => return Err(failed),
-                // By its own word, whatever the row says.
+                // By its own word, whatever the row says, and if nobody can read it.
                 _ if over => return Err(Error::SessionOver(Over::Absolute)),
                 Ok(Some(answer)) => return Ok(answer),
                 Err(refused) => return Err(refused),

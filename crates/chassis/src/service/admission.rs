@@ -90,7 +90,7 @@ impl Admission {
         }
         // Not only when all are taken: whoever is asked needs a moment to leave.
         if self.all.load(Ordering::Relaxed) >= self.most - (self.most / 8).max(1)
-            && seats.make_room()
+            && seats.make_room(Instant::now())
         {
             self.gave_way.inc();
         }

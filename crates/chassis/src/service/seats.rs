@@ -16,6 +16,15 @@ use tokio::time::Instant;
 /// Above all milliseconds: a connection on which something is asked or answered.
 const BUSY: u64 = 1 << 63;
 
+/// Connections that a browser, or two programs behind one address, have as a matter of course.
+const FEW: usize = 8;
+
+/// Milliseconds for which a connection that has said nothing yet may be about to.
+const NEW: u128 = 2_000;
+
+/// Networks that are looked at for one newcomer: an attacker with a /48 has as many as he likes.
+const LOOKED_AT: usize = 8_192;
+
 /// One connection, as the others see it.
 #[derive(Debug)]
 pub(super) struct Seat {
@@ -131,20 +140,22 @@ impl Seats {
         self.remove(taken.network, taken.id);
     }
 
-    /// Asks one connection to leave, of the network that has the most; among equals, of the neighbourhood that
-    /// has the most. `false`: there is none that could. It counts no more from here on.
-    pub(super) fn make_room(&mut self) -> bool {
+    /// Asks one connection to leave. Of a network that has more than [`FEW`], the one that has the most; where all
+    /// have few, a silent one before any that is being answered. Then of the network, and then of the neighbourhood,
+    /// that has the most. `false`: there is none that could. It counts no more from here on.
+    pub(super) fn make_room(&mut self, now: Instant) -> bool {
+        let now = now.saturating_duration_since(self.epoch).as_millis();
         let mut first: Option<(_, Reverse<u64>, IpNet, u64)> = None;
-        for (network, held) in &self.networks {
-            let near = self.neighbourhoods.get(&neighbourhood(*network));
-            let size = (held.seats.len(), near.copied().unwrap_or_default());
-            if first.is_some_and(|(largest, ..)| size < largest) {
-                continue;
-            }
+        for (network, held) in self.networks.iter().take(LOOKED_AT) {
             let Some((since, id)) = held.first_to_go() else {
                 continue;
             };
-            first = first.max(Some((size, Reverse(since), *network, id)));
+            let size = held.seats.len();
+            let crowd = if size > FEW { size } else { 0 };
+            let silent = u128::from(since) + NEW <= now;
+            let near = self.neighbourhoods.get(&neighbourhood(*network));
+            let order = (crowd, silent, size, near.copied().unwrap_or_default());
+            first = first.max(Some((order, Reverse(since), *network, id)));
         }
         let Some((_, _, network, id)) = first else {
             return false;
@@ -230,18 +241,18 @@ mod tests {
         // A request since: not the oldest connection counts, but the longest silence.
         taken[1].seat.note(false, after(&seats, 9));
         for expected in [2, 3] {
-            assert!(seats.make_room());
+            assert!(seats.make_room(after(&seats, 100)));
             assert_eq!(asked(&taken), [expected]);
         }
         // One each: now the longest silence of all.
-        assert!(seats.make_room());
+        assert!(seats.make_room(after(&seats, 100)));
         assert_eq!(asked(&taken), [0]);
         assert_eq!(seats.of(network("10.0.0.1".parse().unwrap())), 0);
         // Giving back what was asked for counts once.
         for taken in &taken {
             seats.give_back(taken);
         }
-        assert!(seats.is_empty() && !seats.make_room());
+        assert!(seats.is_empty() && !seats.make_room(after(&seats, 100)));
     }
 
     #[test]
@@ -254,18 +265,52 @@ mod tests {
         for number in [0, 1, 3] {
             taken[number].seat.note(true, after(&seats, 1));
         }
-        assert!(seats.make_room());
+        assert!(seats.make_room(after(&seats, 100)));
         assert_eq!(asked(&taken), [2]);
         // All that are left are answered, one each.
-        assert!(!seats.make_room());
+        assert!(!seats.make_room(after(&seats, 100)));
         let more = sit(&mut seats, &["10.1.0.2"]);
         more[0].seat.note(true, after(&seats, 8));
-        assert!(seats.make_room());
+        assert!(seats.make_room(after(&seats, 100)));
         assert_eq!((asked(&taken), asked(&more)), (vec![1], vec![]));
         // And one that has been answered is like any other.
         taken[3].seat.note(false, after(&seats, 9));
-        assert!(seats.make_room());
+        assert!(seats.make_room(after(&seats, 100)));
         assert_eq!(asked(&taken), [3]);
+    }
+
+    #[test]
+    fn nobody_with_a_few_requests_under_way_makes_room_for_silent_ones_from_many_networks() {
+        let mut seats = Seats::new();
+        let busy = sit(&mut seats, &["203.0.113.9"; 3]);
+        for taken in &busy {
+            taken.seat.note(true, after(&seats, 1));
+        }
+        let silent: Vec<String> = (0..400).map(|n| format!("2001:db8:0:{n:x}::1")).collect();
+        let silent: Vec<&str> = silent.iter().map(String::as_str).collect();
+        let silent = sit(&mut seats, &silent);
+        for taken in &silent {
+            taken.seat.note(false, after(&seats, 2));
+        }
+        for _ in 0..400 {
+            assert!(seats.make_room(after(&seats, 100)));
+            assert_eq!(asked(&busy), [0_usize; 0]);
+        }
+    }
+
+    #[test]
+    fn a_newcomer_is_not_the_one_who_makes_room_for_the_next() {
+        let mut seats = Seats::new();
+        let addresses: Vec<String> = (0..200).map(|n| format!("10.{n}.0.1")).collect();
+        let addresses: Vec<&str> = addresses.iter().flat_map(|it| [it.as_str(); 2]).collect();
+        let busy = sit(&mut seats, &addresses);
+        for taken in &busy {
+            taken.seat.note(true, after(&seats, 1));
+        }
+        let newcomer = sit(&mut seats, &["203.0.113.9"]);
+        newcomer[0].seat.note(false, after(&seats, 99));
+        assert!(seats.make_room(after(&seats, 100)));
+        assert_eq!((asked(&busy).len(), asked(&newcomer).len()), (1, 0));
     }
 
     #[test]
@@ -276,14 +321,14 @@ mod tests {
         ] {
             let mut seats = Seats::new();
             let taken = sit(&mut seats, &[alone, neighbours[0], neighbours[1]]);
-            assert!(seats.make_room());
+            assert!(seats.make_room(after(&seats, 100)));
             assert_eq!(asked(&taken), [1]);
         }
         // A crowd behind one provider loses nothing to an address that has more than each of them.
         let mut seats = Seats::new();
         let crowd = ["198.51.100.1", "198.51.100.2", "198.51.100.3"];
         let taken = sit(&mut seats, &[&crowd[..], &["10.0.0.1"; 2]].concat());
-        assert!(seats.make_room());
+        assert!(seats.make_room(after(&seats, 100)));
         assert_eq!(asked(&taken), [3]);
     }
 }

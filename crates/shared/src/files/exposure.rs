@@ -97,6 +97,6 @@ pub(crate) fn of_folder(_: &Path) -> std::io::Result<Option<Exposure>> {
 }
 
 #[cfg(not(unix))]
-pub(crate) fn rights_around(_: &Path) -> Vec<(u32, u32)> {
+pub(crate) fn rights_around(_: &Path) -> Vec<(u32, u32, u32)> {
     Vec::new()
 }

@@ -276,3 +276,41 @@ fn a_pipe_in_place_of_the_file_does_not_end_the_looking() {
     on_disk.write(&ring.rotate(NOW, Duration::ZERO, Duration::ZERO).ring);
     assert!(matches!(file.reload_if_changed(), Reload::Reloaded));
 }
+
+#[test]
+fn a_file_whose_group_was_put_right_is_looked_at_again() {
+    let (on_disk, _) = Ring::new();
+    let version = || {
+        let metadata = fs::metadata(&on_disk.path).unwrap();
+        Version::of(&on_disk.path, &metadata)
+    };
+    let before = version();
+    assert_eq!(version(), before);
+    // Only root may give a file to a group that it is not in.
+    if std::os::unix::fs::chown(&on_disk.path, None, Some(1)).is_ok() {
+        assert_ne!(version(), before);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_tried_again_at_every_look_and_told_once() {
+    let (on_disk, ring) = Ring::new();
+    let file = KeyFile::open(&on_disk.path).unwrap();
+    let before = kid(&file);
+    fs::remove_file(&on_disk.path).unwrap();
+    fs::create_dir(&on_disk.path).unwrap();
+    assert!(matches!(
+        file.reload_if_changed(),
+        Reload::Broken(KeyFileError::Read { .. })
+    ));
+    for _ in 0..3 {
+        assert!(matches!(file.reload_if_changed(), Reload::Unchanged));
+        // It has not counted as seen: the next look reads it, were it readable by then.
+        assert_ne!(file.seen.lock().unwrap().version, version(&on_disk.path));
+        assert_eq!(kid(&file), before);
+    }
+    fs::remove_dir(&on_disk.path).unwrap();
+    on_disk.write(&ring.rotate(NOW, Duration::ZERO, Duration::ZERO).ring);
+    assert!(matches!(file.reload_if_changed(), Reload::Reloaded));
+    assert_ne!(kid(&file), before);
+}

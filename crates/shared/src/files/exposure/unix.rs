@@ -172,9 +172,9 @@ pub(crate) fn of_folder(path: &Path) -> io::Result<Option<Exposure>> {
         .find_map(|step| step.exposure(&own, None)))
 }
 
-/// Mode and owner of each folder on the way: they change without the file.
-pub(crate) fn rights_around(path: &Path) -> Vec<(u32, u32)> {
-    let rights = |step: &Step| (step.rights.mode(), step.rights.uid());
+/// Mode, owner and group of each folder on the way: they change without the file.
+pub(crate) fn rights_around(path: &Path) -> Vec<(u32, u32, u32)> {
+    let rights = |step: &Step| (step.rights.mode(), step.rights.uid(), step.rights.gid());
     steps(path)
         .map(|steps| steps.iter().map(rights).collect())
         .unwrap_or_default()
