@@ -253,13 +253,14 @@ impl<K: Keys> FileOf<K> {
                 Reload::Reloaded
             }
             Err(error) => {
-                // What could not be read may be readable at the next look, without having changed.
-                if !matches!(error, KeyFileError::Read { .. }) {
-                    seen.version = current;
-                }
                 let text = error.to_string();
-                if seen.said.as_ref() == Some(&text) {
-                    return Reload::Unchanged;
+                if matches!(error, KeyFileError::Read { .. }) {
+                    // It may be readable at the next look without having changed: not seen yet, and told once.
+                    if seen.said.as_ref() == Some(&text) {
+                        return Reload::Unchanged;
+                    }
+                } else {
+                    seen.version = current;
                 }
                 log::error!("the old keys stay in use, since the new file is no good: {text}");
                 seen.said = Some(text);

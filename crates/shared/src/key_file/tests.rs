@@ -314,3 +314,17 @@ fn what_cannot_be_read_is_tried_again_at_every_look_and_told_once() {
     assert!(matches!(file.reload_if_changed(), Reload::Reloaded));
     assert_ne!(kid(&file), before);
 }
+
+#[test]
+fn a_second_file_with_the_fault_of_the_first_is_told_as_well() {
+    let (on_disk, _) = Ring::new();
+    let file = KeyFile::open(&on_disk.path).unwrap();
+    for _ in 0..2 {
+        write_atomically(&on_disk.path, b"{", 0o600).unwrap();
+        assert!(matches!(
+            file.reload_if_changed(),
+            Reload::Broken(KeyFileError::Ring { .. })
+        ));
+        assert!(matches!(file.reload_if_changed(), Reload::Unchanged));
+    }
+}
