@@ -11,6 +11,7 @@ use std::env;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, get, web};
@@ -43,7 +44,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "JWT_KEYS_FILE",
         "data/shared/jwt-keys.json",
     )))?;
-    let (follower, view) = Follower::new(feed, &keys, &policy, Stale::Open, 30)?;
+    let (follower, view) =
+        Follower::new(feed, &keys, &policy, Stale::Open, Duration::from_secs(30))?;
     let validator = Validator::new(Arc::clone(&keys), policy);
     let gate = Gate::new(validator, view)
         .realm("orders")

@@ -122,8 +122,8 @@ pub struct Following {
     pub url: Url,
     /// What to do when it falls silent.
     pub stale: Stale,
-    /// For how long it may be silent, in seconds.
-    pub max_age: i64,
+    /// For how long it may be silent.
+    pub max_age: Duration,
 }
 
 impl RevocationSettings {
@@ -147,11 +147,10 @@ impl RevocationSettings {
         };
         let url = follow::address(text)
             .map_err(|fault| StartError::setting("REVOCATION_FEED_URL", fault))?;
-        let max_age = i64::try_from(self.revocation_max_age.as_secs()).unwrap_or(i64::MAX / 2);
         Ok(Some(Following {
             url,
             stale: self.revocation_stale,
-            max_age,
+            max_age: self.revocation_max_age,
         }))
     }
 }
@@ -217,7 +216,10 @@ mod tests {
             following.url.as_str(),
             "http://auth:5000/internal/revocations"
         );
-        assert_eq!((following.stale, following.max_age), (Stale::Closed, 30));
+        assert_eq!(
+            (following.stale, following.max_age),
+            (Stale::Closed, Duration::from_secs(30))
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::env;
 use std::error::Error;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -89,7 +90,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "JWT_KEYS_FILE",
         "data/shared/jwt-keys.json",
     )))?;
-    let (follower, view) = Follower::new(feed, &keys, &policy, Stale::Open, 30)?;
+    let (follower, view) =
+        Follower::new(feed, &keys, &policy, Stale::Open, Duration::from_secs(30))?;
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy));
     // Rotated keys and ended sessions reach this process within a second.
     tokio::spawn(keys.follow());

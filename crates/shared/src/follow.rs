@@ -9,11 +9,13 @@ mod ended;
 mod follower;
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 pub use ended::EndedSessions;
 pub use follower::{Follower, address};
 
 use crate::claims::Claims;
+use crate::clock::seconds;
 use crate::revocations::{Revocations, Verdict};
 use crate::token_error::Cure;
 
@@ -43,6 +45,7 @@ pub enum FeedState {
 pub struct View {
     ended: EndedSessions,
     stale: Stale,
+    /// Seconds.
     max_age: i64,
     /// When this process began to follow.
     since: i64,
@@ -56,12 +59,12 @@ pub struct View {
 const NEVER: i64 = i64::MIN;
 
 impl View {
-    /// An empty view, followed from `now` on, that is stale once the feed was silent for `max_age` seconds.
-    pub(crate) fn new(stale: Stale, max_age: i64, now: i64) -> Self {
+    /// An empty view, followed from `now` on, that is stale once the feed was silent for `max_age`.
+    pub(crate) fn new(stale: Stale, max_age: Duration, now: i64) -> Self {
         Self {
             ended: EndedSessions::default(),
             stale,
-            max_age,
+            max_age: seconds(max_age),
             since: now,
             answered: AtomicI64::new(NEVER),
             answers: AtomicU64::new(0),

@@ -138,7 +138,7 @@ impl Command {
                 let path = &settings.store.refresh_keys_file;
                 let only_one = lock(path, "REFRESH_KEYS_FILE")?;
                 let keys = open_mac_keys(path)?.ring();
-                let next = keys.rotate(now, seconds(lead), seconds(keep));
+                let next = keys.rotate(now, lead, keep);
                 replace(
                     path,
                     next.to_json()?.as_bytes(),

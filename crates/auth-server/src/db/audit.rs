@@ -148,12 +148,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn delete_old_audit(&mut self, before: i64, limit: i64) -> Result<usize, DbError> {
+    pub fn delete_old_audit(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
         Ok(diesel::sql_query(
             "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < $1 ORDER BY at LIMIT $2)",
         )
         .bind::<BigInt, _>(before)
-        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(i64::from(limit))
         .execute(self.0)?)
     }
 }

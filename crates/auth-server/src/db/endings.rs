@@ -156,7 +156,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn delete_ended_sessions(&mut self, kept: i64, limit: i64) -> Result<usize, DbError> {
+    pub fn delete_ended_sessions(&mut self, kept: i64, limit: u32) -> Result<usize, DbError> {
         let sql = format!(
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
                WHERE ended_at < {} - $1 ORDER BY ended_at LIMIT $2)",
@@ -164,7 +164,7 @@ impl Tx<'_> {
         );
         Ok(diesel::sql_query(sql)
             .bind::<BigInt, _>(kept)
-            .bind::<BigInt, _>(limit)
+            .bind::<BigInt, _>(i64::from(limit))
             .execute(self.0)?)
     }
 
@@ -172,13 +172,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn delete_old_sessions(&mut self, before: i64, limit: i64) -> Result<usize, DbError> {
+    pub fn delete_old_sessions(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
         Ok(diesel::sql_query(
             "DELETE FROM sessions WHERE id IN \
                (SELECT id FROM sessions WHERE absolute_until < $1 ORDER BY absolute_until LIMIT $2)",
         )
         .bind::<BigInt, _>(before)
-        .bind::<BigInt, _>(limit)
+        .bind::<BigInt, _>(i64::from(limit))
         .execute(self.0)?)
     }
 }

@@ -228,7 +228,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn delete_old_login_failures(&mut self, before: i64, limit: i64) -> Result<usize, DbError> {
+    pub fn delete_old_login_failures(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
         // The time is asked twice: a row that is being counted while it is chosen here stays.
         let mut deleted = 0;
         for (table, time) in [
@@ -240,7 +240,7 @@ impl Tx<'_> {
                    (SELECT slot FROM {table} WHERE {time} < $1 ORDER BY {time} LIMIT $2) AND {time} < $3"
             ))
             .bind::<BigInt, _>(before)
-            .bind::<BigInt, _>(limit)
+            .bind::<BigInt, _>(i64::from(limit))
             .bind::<BigInt, _>(before)
             .execute(self.0)?;
         }

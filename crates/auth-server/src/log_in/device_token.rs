@@ -102,6 +102,8 @@ fn key_id(bytes: &[u8; LENGTH]) -> Option<u32> {
 mod tests {
     use proptest::prelude::*;
 
+    use std::time::Duration;
+
     use super::*;
     use crate::sessions::refresh_token::RefreshToken;
 
@@ -206,7 +208,9 @@ mod tests {
     #[test]
     fn a_token_under_a_key_that_another_replica_has_read_already_is_known() {
         let world = world();
-        let rotated = world.keys.rotate(NOW, 0, 30 * 86_400);
+        let rotated = world
+            .keys
+            .rotate(NOW, Duration::ZERO, Duration::from_hours(720));
         let text = token(NOW).encode(&rotated, NOW).unwrap();
         let path = world.folder.path().join("keys.json");
         std::fs::write(&path, rotated.to_json().unwrap().as_bytes()).unwrap();
@@ -220,7 +224,12 @@ mod tests {
         let text = last.encode(&world.keys, NOW).unwrap();
         // The key's last second is this one; sessions live for half an hour.
         let end = NOW + DEVICE_TOKEN_TTL - 1;
-        let rotated = world.keys.rotate(NOW, 1, 1800).rotate(end, 0, 1800);
+        let life = Duration::from_mins(30);
+        let rotated =
+            world
+                .keys
+                .rotate(NOW, Duration::from_secs(1), life)
+                .rotate(end, Duration::ZERO, life);
         let path = world.folder.path().join("keys.json");
         std::fs::write(&path, rotated.to_json().unwrap().as_bytes()).unwrap();
         let file = MacKeyFile::open(&path).unwrap();

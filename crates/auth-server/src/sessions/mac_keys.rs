@@ -3,11 +3,14 @@
 //! Only auth-server has them. A session keeps the key it began with, and so does a device token: a key may leave
 //! the file only when the last of both is over.
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use shared::clock::seconds;
 use shared::key_file::{FileOf, Keys};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -224,12 +227,12 @@ impl MacKeys {
         come.or_else(|| self.keys.iter().min_by_key(|key| key.sign_from))
     }
 
-    /// Adds a key for sessions that begin `lead` seconds from now, and drops the keys whose last session, of
-    /// `absolute_ttl` seconds, has reached its absolute end, and whose last device token is over.
+    /// Adds a key for sessions that begin `lead` from now on, and drops the keys whose last session, of
+    /// `absolute_ttl`, has reached its absolute end, and whose last device token is over.
     #[must_use]
-    pub fn rotate(&self, now: i64, lead: i64, absolute_ttl: i64) -> Self {
-        let next = MacKey::generate(now.saturating_add(lead));
-        let needed = absolute_ttl.max(DEVICE_TOKEN_TTL);
+    pub fn rotate(&self, now: i64, lead: Duration, absolute_ttl: Duration) -> Self {
+        let next = MacKey::generate(now.saturating_add(seconds(lead)));
+        let needed = seconds(absolute_ttl).max(DEVICE_TOKEN_TTL);
         let mut keys: Vec<MacKey> = self.keys.clone();
         keys.sort_by_key(|key| key.sign_from);
         let ends: Vec<i64> = keys
@@ -314,13 +317,18 @@ mod tests {
     fn a_rotation_waits_for_its_time_and_keeps_keys_as_long_as_sessions_live() {
         let first = MacKeys::generate(0);
         let old = first.signing(0).unwrap().id();
-        let long = DEVICE_TOKEN_TTL + 5000;
-        let second = first.rotate(1000, 300, long);
+        let long = Duration::from_secs(200 * 86_400);
+        let second = first.rotate(1000, Duration::from_secs(300), long);
         assert_eq!(second.signing(1299).unwrap().id(), old);
         assert_ne!(second.signing(1300).unwrap().id(), old);
-        let end = 1300 + long;
-        assert!(second.rotate(end - 1, 0, long).find(old).is_some());
-        assert!(second.rotate(end, 0, long).find(old).is_none());
+        let end = 1300 + seconds(long);
+        assert!(
+            second
+                .rotate(end - 1, Duration::ZERO, long)
+                .find(old)
+                .is_some()
+        );
+        assert!(second.rotate(end, Duration::ZERO, long).find(old).is_none());
     }
 
     #[test]

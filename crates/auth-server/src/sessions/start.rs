@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::sessions::refresh_token::RefreshToken;
 
 /// Old rows of a kind that the begin of a session takes away: more than it adds, so that they run out.
-const SWEEP: i64 = 20;
+const SWEEP: u32 = 20;
 
 /// Seconds after its absolute end that a row stays: longer than any revocation is in force.
 pub(crate) const KEEP_SESSION: i64 = 3 * 3600;

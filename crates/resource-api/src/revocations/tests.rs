@@ -1,5 +1,7 @@
 //! What this service says of a token: denied before everything else, and live without feed and file.
 
+use std::time::Duration;
+
 use shared::claims::Claims;
 use shared::clock;
 use shared::follow::{Follower, Stale, address};
@@ -40,7 +42,7 @@ fn silent() -> Arc<View> {
         skew: 0,
     };
     let url = address("http://auth").unwrap();
-    Follower::new(url, &keys, &policy, Stale::Closed, 30)
+    Follower::new(url, &keys, &policy, Stale::Closed, Duration::from_secs(30))
         .unwrap()
         .1
 }

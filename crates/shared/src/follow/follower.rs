@@ -106,7 +106,7 @@ pub struct Follower {
 
 impl Follower {
     /// A follower of the feed at `url`, to be spawned, and the view that it fills: stale once the feed was silent for
-    /// `max_age` seconds. Its bearers are signed with the ring of `keys`, under `policy`.
+    /// `max_age`. Its bearers are signed with the ring of `keys`, under `policy`.
     ///
     /// # Errors
     /// When no HTTP client can be made (no TLS roots on this machine, for example).
@@ -115,10 +115,10 @@ impl Follower {
         keys: &Arc<KeyFile>,
         policy: &token::Policy,
         stale: Stale,
-        max_age: i64,
+        max_age: Duration,
     ) -> Result<(Self, Arc<View>), reqwest::Error> {
         // A view must not grow stale while a question waits for news that does not come.
-        let wait = u64::try_from(max_age * 2 / 3).unwrap_or(0).clamp(1, WAIT);
+        let wait = (max_age * 2 / 3).as_secs().clamp(1, WAIT);
         let client = reqwest::Client::builder()
             // The bearer is for this address alone: through no proxy, to no other place.
             .no_proxy()

@@ -31,7 +31,7 @@ fn entry(sid: &str) -> Entry {
 }
 
 fn following(stale: Stale) -> View {
-    View::new(stale, MAX_AGE, NOW)
+    View::new(stale, Duration::from_secs(30), NOW)
 }
 
 fn answered(view: &View, now: i64) {

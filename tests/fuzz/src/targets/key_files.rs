@@ -150,7 +150,7 @@ impl Target for MacKeyring {
         let now = *dice.pick(&TIMES);
         let _ = keys.signing(now);
         let rotated = keys
-            .rotate(now, 300, 30 * 86_400)
+            .rotate(now, Duration::from_mins(5), Duration::from_hours(720))
             .to_json()
             .expect("written");
         MacKeys::parse(rotated.as_bytes()).expect("a rotated file");

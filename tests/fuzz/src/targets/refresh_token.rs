@@ -1,6 +1,7 @@
 //! Refresh tokens: nothing but what was issued is accepted, in the spelling in which it was issued.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use auth_server::sessions::mac_keys::MacKeys;
 use auth_server::sessions::refresh_token::RefreshToken;
@@ -22,7 +23,7 @@ pub(super) struct Refresh {
 impl Refresh {
     pub(super) fn new() -> Self {
         let first = MacKeys::generate(0);
-        let keys = first.rotate(10, 0, i64::MAX);
+        let keys = first.rotate(10, Duration::ZERO, Duration::MAX);
         let token = |n: u32| RefreshToken {
             key_id: keys
                 .iter()

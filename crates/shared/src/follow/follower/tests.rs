@@ -32,7 +32,8 @@ struct Following {
 impl Following {
     fn start(feed: &TestFeed, keys: &Arc<KeyFile>) -> Self {
         let url = address(&format!("http://{}", feed.address)).unwrap();
-        let (follower, view) = Follower::new(url, keys, &policy(), Stale::Closed, 30).unwrap();
+        let (follower, view) =
+            Follower::new(url, keys, &policy(), Stale::Closed, Duration::from_secs(30)).unwrap();
         Self {
             view,
             task: tokio::spawn(follower.follow()),
@@ -248,8 +249,9 @@ fn a_pause_is_never_longer_than_said_and_never_less_than_half() {
 async fn a_question_waits_less_than_the_view_may_age() {
     with_provider();
     let keys = key_file();
-    let wait = |max_age| {
+    let wait = |seconds| {
         let url = address("http://auth").unwrap();
+        let max_age = Duration::from_secs(seconds);
         let (follower, _) = Follower::new(url, &keys, &policy(), Stale::Open, max_age).unwrap();
         follower.wait
     };
