@@ -10,8 +10,8 @@
  * there is one reading of storage, one POST with a deadline and one write, and no code of the application.
  *
  * In this order: the types; the judgements, which are functions of what they are given and the clock (what a pair says,
- * what an answer means, where things go, how long to wait); then `createTokenClient` with what has a memory or sends
- * something (storage, events, the service, log-outs, refreshes, calls).
+ * what an answer means, where things go, how long to wait); what has a memory or sends something, which are functions of
+ * a client, `self` (storage, events, the service, log-outs, refreshes, calls); then `createTokenClient`, which makes one.
  *
  * @module
  */
@@ -63,6 +63,25 @@
  */
 
 /**
+ * One client: its options, and what it remembers from one call to the next. That is no token but those in `memory`.
+ * @typedef {Options & {
+ *   key: string,
+ *   timeout: number,
+ *   memory: Map<string, string>,
+ *   told?: number | false | null,
+ *   listeners: Set<[keyof Events, (event: any) => void]>,
+ *   flights: Map<string, Promise<any>>,
+ *   tired?: (() => TokenError | false) | null
+ * }} Self
+ *
+ * - `memory`: only what storage did not take. For all other names storage is the truth.
+ * - `told`: the `id` of the state whose event went out last; `false`: signed out. Without a value nobody has looked yet.
+ * - `listeners`: with the name of the event that each waits for.
+ * - `flights`: refreshes under way, by refresh token, and log-outs, by access token.
+ * - `tired`: why the service is left alone now, that is: no refresh, and no word of former log-outs.
+ */
+
+/**
  * Why there is no session, or no fresh one. `code` is `refused` (the service said no) or `unavailable` (it did not
  * answer, or said "later": whoever was signed in still is). `status` is the HTTP status, 0 when there was no answer;
  * `problem` what the service calls it, `retryAfter` the seconds it asked for.
@@ -108,7 +127,7 @@ export const decode = (token) =>
     const [, payload, signature] = /** @type {string} */ (token).split('.');
     const bytes = Uint8Array.from(atob(payload.replace(/-/g, '+').replace(/_/g, '/')), (c) => c.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder().decode(bytes));
-    return signature !== undefined && typeof claims === 'object' && !Array.isArray(claims) && claims;
+    return signature !== undefined && Object(claims) === claims && !Array.isArray(claims) && claims;
   }) || {};
 
 /** @param {any} text */
@@ -132,20 +151,20 @@ const sessionOf = (pair) => {
   return { accessToken, claims, expiresAt: /** @type {number} */ (claims.exp) * 1000 - skew, skew };
 };
 
-/** @param {Stored | null} a @param {Stored} b */
-const sameUser = (a, b) => a && decode(a.accessToken).sub === decode(b.accessToken).sub;
-
 /**
  * Whether so little of the token's life is left that it is refreshed before a call: `refreshBefore`, at most half of
  * its life; 5 seconds where the body cannot be sent twice.
- * @param {Stored} pair @param {number} refreshBefore @param {boolean} stream
+ * @param {Stored} pair @param {number | undefined} refreshBefore @param {unknown} stream
  */
 const isDue = (pair, refreshBefore, stream) => {
   const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));
-  const { exp, iat } = /** @type {any} */ (claims);
-  const margin = Math.max(stream ? 5000 : 0, Math.min(refreshBefore, (exp - iat) * 500) || 0);
+  const { iat, exp } = /** @type {any} */ (claims);
+  const margin = Math.max(stream ? 5000 : 0, Math.min(/** @type {number} */ (refreshBefore), (exp - iat) * 500) || 0);
   return margin && expiresAt - Date.now() < margin;
 };
+
+/** @param {Stored | null} a @param {Stored} b */
+const sameUser = (a, b) => a && decode(a.accessToken).sub === decode(b.accessToken).sub;
 
 // What an answer means
 
@@ -176,8 +195,8 @@ const judge = ({ ok, status, headers }, text, isLogin, skew = 0) => {
   if (reason || (denied && isLogin && (json || !text))) return { error: new TokenError('refused', status, problem), reason };
   const after = /** @type {string} */ (headers.get('Retry-After'));
   // A date is the service's: compare it with the service's clock.
-  const seconds = +after || (Date.parse(after) - Date.now() - skew) / 1000 || 1;
-  return { error: new TokenError('unavailable', status, problem, Math.min(60, Math.max(1, seconds))) };
+  const seconds = +after || (Date.parse(after) - Date.now() - skew) / 1000 || 0;
+  return { error: new TokenError('unavailable', status, problem, Math.max(1, Math.min(60, seconds))) };
 };
 
 // Where things go
@@ -217,300 +236,318 @@ const orAborted = (promise, signal) =>
 /** Ends early when the signal is aborted. @param {number} ms @param {AbortSignal} [signal] */
 const sleep = (ms, signal) => orAborted(new Promise((resolve) => setTimeout(resolve, ms)), signal).catch(() => {});
 
+// Storage
+
+/** Within `attempt` only: it throws where a page is denied its storage. @param {Self} self */
+const area = (self) => self.storage ?? localStorage;
+
+/**
+ * What lies under this name; nothing when it is rubbish, or when there is no storage.
+ * @param {Self} self @param {string} name @returns {any}
+ */
+const load = (self, name) =>
+  attempt(() => JSON.parse(/** @type {string} */ (self.memory.get(name) ?? area(self).getItem(name))));
+
+/**
+ * What storage does not take is kept in memory. What lay there before is removed in any case: whoever found a spent
+ * pair would present it, and be taken for a thief.
+ * @param {Self} self @param {string} name @param {any} value
+ */
+const save = (self, name, value) => {
+  const text = value && JSON.stringify(value);
+  /** @param {string} [text] */
+  const put = (text) => attempt(() => (text ? area(self).setItem(name, text) : area(self).removeItem(name), true));
+  self.memory.delete(name);
+  // The second time there is the room that the old value took.
+  if (!put(text) && (put(), !put(text))) self.memory.set(name, `${text}`);
+};
+
+/** @param {Self} self @returns {Stored | null} */
+const read = (self) => {
+  const pair = asPair(load(self, self.key));
+  self.told ??= pair ? pair.id : false;
+  return pair;
+};
+
+/** @param {Self} self @param {Stored | null} pair */
+const write = (self, pair) => {
+  self.told = pair ? pair.id : false;
+  save(self, self.key, pair);
+};
+
+/** Stores a pair that arrives: whoever gave it is there. @param {Self} self @param {Pair} fresh */
+const keep = (self, fresh) => {
+  const pair = arrived(fresh);
+  write(self, pair);
+  self.tired = null;
+  return pair;
+};
+
+/**
+ * What outlives the session lies beside it: of the last five, the latest last.
+ * @param {Self} self @param {string} name @returns {Map<string, string>}
+ */
+const recall = (self, name) => attempt(() => new Map(load(self, `${self.key}-${name}`))) ?? new Map();
+
+/**
+ * Puts the value at the end, or takes it away.
+ * @param {Self} self @param {string} name @param {string} id @param {string} [value]
+ */
+const remember = (self, name, id, value) => {
+  const map = recall(self, name);
+  map.delete(id);
+  if (value) map.set(id, value);
+  save(self, `${self.key}-${name}`, map.size && [...map].slice(-5));
+};
+
+// Events
+
+/** What another tab wrote. @param {Self} self @param {StorageEvent} event */
+const hear = (self, { key, oldValue, storageArea }) => {
+  if (storageArea !== attempt(() => area(self)) || (key ?? self.key) !== self.key) return;
+  self.memory.delete(self.key);
+  const before = self.told;
+  self.told = null;
+  const pair = read(self);
+  // Events come late and in crowds; only a state that differs from the last one told is news.
+  if (self.told === before && before != null) return;
+  if (!pair) return emit(self, 'signedOut', { remote: true, reason: 'elsewhere' });
+  const { sid, sub } = decode(pair.accessToken);
+  const old = decode(attempt(() => JSON.parse(/** @type {string} */ (oldValue)).accessToken)); // {}: there was nobody
+  emit(self, old.sub === sub && old.sid === sid ? 'refreshed' : 'signedIn', { remote: true });
+};
+
+/** @template {keyof Events} K @param {Self} self @param {K} name @param {Partial<Events[K]>} [facts] */
+const emit = (self, name, facts) => {
+  for (const [wanted, listener] of [...self.listeners]) {
+    try {
+      if (wanted === name) listener({ remote: false, ...facts });
+    } catch (error) {
+      (globalThis.reportError ?? console.error)(error);
+    }
+  }
+};
+
+// The service
+
+/** @typedef {'login' | 'refresh' | 'logout'} Path */
+
+/** The address of one of the three at the service. @param {Self} self @param {Path} name */
+const at = (self, name) =>
+  absolute(
+    (self.authority ?? '').replace(/\/$/, '') +
+      (self.paths?.[name] ?? '/api/account/' + name.replace('refresh', 'refresh-token')),
+  ).href;
+
+/**
+ * Called bare: the platform's is not a method.
+ * @param {Self} self @param {RequestInfo | URL} input @param {RequestInit} [init]
+ */
+const call = (self, input, init) => (self.fetch ?? globalThis.fetch)(input, init);
+
+/** @param {Self} self @param {URL} target @returns {boolean} whether the token may go there */
+const trusted = (self, { origin, pathname }) =>
+  !(/** @type {Path[]} */ (['refresh', 'login', 'logout']).some((name) => at(self, name) === origin + pathname)) &&
+  [self.authority ?? '', self.api ?? []].flat().some((url) => absolute(url).origin === origin);
+
+/**
+ * One POST. Never rejects: without a whole answer the error's status is 0. A redirect is no answer: it would carry the
+ * tokens elsewhere.
+ * @param {Self} self @param {Path} name @param {object} body @param {boolean} [keepalive] @param {AbortSignal} [signal]
+ * @returns {Promise<Verdict>}
+ */
+const post = (self, name, body, keepalive, signal = limit(self.timeout)) => {
+  const ask = async () => {
+    const res = await call(self, at(self, name), {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(body),
+      redirect: 'error',
+      signal,
+      keepalive,
+    });
+    return judge(res, await res.text(), name === 'login', read(self)?.skew);
+  };
+  return orAborted(ask(), signal).catch(() => ({ error: new TokenError('unavailable') }));
+};
+
+/** By the monotonic clock. @param {Self} self @param {TokenError} error */
+const rest = (self, error) => {
+  const until = performance.now() + error.retryAfter * 1000;
+  self.tired = () => performance.now() < until && error;
+};
+
+/**
+ * Everybody who asks for the same work while it is under way shares it.
+ * @template T @param {Self} self @param {string} id @param {() => Promise<T>} work @returns {Promise<T>}
+ */
+const once = ({ flights }, id, work) => {
+  if (!flights.has(id)) flights.set(id, work().finally(() => flights.delete(id)));
+  return /** @type {Promise<T>} */ (flights.get(id));
+};
+
+// Log-outs
+
+/** Ends a session at the service, now or at the next chance. Never rejects. @param {Self} self @param {Pair} pair */
+const leave = (self, { accessToken, refreshToken }) =>
+  once(self, accessToken, async () => {
+    remember(self, 'logouts', accessToken, refreshToken);
+    const { error } = await post(self, 'logout', { accessToken, refreshToken }, true);
+    // Done, or not a pair of its own: that is the service's last word. Others may stand in between and say theirs.
+    if (error && !/^(2..|40[01])$/.test(/** @type {any} */ (error.status))) rest(self, error);
+    else remember(self, 'logouts', accessToken);
+  });
+
+/** A page that does something anyway is the chance to tell the service of former log-outs. @param {Self} self */
+const chance = (self) => {
+  if (self.tired?.()) return;
+  for (const [accessToken, refreshToken] of recall(self, 'logouts')) leave(self, { accessToken, refreshToken });
+};
+
+// Refreshes
+
+/**
+ * What happens under the lock. Never rejects, runs nothing of the application, ends within `timeout`.
+ * @param {Self} self @param {Stored} failed
+ * @returns {Promise<{pair?: Stored | null, error?: TokenError, reason?: string, done?: boolean}>}
+ */
+const exchange = async (self, failed) => {
+  const sent = read(self);
+  if (sent?.accessToken !== failed.accessToken) return { pair: sent };
+  const { accessToken, refreshToken } = sent;
+  const deadline = limit(self.timeout);
+  const current = () => read(self)?.refreshToken === refreshToken;
+  const ask = () => post(self, 'refresh', { accessToken, refreshToken }, undefined, deadline);
+  let answer = await ask();
+  // A lost answer may be a rotation that happened: the service answers the same pair once more.
+  if (answer.error?.status === 0) {
+    await sleep(250 + Math.random() * 500, deadline);
+    if (current()) answer = await ask();
+  }
+  // Overtaken by another tab whose write has not arrived here yet: give it the time.
+  if (answer.error?.problem === 'refresh_token_superseded' && current()) await sleep(250, deadline);
+  const { pair, error, reason } = answer;
+  if (!current()) {
+    const stored = read(self);
+    // Signed out meanwhile: what this refresh brought must not live on.
+    if (pair && !stored) leave(self, pair);
+    return { pair: stored };
+  }
+  if (pair) return { pair: keep(self, pair), done: true };
+  if (!reason) return { error };
+  write(self, null);
+  return { reason };
+};
+
+/**
+ * The pair to go on with after this one failed; `null` when signed out. Rejects with `unavailable`.
+ * @param {Self} self @param {Stored} failed
+ * @returns {Promise<Stored | null>}
+ */
+const renew = async (self, failed) => {
+  const stored = read(self);
+  if (stored?.accessToken !== failed.accessToken) return stored;
+  return once(self, failed.refreshToken, async () => {
+    const tired = self.tired?.();
+    if (tired) throw tired;
+    const { locks = globalThis.navigator?.locks } = self;
+    /** @type {ReturnType<typeof exchange> | undefined} */
+    let started;
+    const { sid, sub } = decode(failed.accessToken);
+    const begin = () => (started ??= exchange(self, failed));
+    try {
+      // Longer than the longest hold; whoever holds it longer is suspended, and not waited for.
+      const signal = limit(self.timeout + 2000);
+      await locks?.request(`${self.key}/${sid ?? sub}`, { signal }, async () => {
+        // Locks and storage reach the other tabs on different ways. Whoever gets the lock next shall see the pair.
+        if ((await begin()).done) await sleep(25);
+      });
+    } catch {} // no lock to be had: go on without
+    const { pair = null, error, reason, done } = await begin();
+    if (reason) emit(self, 'signedOut', { reason });
+    if (done) emit(self, 'refreshed');
+    if (error) {
+      rest(self, error);
+      emit(self, 'error', { error });
+      throw error;
+    }
+    return pair;
+  });
+};
+
+// Calls
+
+/**
+ * What `fetch` of the client does; see the table of outcomes in the README.
+ * @param {Self} self @param {any} input @param {RequestInit} [init] @returns {Promise<Response>}
+ */
+const fetchWithToken = async (self, input, init) => {
+  chance(self);
+  let pair = read(self);
+  // Of a Request only. Not instanceof: one of another realm must not be taken for a relative URL.
+  const url = input.url;
+  const headers = new Headers(init?.headers ?? input.headers);
+  if (!pair || headers.has('Authorization')) return call(self, input, init);
+  // Where the platform would send it now. The token goes there and nowhere else, whatever becomes of the page's base.
+  const target = absolute(url ?? input, globalThis.document?.baseURI);
+  if (!trusted(self, target)) return call(self, input, init);
+
+  // Taken now, as the platform does: a later change of the caller's objects does not reach the repeat.
+  const request = url && new Request(input, init);
+  const rest = { ...init };
+  const { body, signal = request?.signal } = /** @type {any} */ (rest);
+  const stream = body?.getReader || body?.[Symbol.asyncIterator];
+  // Where the call can go on without a fresh token.
+  const tryToRenew = () => orAborted(renew(self, /** @type {Stored} */ (pair)).catch(() => null), signal);
+
+  /** @param {Stored} pair @param {unknown} last @returns {Promise<Response>} */
+  const send = (pair, last) => {
+    const copy = last ? request : request?.clone();
+    const sent = copy?.headers ?? new Headers(headers);
+    sent.set('Authorization', `Bearer ${pair.accessToken}`);
+    return copy ? call(self, copy) : call(self, target.href, { ...rest, headers: sent });
+  };
+
+  if (isDue(pair, self.refreshBefore, stream)) {
+    const fresh = await tryToRenew();
+    if (sameUser(fresh, pair)) pair = /** @type {Stored} */ (fresh);
+  }
+
+  const res = await send(pair, stream);
+  if (res.status !== 401 || !/^(expired|revoked)$/.test(/** @type {string} */ (res.headers.get('act')))) return res;
+  if (stream) {
+    await tryToRenew();
+    return res;
+  }
+  const fresh = await orAborted(renew(self, pair), signal);
+  if (!sameUser(fresh, pair)) return res;
+  res.body?.cancel().catch(() => {});
+  return send(/** @type {Stored} */ (fresh), true);
+};
+
 /**
  * Creates a client. It does no input or output and never throws; all clients of an origin with the same `key` share
  * one session.
  * @param {Options} [options]
  */
 export const createTokenClient = (options = {}) => {
-  const { authority = '', api = [], storage, key = 'token-session', timeout = 8000, refreshBefore = 0 } = options;
-  const { locks = globalThis.navigator?.locks, paths = {} } = options;
-  const { login = '/api/account/login', refresh = '/api/account/refresh-token', logout = '/api/account/logout' } = paths;
-
-  // Storage
-
-  const store = () => storage ?? localStorage;
-  /** Only what storage did not take; for all other names storage is the truth. @type {Map<string, string>} */
-  const memory = new Map();
-  /** The `id` of the state whose event went out last; `null`: signed out, `undefined`: nobody looked yet. @type {number | null | undefined} */
-  let known;
-
-  /** What lies under this name; nothing when it is rubbish, or when there is no storage. @param {string} name @returns {any} */
-  const load = (name) => attempt(() => JSON.parse(/** @type {string} */ (memory.has(name) ? memory.get(name) : store().getItem(name))));
-
-  /**
-   * What storage does not take is kept in memory. What lay there before is removed in any case: whoever found a spent
-   * pair would present it, and be taken for a thief.
-   * @param {string} name @param {any} value
-   */
-  const save = (name, value) => {
-    const text = value && JSON.stringify(value);
-    /** @param {string} [text] */
-    const put = (text) => attempt(() => (text ? store().setItem(name, text) : store().removeItem(name), true));
-    memory.delete(name);
-    // The second time there is the room that the old value took.
-    if (!put(text) && (put(), !put(text))) memory.set(name, text);
-  };
-
-  /** @returns {Stored | null} */
-  const read = () => {
-    const pair = asPair(load(key));
-    if (known === undefined) known = pair && pair.id;
-    return pair;
-  };
-
-  /** @param {Stored | null} pair */
-  const write = (pair) => {
-    known = pair && pair.id;
-    save(key, pair);
-  };
-
-  /**
-   * What outlives the session lies beside it: of the last five, the latest last.
-   * @param {string} name @returns {Map<string, string>}
-   */
-  const recall = (name) => attempt(() => new Map(load(`${key}-${name}`))) ?? new Map();
-
-  /** Puts the value at the end, or takes it away. @param {string} name @param {string} id @param {string} [value] */
-  const remember = (name, id, value) => {
-    const map = recall(name);
-    map.delete(id);
-    if (value) map.set(id, value);
-    save(`${key}-${name}`, map.size && [...map].slice(-5));
-  };
-
-  /** Stores a pair that arrives: whoever gave it is there. @param {Pair} fresh */
-  const keep = (fresh) => {
-    const pair = arrived(fresh);
-    write(pair);
-    resting = () => false;
-    return pair;
-  };
-
-  // Events
-
-  /** @type {Set<[keyof Events, (event: any) => void]>} */
-  const listeners = new Set();
-
-  /** @template {keyof Events} K @param {K} name @param {Omit<Events[K], 'remote'>} [facts] @param {boolean} [remote] */
-  const emit = (name, facts, remote = false) => {
-    for (const [wanted, listener] of [...listeners]) {
-      try {
-        if (wanted === name) listener({ remote, ...facts });
-      } catch (error) {
-        (globalThis.reportError ?? console.error)(error);
-      }
-    }
-  };
-
+  const { key = 'token-session', timeout = 8000 } = options;
+  /** @type {Self} */
+  const self = { ...options, key, timeout, memory: new Map(), listeners: new Set(), flights: new Map() };
   /** @param {StorageEvent} event */
-  const heard = ({ key: changed, oldValue, storageArea }) => {
-    if (storageArea !== attempt(store) || (changed ?? key) !== key) return;
-    memory.delete(key);
-    const before = known;
-    const pair = read();
-    known = pair && pair.id;
-    // Events come late and in crowds; only a state that differs from the last one told is news.
-    if (known === before && known !== undefined) return;
-    if (!pair) return emit('signedOut', { reason: 'elsewhere' }, true);
-    const { sid, sub } = decode(pair.accessToken);
-    const old = decode(attempt(() => JSON.parse(oldValue ?? '').accessToken)); // {}: there was nobody
-    emit(old.sub === sub && old.sid === sid ? 'refreshed' : 'signedIn', {}, true);
-  };
-
-  // The service
-
-  /** @param {string} path */
-  const at = (path) => absolute(authority.replace(/\/$/, '') + path).href;
-  /** Called bare: the platform's is not a method. @type {typeof globalThis.fetch} */
-  const call = (input, init) => (options.fetch ?? globalThis.fetch)(input, init);
-
-  /**
-   * One POST. Never rejects: without a whole answer the error's status is 0. A redirect is no answer: it would carry the
-   * tokens elsewhere.
-   * @param {string} path @param {object} body @param {boolean} [keepalive] @param {AbortSignal} [signal]
-   * @returns {Promise<Verdict>}
-   */
-  const post = (path, body, keepalive, signal = limit(timeout)) => {
-    const ask = async () => {
-      const headers = { 'Content-Type': 'application/json' };
-      const res = await call(at(path), { method: 'POST', headers, body: JSON.stringify(body), redirect: 'error', signal, keepalive });
-      return judge(res, await res.text(), path === login, read()?.skew);
-    };
-    return orAborted(ask(), signal).catch(() => ({ error: new TokenError('unavailable') }));
-  };
-
-  /** @param {URL} target @returns {boolean} whether the token may go there */
-  const trusted = ({ origin, pathname }) =>
-    ![login, refresh, logout].map(at).includes(origin + pathname) &&
-    [authority, api].flat().some((url) => absolute(url).origin === origin);
-
-  /** Why the service is left alone now: no refresh, and no word of former log-outs. @type {() => TokenError | false} */
-  let resting = () => false;
-
-  /** By the monotonic clock. @param {TokenError} error */
-  const rest = (error) => {
-    const until = performance.now() + error.retryAfter * 1000;
-    resting = () => performance.now() < until && error;
-  };
-
-  /** Refreshes under way, by refresh token, and log-outs, by access token. @type {Map<string, Promise<any>>} */
-  const flights = new Map();
-
-  /**
-   * Everybody who asks for the same work while it is under way shares it.
-   * @template T @param {string} id @param {() => Promise<T>} work @returns {Promise<T>}
-   */
-  const once = (id, work) => {
-    if (!flights.has(id)) flights.set(id, work().finally(() => flights.delete(id)));
-    return /** @type {Promise<T>} */ (flights.get(id));
-  };
-
-  // Log-outs
-
-  /** Ends a session at the service, now or at the next chance. Never rejects. @param {string} refreshToken @param {string} accessToken */
-  const leave = (refreshToken, accessToken) =>
-    once(accessToken, async () => {
-      remember('logouts', accessToken, refreshToken);
-      const { error } = await post(logout, { accessToken, refreshToken }, true);
-      // Done, or not a pair of its own: that is the service's last word. Others may stand in between and say theirs.
-      if (error && !/^(2..|40[01])$/.test(/** @type {any} */ (error.status))) rest(error);
-      else remember('logouts', accessToken);
-    });
-
-  /** A page that does something anyway is the chance to tell the service of former log-outs. */
-  const chance = () => {
-    if (!resting()) recall('logouts').forEach(leave);
-  };
-
-  // Refreshes
-
-  /**
-   * What happens under the lock. Never rejects, runs nothing of the application, ends within `timeout`.
-   * @param {Stored} failed
-   * @returns {Promise<{pair?: Stored | null, error?: TokenError, reason?: string, done?: boolean}>}
-   */
-  const exchange = async (failed) => {
-    const sent = read();
-    if (sent?.accessToken !== failed.accessToken) return { pair: sent };
-    const { accessToken, refreshToken } = sent;
-    const deadline = limit(timeout);
-    const current = () => read()?.refreshToken === refreshToken;
-    const ask = () => post(refresh, { accessToken, refreshToken }, false, deadline);
-    let answer = await ask();
-    // A lost answer may be a rotation that happened: the service answers the same pair once more.
-    if (answer.error?.status === 0) {
-      await sleep(250 + Math.random() * 500, deadline);
-      if (current()) answer = await ask();
-    }
-    // Overtaken by another tab whose write has not arrived here yet: give it the time.
-    if (answer.error?.problem === 'refresh_token_superseded' && current()) await sleep(250, deadline);
-    const { pair, error, reason } = answer;
-    if (!current()) {
-      const stored = read();
-      // Signed out meanwhile: what this refresh brought must not live on.
-      if (pair && !stored) leave(pair.refreshToken, pair.accessToken);
-      return { pair: stored };
-    }
-    if (pair) return { pair: keep(pair), done: true };
-    if (reason) write(null);
-    return { error, reason };
-  };
-
-  /**
-   * The pair to go on with after this one failed; `null` when signed out. Rejects with `unavailable`.
-   * @param {Stored} failed
-   * @returns {Promise<Stored | null>}
-   */
-  const renew = async (failed) => {
-    const stored = read();
-    if (stored?.accessToken !== failed.accessToken) return stored;
-    return once(failed.refreshToken, async () => {
-      const tired = resting();
-      if (tired) throw tired;
-      /** @type {ReturnType<typeof exchange> | undefined} */
-      let started;
-      const begin = () => (started ??= exchange(failed));
-      const { sid, sub } = decode(failed.accessToken);
-      try {
-        // Longer than the longest hold; whoever holds it longer is suspended, and not waited for.
-        const signal = limit(timeout + 2000);
-        await locks?.request(`${key}/${sid ?? sub}`, { signal }, async () => {
-          // Locks and storage reach the other tabs on different ways. Whoever gets the lock next shall see the pair.
-          if ((await begin()).done) await sleep(25);
-        });
-      } catch {} // no lock to be had: go on without
-      const { pair = null, error, reason, done } = await begin();
-      if (done) emit('refreshed');
-      if (!error) return pair;
-      if (reason) {
-        emit('signedOut', { reason });
-        return null;
-      }
-      rest(error);
-      emit('error', { error });
-      throw error;
-    });
-  };
-
-  // Calls
-
-  /**
-   * The platform's `fetch`, signature and types; see the table of outcomes in the README.
-   * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>}
-   */
-  const clientFetch = async (input, init) => {
-    chance();
-    let pair = read();
-    // Of a Request only. Not instanceof: one of another realm must not be taken for a relative URL.
-    const { url, headers: own } = /** @type {Partial<Request>} */ (input);
-    const headers = new Headers(init?.headers ?? own);
-    if (!pair || headers.has('Authorization')) return call(input, init);
-    // Where the platform would send it now. The token goes there and nowhere else, whatever becomes of the page's base.
-    const target = absolute(url ?? /** @type {string | URL} */ (input), globalThis.document?.baseURI);
-    if (!trusted(target)) return call(input, init);
-
-    // Taken now, as the platform does: a later change of the caller's objects does not reach the repeat.
-    const request = url && new Request(input, init);
-    const rest = { ...init };
-    const signal = rest.signal ?? /** @type {any} */ (request)?.signal;
-    const stream = !!(/** @type {any} */ (rest.body)?.getReader || /** @type {any} */ (rest.body)?.[Symbol.asyncIterator]);
-    // Where the call can go on without a fresh token.
-    const tryToRenew = () => orAborted(renew(/** @type {Stored} */ (pair)).catch(() => null), signal);
-
-    /** @param {Stored} pair @param {boolean} last @returns {Promise<Response>} */
-    const send = (pair, last) => {
-      const copy = request && (last ? request : request.clone());
-      const sent = copy ? copy.headers : new Headers(headers);
-      sent.set('Authorization', `Bearer ${pair.accessToken}`);
-      return copy ? call(copy) : call(target.href, { ...rest, headers: sent });
-    };
-
-    if (isDue(pair, refreshBefore, stream)) {
-      const fresh = await tryToRenew();
-      if (sameUser(fresh, pair)) pair = /** @type {Stored} */ (fresh);
-    }
-
-    const res = await send(pair, stream);
-    if (res.status !== 401 || !/^(expired|revoked)$/.test(/** @type {string} */ (res.headers.get('act')))) return res;
-    if (stream) {
-      await tryToRenew();
-      return res;
-    }
-    const fresh = await orAborted(renew(pair), signal);
-    if (!sameUser(fresh, pair)) return res;
-    res.body?.cancel().catch(() => {});
-    return send(/** @type {Stored} */ (fresh), true);
-  };
-
+  const heard = (event) => hear(self, event);
   globalThis.addEventListener?.('storage', heard);
 
   const client = {
-    fetch: clientFetch,
+    /**
+     * The platform's `fetch`, signature and types; see the table of outcomes in the README.
+     * @param {RequestInfo | URL} input @param {RequestInit} [init] @returns {Promise<Response>}
+     */
+    fetch: (input, init) => fetchWithToken(self, input, init),
 
     /** Who is signed in, read from storage now. @returns {Session | null} */
     get session() {
-      return sessionOf(read());
+      return sessionOf(read(self));
     },
 
     /**
@@ -519,12 +556,12 @@ export const createTokenClient = (options = {}) => {
      * @returns {Promise<Session>}
      */
     async login(credentials) {
-      chance();
-      const account = `${credentials.email}`.trim().toLowerCase();
-      const deviceToken = recall('devices').get(account)?.toString();
-      const { pair, error } = await post(login, { deviceToken, ...credentials });
+      chance(self);
+      const account = String(credentials.email).trim().toLowerCase();
+      const deviceToken = recall(self, 'devices').get(account)?.toString();
+      const { pair, error } = await post(self, 'login', { deviceToken, ...credentials });
       if (!pair) throw error;
-      if (pair.deviceToken) remember('devices', account, pair.deviceToken);
+      if (pair.deviceToken) remember(self, 'devices', account, pair.deviceToken);
       return client.adopt(pair);
     },
 
@@ -535,8 +572,8 @@ export const createTokenClient = (options = {}) => {
      */
     adopt(pair) {
       if (!asPair(pair)) throw new TokenError('refused');
-      keep(pair);
-      emit('signedIn');
+      keep(self, pair);
+      emit(self, 'signedIn');
       return /** @type {Session} */ (client.session);
     },
 
@@ -545,20 +582,20 @@ export const createTokenClient = (options = {}) => {
      * @returns {Promise<Session>}
      */
     async refresh() {
-      chance();
-      const pair = read();
-      const session = pair && sessionOf(await renew(pair));
+      chance(self);
+      const pair = read(self);
+      const session = pair && sessionOf(await renew(self, pair));
       if (!session) throw new TokenError('refused');
       return session;
     },
 
     /** Signs out here at once, then tells the service. Never rejects. @returns {Promise<void>} */
     async logout() {
-      const pair = read();
-      write(null);
+      const pair = read(self);
+      write(self, null);
       if (!pair) return;
-      emit('signedOut', { reason: 'logout' });
-      await leave(pair.refreshToken, pair.accessToken);
+      emit(self, 'signedOut', { reason: 'logout' });
+      await leave(self, pair);
     },
 
     /**
@@ -571,9 +608,9 @@ export const createTokenClient = (options = {}) => {
     on(name, listener) {
       /** @type {[K, typeof listener]} */
       const entry = [name, listener];
-      read(); // WebKit tells a page of other tabs' writes only once it has looked into storage
-      listeners.add(entry);
-      return () => void listeners.delete(entry);
+      read(self); // WebKit tells a page of other tabs' writes only once it has looked into storage
+      self.listeners.add(entry);
+      return () => void self.listeners.delete(entry);
     },
 
     /** Stops listening to the other tabs. */
