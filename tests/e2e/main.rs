@@ -72,6 +72,7 @@ mod inside {
     mod postgres_tls;
     mod postgres_trouble;
     mod races;
+    mod refreshes_together;
     mod replicas;
     mod request_ids;
     mod revocation;

@@ -17,12 +17,16 @@ mod end_reason;
 mod endings;
 mod event;
 mod feed;
+mod groups;
 mod id;
 mod login_failures;
 mod migrate;
 mod number;
 mod open;
 mod pool;
+mod prepared;
+mod rotation;
+mod rotation_queue;
 mod schema;
 mod session;
 mod session_row;
@@ -44,18 +48,21 @@ pub use copy::{Copied, copy};
 pub use end_reason::EndReason;
 pub use event::Event;
 pub use feed::Ending;
+pub(crate) use groups::Groups;
 pub use id::{Id, OfSession, OfUser, SessionId, UserId};
 pub use login_failures::{Budget, CounterRow, CounterRows, Failures, Limits, Tally};
 pub use number::{Generation, PasswordVersion};
+pub use rotation::{Rotated, Rotation};
 pub use session::{Nonce, RefreshToken, Session, Sighting};
-pub use sessions::{NewSession, Rotated, Rotation, SessionWithAccount};
+pub use sessions::{NewSession, SessionWithAccount};
 pub use user::{Account, User};
 pub use users::NewUser;
 
 use crate::settings::DatabaseUrl;
 use connection::AnyConnection;
 use pool::Pool;
-use writer::Writer;
+use rotation_queue::RotationQueue;
+use writer::{Undo, Writer};
 
 /// SQLite: readers beside the writer. They never wait for it, and are done in microseconds.
 const READERS: u32 = 4;
@@ -222,8 +229,14 @@ pub struct Db(Backend);
 
 #[derive(Clone)]
 enum Backend {
-    Sqlite { writer: Writer, readers: Pool },
-    Postgres { pool: Pool },
+    Sqlite {
+        writer: Writer,
+        readers: Pool,
+    },
+    Postgres {
+        pool: Pool,
+        rotations: RotationQueue,
+    },
 }
 
 impl Db {
@@ -239,9 +252,11 @@ impl Db {
                 writer: Writer::start(url.clone())?,
                 readers: Pool::new(url.clone(), READERS),
             },
-            DatabaseUrl::Postgres(_) => Backend::Postgres {
-                pool: Pool::new(url.clone(), CONNECTIONS),
-            },
+            DatabaseUrl::Postgres(_) => {
+                let pool = Pool::new(url.clone(), CONNECTIONS);
+                let rotations = RotationQueue::new(pool.clone());
+                Backend::Postgres { pool, rotations }
+            }
         }))
     }
 
@@ -250,7 +265,15 @@ impl Db {
     pub fn waiting(&self) -> usize {
         match &self.0 {
             Backend::Sqlite { writer, .. } => writer.waiting(),
-            Backend::Postgres { pool } => pool.waiting(),
+            Backend::Postgres { pool, rotations } => pool.waiting() + rotations.waiting(),
+        }
+    }
+
+    /// How many writes have shared a commit.
+    pub(crate) fn groups(&self) -> &Groups {
+        match &self.0 {
+            Backend::Sqlite { writer, .. } => writer.groups(),
+            Backend::Postgres { rotations, .. } => rotations.groups(),
         }
     }
 
@@ -264,7 +287,7 @@ impl Db {
     ) -> Result<T, DbError> {
         let pool = match &self.0 {
             Backend::Sqlite { readers, .. } => readers,
-            Backend::Postgres { pool } => pool,
+            Backend::Postgres { pool, .. } => pool,
         };
         pool.run(None, move |c| unit(&mut Tx(c))).await
     }
@@ -288,28 +311,31 @@ impl Db {
             })
         };
         match &self.0 {
-            Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
-            Backend::Postgres { pool } => {
+            Backend::Sqlite { writer, .. } => writer.submit(deadline, Undo::Savepoint, unit).await,
+            Backend::Postgres { pool, .. } => {
                 pool.run(Some(deadline), move |c| in_transaction(c, &mut unit))
                     .await
             }
         }
     }
 
-    /// Runs a unit of one statement that writes: it needs no transaction around it, and saves PostgreSQL
-    /// two round trips. If the connection broke it is run once more, so it must be one that may run twice.
+    /// Makes a usual refresh, which is one statement, with those that come at the same time: see
+    /// [`Tx::rotate_session`]. If the connection broke it is made once more, for the row tells what has happened.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub async fn write_statement<T: Send + 'static>(
+    pub async fn rotate(
         &self,
         caller: &Caller,
-        mut unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
-    ) -> Result<T, DbError> {
+        rotation: Rotation,
+    ) -> Result<Option<Rotated>, DbError> {
         let deadline = caller.deadline();
         match &self.0 {
-            Backend::Sqlite { writer, .. } => writer.submit(deadline, unit).await,
-            Backend::Postgres { pool } => pool.run(Some(deadline), move |c| unit(&mut Tx(c))).await,
+            Backend::Sqlite { writer, .. } => {
+                let unit = move |tx: &mut Tx<'_>| tx.rotate_session(&rotation);
+                writer.submit(deadline, Undo::Statement, unit).await
+            }
+            Backend::Postgres { rotations, .. } => rotations.submit(deadline, rotation).await,
         }
     }
 }

@@ -253,10 +253,20 @@ fn watch_queues(
         "Passwords that wait to be checked",
         move || count(door.waiting()),
     )?;
-    metrics.gauge(
-        "keyturn_write_queue",
-        "Database writes that wait",
-        move || count(db.waiting()),
+    metrics.gauge("keyturn_write_queue", "Database writes that wait", {
+        let db = db.clone();
+        move || count(db.waiting())
+    })?;
+    let (commits, writes) = (db.clone(), db);
+    metrics.counter(
+        "keyturn_group_commits_total",
+        "Commits that carried the writes which waited together: on SQLite all of them, on PostgreSQL refreshes",
+        move || commits.groups().commits(),
+    )?;
+    metrics.counter(
+        "keyturn_group_writes_total",
+        "Writes in those commits",
+        move || writes.groups().writes(),
     )?;
     metrics.gauge(
         "keyturn_feed_entries",

@@ -54,3 +54,68 @@ pub fn cpu_nanoseconds(process: u32) -> Result<u64, Fault> {
     }
     Ok(sum)
 }
+
+/// The process that started another one.
+///
+/// # Errors
+/// Where there is no such process, or no `/proc`.
+pub fn parent(process: u32) -> Result<u32, Fault> {
+    Ok(Status::of(process)?.parent)
+}
+
+/// The unit of [`family_cpu_ticks`].
+#[must_use]
+pub fn ticks_per_second() -> u64 {
+    rustix::param::clock_ticks_per_second()
+}
+
+/// CPU time that a process and its children have used so far, those that have ended and were waited for included.
+///
+/// # Errors
+/// Where there is no such process, or no `/proc`.
+pub fn family_cpu_ticks(process: u32) -> Result<u64, Fault> {
+    let own = Status::of(process)?;
+    let mut sum = own.ticks + own.ticks_of_ended;
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(child) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        // It may have ended meanwhile: then it is among the ended ones next time.
+        if let Ok(status) = Status::of(child)
+            && status.parent == process
+        {
+            sum += status.ticks;
+        }
+    }
+    Ok(sum)
+}
+
+/// What `/proc/PID/stat` says; proc(5).
+struct Status {
+    parent: u32,
+    ticks: u64,
+    ticks_of_ended: u64,
+}
+
+impl Status {
+    fn of(process: u32) -> Result<Self, Fault> {
+        let text = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        // Behind the name, which may have spaces and brackets of its own.
+        let (_, rest) = text
+            .rsplit_once(") ")
+            .ok_or("/proc/PID/stat has another form")?;
+        let fields: Vec<&str> = rest.split(' ').collect();
+        let number = |at: usize| -> Result<u64, Fault> {
+            Ok(fields.get(at).copied().unwrap_or_default().parse()?)
+        };
+        Ok(Self {
+            parent: u32::try_from(number(1)?)?,
+            ticks: number(11)? + number(12)?,
+            ticks_of_ended: number(13)? + number(14)?,
+        })
+    }
+}

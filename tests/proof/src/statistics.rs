@@ -35,6 +35,14 @@ impl Summary {
     }
 }
 
+/// The middle one; 0 of nothing.
+#[must_use]
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = figures.collect();
+    all.sort_unstable_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
 /// Milliseconds with one digit behind the point, right-aligned.
 #[must_use]
 pub fn milliseconds(time: Duration) -> String {

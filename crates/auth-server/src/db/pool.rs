@@ -18,14 +18,14 @@ use crate::settings::DatabaseUrl;
 
 /// How long a request waits for its turn, and then for a connection: a restart of the database that takes
 /// no longer is not noticed.
-const CHECKOUT: Duration = Duration::from_secs(2);
+pub(super) const CHECKOUT: Duration = Duration::from_secs(2);
 
 /// Requests that may wait for their turn. At some thousand a second this is a fraction of one.
-const QUEUE: usize = 1024;
+pub(super) const QUEUE: usize = 1024;
 
 /// How long a request waits for its answer in all. Longer than the server's own bounds, which say better
 /// what is wrong; for a server that has stopped answering, these do not hold.
-const ANSWER: Duration = Duration::from_secs(9);
+pub(super) const ANSWER: Duration = Duration::from_secs(9);
 
 /// A pool. Clones share it.
 #[derive(Clone)]
@@ -142,10 +142,16 @@ impl Pool {
             .map_err(|_| DbError::Busy)?;
         match timeout(CHECKOUT, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok((place, turn)),
-            _ if self.connections.state().connections == 0 => {
-                Err(DbError::Unavailable("no connection can be made".into()))
-            }
-            _ => Err(DbError::Busy),
+            _ => Err(self.nobodys_turn()),
+        }
+    }
+
+    /// What to say to whoever waited for [`CHECKOUT`] and was not served.
+    pub(super) fn nobodys_turn(&self) -> DbError {
+        if self.connections.state().connections == 0 {
+            DbError::Unavailable("no connection can be made".into())
+        } else {
+            DbError::Busy
         }
     }
 
@@ -158,6 +164,15 @@ impl Pool {
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(DbError::TooLate);
         }
+        self.ask(&mut member, unit)
+    }
+
+    /// Runs a unit on a connection, and notes when that is no good any more.
+    pub(super) fn ask<T>(
+        &self,
+        member: &mut Member,
+        unit: &mut impl FnMut(&mut AnyConnection) -> Result<T, DbError>,
+    ) -> Result<T, DbError> {
         let done = unit(&mut member.conn);
         if let Err(DbError::Lost(_) | DbError::ReadOnly(_)) = &done {
             // Of a server that has become read-only another may have taken the place: look for it anew.
@@ -168,7 +183,7 @@ impl Pool {
     }
 
     /// A connection that has not been heard of since the last break is asked first.
-    fn member(&self) -> Result<PooledConnection<Manager>, DbError> {
+    pub(super) fn member(&self) -> Result<PooledConnection<Manager>, DbError> {
         let until = Instant::now() + CHECKOUT;
         loop {
             let left = until.saturating_duration_since(Instant::now());

@@ -6,7 +6,7 @@ use diesel::sql_types::{BigInt, Text};
 use super::schema::{sessions, users};
 use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
-use super::{DbError, Generation, Tx};
+use super::{DbError, Tx};
 use super::{SessionId, UserId};
 use crate::db::{Account, RefreshToken, Session, Sighting};
 
@@ -27,34 +27,6 @@ pub struct NewSession {
     pub address: String,
 }
 
-/// What a rotation moves.
-#[derive(Clone)]
-pub struct Rotation {
-    /// The token that was presented.
-    pub presented: RefreshToken,
-    /// The user its access token names.
-    pub user: UserId,
-    /// Unix seconds.
-    pub now: i64,
-    /// Unix seconds to which the idle end slides, if the absolute end allows.
-    pub idle_until: i64,
-    /// Client address.
-    pub address: String,
-    /// User agent.
-    pub agent: String,
-    /// Unix second from which on uses are too fresh for the user's list; one before it is kept for that.
-    pub shown_from: i64,
-}
-
-/// What a rotation found.
-#[derive(Clone)]
-pub struct Rotated {
-    /// The user as of now: tokens carry today's name, e-mail and roles.
-    pub account: Account,
-    /// Unix seconds.
-    pub absolute_until: i64,
-}
-
 /// A session with its user, who is `None` once deleted.
 #[derive(Clone)]
 pub struct SessionWithAccount {
@@ -62,20 +34,6 @@ pub struct SessionWithAccount {
     pub session: Session,
     /// The user.
     pub account: Option<Account>,
-}
-
-#[derive(QueryableByName)]
-struct RotatedRow {
-    #[diesel(sql_type = Text)]
-    user_id: String,
-    #[diesel(sql_type = BigInt)]
-    absolute_until: i64,
-    #[diesel(sql_type = Text)]
-    user_name: String,
-    #[diesel(sql_type = Text)]
-    email: String,
-    #[diesel(sql_type = Text)]
-    roles: String,
 }
 
 impl Tx<'_> {
@@ -104,84 +62,6 @@ impl Tx<'_> {
             ))
             .execute(self.0)?;
         Ok(())
-    }
-
-    /// The usual refresh, whole in one statement: the row moves one generation on if it is live and the
-    /// presented token is its current one; `None` if any of that does not hold.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn rotate_session(&mut self, rotation: &Rotation) -> Result<Option<Rotated>, DbError> {
-        let late =
-            "late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END";
-        self.advance(
-            "generation + 1",
-            late,
-            rotation,
-            rotation.presented.generation,
-        )
-    }
-
-    /// A genuine token newer than the row, whose database was set back: the row catches up with it and
-    /// moves on, provided it still stands at `found`.
-    ///
-    /// # Errors
-    /// See [`DbError`].
-    pub fn catch_up_session(
-        &mut self,
-        rotation: &Rotation,
-        found: Generation,
-    ) -> Result<Option<Rotated>, DbError> {
-        let next = rotation.presented.generation.next().to_string();
-        let late = "late_generation = 0, late_streak = 0";
-        self.advance(&next, late, rotation, found)
-    }
-
-    /// Moves the row from the generation `found` to `next`, which is an expression of SQL as `late` is.
-    fn advance(
-        &mut self,
-        next: &str,
-        late: &str,
-        rotation: &Rotation,
-        found: Generation,
-    ) -> Result<Option<Rotated>, DbError> {
-        let sql = format!(
-            "UPDATE sessions SET generation = {next}, rotated_at = $1, \
-               idle_until = CASE WHEN absolute_until < $2 THEN absolute_until ELSE $3 END, {late}, \
-               seen_at = CASE WHEN rotated_at < $4 THEN rotated_at ELSE seen_at END, \
-               seen_address = CASE WHEN rotated_at < $5 THEN address ELSE seen_address END, \
-               address = $6, agent = $7 \
-             WHERE id = $8 AND generation = $9 AND user_id = $10 AND nonce = $11 \
-               AND ended_at IS NULL AND idle_until > $12 AND absolute_until > $13 \
-             RETURNING user_id, absolute_until, \
-               (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
-               (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
-               (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles"
-        );
-        // Each $n is bound once, in ascending order: what both databases number alike.
-        let row = diesel::sql_query(sql)
-            .bind::<BigInt, _>(rotation.now)
-            .bind::<BigInt, _>(rotation.idle_until)
-            .bind::<BigInt, _>(rotation.idle_until)
-            .bind::<BigInt, _>(rotation.shown_from)
-            .bind::<BigInt, _>(rotation.shown_from)
-            .bind::<Text, _>(&rotation.address)
-            .bind::<Text, _>(&rotation.agent)
-            .bind::<Text, _>(rotation.presented.session.to_string())
-            .bind::<BigInt, _>(found.0)
-            .bind::<Text, _>(rotation.user.to_string())
-            .bind::<Text, _>(write_nonce(&rotation.presented.nonce))
-            .bind::<BigInt, _>(rotation.now)
-            .bind::<BigInt, _>(rotation.now)
-            .get_result::<RotatedRow>(self.0)
-            .optional()?;
-        row.map(|row| {
-            Ok(Rotated {
-                account: account(&row.user_id, row.user_name, row.email, &row.roles)?,
-                absolute_until: row.absolute_until,
-            })
-        })
-        .transpose()
     }
 
     /// Notes that the row's current generation was handed out late, if nothing moved since it was read;

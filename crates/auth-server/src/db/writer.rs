@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
 use super::connection::AnyConnection;
+use super::groups::Groups;
 use super::{DbError, Tx};
 use crate::settings::DatabaseUrl;
 
@@ -33,11 +34,21 @@ const LAST: Duration = Duration::from_secs(1);
 pub(super) struct Writer {
     jobs: SyncSender<Box<dyn Job>>,
     waiting: Arc<AtomicUsize>,
+    groups: Arc<Groups>,
+}
+
+/// What is undone of a unit that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// All its statements: it runs in a savepoint.
+    Savepoint,
+    /// It is one statement, which SQLite itself makes whole or not at all.
+    Statement,
 }
 
 /// A unit with its answer, whatever its type.
 trait Job: Send {
-    /// Runs the unit in a savepoint and keeps its result; `false` if the connection is not to be trusted.
+    /// Runs the unit and keeps its result; `false` if the connection is not to be trusted.
     fn run(&mut self, conn: &mut AnyConnection) -> bool;
     /// Answers: with the result if the group was committed, else with what went wrong.
     fn answer(self: Box<Self>, group: Result<(), &str>);
@@ -45,6 +56,7 @@ trait Job: Send {
 
 struct Unit<F, T> {
     work: F,
+    undo: Undo,
     deadline: Instant,
     result: Result<T, DbError>,
     answer: oneshot::Sender<Result<T, DbError>>,
@@ -59,15 +71,20 @@ where
         if Instant::now() >= self.deadline {
             return true;
         }
-        let unit = &mut self.work;
-        let savepoint = AssertUnwindSafe(|| conn.transaction(|c| unit(&mut Tx(c))));
-        if let Ok(result) = catch_unwind(savepoint) {
-            self.result = result;
-            true
-        } else {
+        let (unit, undo) = (&mut self.work, self.undo);
+        let run = AssertUnwindSafe(|| match undo {
+            Undo::Savepoint => conn.transaction(|c| unit(&mut Tx(c))),
+            Undo::Statement => unit(&mut Tx(conn)),
+        });
+        let Ok(result) = catch_unwind(run) else {
             self.result = Err(DbError::Unavailable("a write panicked".into()));
-            false
-        }
+            return false;
+        };
+        // A full disk, for one, undoes the whole transaction: what follows would be outside of any.
+        let trusted =
+            undo == Undo::Savepoint || matches!(result, Ok(_) | Err(DbError::Unreadable(_)));
+        self.result = result;
+        trusted
     }
 
     fn answer(self: Box<Self>, group: Result<(), &str>) {
@@ -87,11 +104,17 @@ impl Writer {
         let conn = connect(&url)?;
         let waiting = Arc::new(AtomicUsize::new(0));
         let taken = Arc::clone(&waiting);
+        let groups = Arc::<Groups>::default();
+        let committed = Arc::clone(&groups);
         thread::Builder::new()
             .name("sqlite-writer".into())
-            .spawn(move || work(&url, conn, &queue, &taken))
+            .spawn(move || work(&url, conn, &queue, &taken, &committed))
             .map_err(|e| DbError::Unavailable(e.to_string()))?;
-        Ok(Self { jobs, waiting })
+        Ok(Self {
+            jobs,
+            waiting,
+            groups,
+        })
     }
 
     /// Units that wait or run.
@@ -99,14 +122,21 @@ impl Writer {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// How many units its commits have carried.
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
     pub(super) async fn submit<T: Send + 'static>(
         &self,
         deadline: Instant,
+        undo: Undo,
         unit: impl FnMut(&mut Tx<'_>) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, DbError> {
         let (answer, result) = oneshot::channel();
         let job = Unit {
             work: unit,
+            undo,
             deadline,
             result: Err(DbError::TooLate),
             answer,
@@ -140,6 +170,7 @@ fn work(
     first: AnyConnection,
     queue: &Receiver<Box<dyn Job>>,
     waiting: &AtomicUsize,
+    groups: &Groups,
 ) {
     let mut conn = Some(first);
     while let Ok(job) = queue.recv() {
@@ -153,6 +184,7 @@ fn work(
             // A connection in an unknown state is thrown away rather than reasoned about.
             conn = None;
         }
+        groups.add(group.len());
         waiting.fetch_sub(group.len(), Ordering::Relaxed);
         for job in group {
             job.answer(committed.as_ref().copied().map_err(String::as_str));
@@ -182,7 +214,7 @@ fn commit_group(
     let mut next = 0;
     while let Some(job) = group.get_mut(next) {
         if !job.run(conn) {
-            return Err("a write panicked, its group was undone".into());
+            return Err("a write failed in a way that undid its group".into());
         }
         next += 1;
         if next == group.len() && next < GROUP {
@@ -239,17 +271,17 @@ mod tests {
         // The first holds the writer until the others wait, so that they share its transaction.
         let gate = Arc::new(Barrier::new(2));
         let opens = Arc::clone(&gate);
-        let first = writer.submit(soon(), move |tx| {
+        let first = writer.submit(soon(), Undo::Savepoint, move |tx| {
             opens.wait();
             note(tx, "first")
         });
-        let good = writer.submit(soon(), |tx| note(tx, "good"));
-        let bad = writer.submit(soon(), |tx| {
+        let good = writer.submit(soon(), Undo::Savepoint, |tx| note(tx, "good"));
+        let bad = writer.submit(soon(), Undo::Savepoint, |tx| {
             note(tx, "half")?;
             note(tx, "good2")?;
             Err::<(), _>(DbError::Duplicate)
         });
-        let last = writer.submit(soon(), |tx| note(tx, "last"));
+        let last = writer.submit(soon(), Undo::Savepoint, |tx| note(tx, "last"));
         let open = tokio::task::spawn_blocking(move || gate.wait());
         let (a, b, c, d, _) = tokio::join!(first, good, bad, last, open);
         assert!(a.is_ok() && b.is_ok() && d.is_ok() && matches!(c, Err(DbError::Duplicate)));
@@ -259,7 +291,9 @@ mod tests {
     #[tokio::test]
     async fn a_unit_past_its_deadline_is_never_executed() {
         let (_folder, db, writer) = database();
-        let late = writer.submit(Instant::now(), |tx| note(tx, "late")).await;
+        let late = writer
+            .submit(Instant::now(), Undo::Savepoint, |tx| note(tx, "late"))
+            .await;
         assert!(matches!(late, Err(DbError::TooLate)));
         assert!(notes(&db).await.is_empty());
     }
@@ -271,14 +305,19 @@ mod tests {
         let mut other = connect(&url).unwrap();
         other.begin_write().unwrap();
         let began = Instant::now();
-        let late = writer.submit(began, |tx| note(tx, "late")).await;
+        let late = writer
+            .submit(began, Undo::Savepoint, |tx| note(tx, "late"))
+            .await;
         assert!(matches!(late, Err(DbError::Unavailable(_))));
         assert!(
             began.elapsed() < Duration::from_secs(4),
             "the file's own time-out is longer"
         );
         other.rollback().unwrap();
-        writer.submit(soon(), |tx| note(tx, "after")).await.unwrap();
+        writer
+            .submit(soon(), Undo::Savepoint, |tx| note(tx, "after"))
+            .await
+            .unwrap();
         assert_eq!(notes(&db).await, ["after"]);
     }
 
@@ -286,13 +325,16 @@ mod tests {
     async fn a_panic_undoes_its_group_and_the_thread_goes_on() {
         let (_folder, db, writer) = database();
         let bad = writer
-            .submit(soon(), |tx| {
+            .submit(soon(), Undo::Savepoint, |tx| {
                 note(tx, "half")?;
                 panic!("on purpose")
             })
             .await;
         assert!(matches!(bad, Err::<(), _>(DbError::Unavailable(_))));
-        writer.submit(soon(), |tx| note(tx, "after")).await.unwrap();
+        writer
+            .submit(soon(), Undo::Savepoint, |tx| note(tx, "after"))
+            .await
+            .unwrap();
         assert_eq!(notes(&db).await, ["after"]);
     }
 
@@ -310,12 +352,12 @@ mod tests {
                 opens.wait();
                 Ok(())
             };
-            holder.submit(soon(), unit).await
+            holder.submit(soon(), Undo::Savepoint, unit).await
         });
         runs.await.unwrap();
         let mut waiting = Vec::new();
         let busy = loop {
-            let mut one = Box::pin(writer.submit(soon(), |_| Ok(())));
+            let mut one = Box::pin(writer.submit(soon(), Undo::Savepoint, |_| Ok(())));
             match one.as_mut().now_or_never() {
                 Some(answer) => break answer,
                 None => waiting.push(one),

@@ -234,7 +234,10 @@ mod tests {
         std::fs::write(&path, rotated.to_json().unwrap().as_bytes()).unwrap();
         let file = MacKeyFile::open(&path).unwrap();
         assert_eq!(DeviceToken::read(&text, &file, end), Some(last));
-        assert_eq!(rotated.rotate(end + 2, 0, 1800).iter().count(), 3);
+        assert_eq!(
+            rotated.rotate(end + 2, Duration::ZERO, life).iter().count(),
+            3
+        );
     }
 
     proptest! {

@@ -61,14 +61,9 @@ impl Sessions {
             shown_from: self.shown_from(caller.now),
         };
         for _ in 0..TRIES {
-            let unit = rotation.clone();
             if over {
                 // It does not turn; a theft that shows only now is seen all the same.
-            } else if let Some(rotated) = self
-                .db
-                .write_statement(caller, move |tx| tx.rotate_session(&unit))
-                .await?
-            {
+            } else if let Some(rotated) = self.db.rotate(caller, rotation.clone()).await? {
                 return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
             }
             match self.not_current(&rotation, caller).await {

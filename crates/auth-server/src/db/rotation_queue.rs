@@ -1,0 +1,234 @@
+//! PostgreSQL: refreshes that wait together travel together, as on SQLite the writer takes what waits.
+//!
+//! A refresh on its own costs the database a round trip, a transaction and a commit, most of it for any number of rows
+//! alike. So only a few statements are under way at a time: a refresh that finds a place sets out at once, and those
+//! that come meanwhile go with the next one, a row each. What goes wrong with a statement is nobody's answer: each of
+//! its refreshes is then made on its own, waits for its own row, and hears of its own error.
+
+use std::collections::{HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::connection::AnyConnection;
+use super::groups::Groups;
+use super::pool::{ANSWER, CHECKOUT, Pool, QUEUE};
+use super::{DbError, Rotated, Rotation, SessionId, Tx};
+
+/// Statements under way at a time: while one waits for its commit, the next is made. More would only be smaller.
+const UNDER_WAY: usize = 2;
+
+/// Rows in a statement: more gains nothing and makes the first wait.
+const GROUP: usize = 128;
+
+/// Refreshes on their way to PostgreSQL. Clones share it.
+#[derive(Clone)]
+pub(super) struct RotationQueue {
+    pool: Pool,
+    line: Arc<Mutex<Line>>,
+    groups: Arc<Groups>,
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Job>,
+    /// So many have come so far.
+    entered: u64,
+    under_way: usize,
+}
+
+struct Job {
+    number: u64,
+    rotation: Rotation,
+    deadline: Instant,
+    answer: oneshot::Sender<Answer>,
+}
+
+enum Answer {
+    Known(Result<Option<Rotated>, DbError>),
+    /// The statement failed and changed nothing, or nobody knows: the row tells.
+    Alone(Rotation),
+}
+
+impl Job {
+    fn session(&self) -> SessionId {
+        self.rotation.presented.session
+    }
+
+    /// Nobody may listen any more: the client has gone, the work stands.
+    fn tell(self, answer: Result<Option<Rotated>, DbError>) {
+        let _ = self.answer.send(Answer::Known(answer));
+    }
+}
+
+impl Line {
+    /// Those that go next, in one order everywhere, so that two statements never wait for each other; a session once,
+    /// since of two changes to one row a statement makes only one. `None`: nobody waits.
+    fn next_group(&mut self) -> Option<Vec<Job>> {
+        let mut group = Vec::new();
+        let mut sessions = HashSet::new();
+        let mut later = VecDeque::new();
+        while group.len() < GROUP
+            && let Some(job) = self.waiting.pop_front()
+        {
+            if Instant::now() >= job.deadline {
+                job.tell(Err(DbError::TooLate));
+            } else if sessions.insert(job.session()) {
+                group.push(job);
+            } else {
+                later.push_back(job);
+            }
+        }
+        later.append(&mut self.waiting);
+        self.waiting = later;
+        group.sort_unstable_by_key(|job| *job.session().as_bytes());
+        (!group.is_empty()).then_some(group)
+    }
+}
+
+impl RotationQueue {
+    pub(super) fn new(pool: Pool) -> Self {
+        Self {
+            pool,
+            line: Arc::default(),
+            groups: Arc::default(),
+        }
+    }
+
+    /// Refreshes that wait for a statement to take them along.
+    pub(super) fn waiting(&self) -> usize {
+        self.line().waiting.len()
+    }
+
+    /// How many refreshes its statements have carried.
+    pub(super) fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Moves the row, as [`Tx::rotate_session`] does.
+    pub(super) async fn submit(
+        &self,
+        deadline: Instant,
+        rotation: Rotation,
+    ) -> Result<Option<Rotated>, DbError> {
+        let (answer, mut answered) = oneshot::channel();
+        let number = self.enter(rotation, deadline, answer)?;
+        let answer = match timeout(CHECKOUT, &mut answered).await {
+            Ok(answer) => answer,
+            Err(_) if self.leave(number) => return Err(self.pool.nobodys_turn()),
+            Err(_) => match timeout(ANSWER.saturating_sub(CHECKOUT), answered).await {
+                Ok(answer) => answer,
+                Err(_) => return Err(DbError::Unavailable("it does not answer".into())),
+            },
+        };
+        match answer {
+            Ok(Answer::Known(result)) => result,
+            Ok(Answer::Alone(rotation)) => {
+                let alone = move |c: &mut AnyConnection| Tx(c).rotate_session(&rotation);
+                self.pool.run(Some(deadline), alone).await
+            }
+            Err(_) => Err(DbError::Unavailable("a refresh panicked".into())),
+        }
+    }
+
+    /// Gets in line, and sets out if there is a place. The number is the job's.
+    fn enter(
+        &self,
+        rotation: Rotation,
+        deadline: Instant,
+        answer: oneshot::Sender<Answer>,
+    ) -> Result<u64, DbError> {
+        let mut line = self.line();
+        if line.waiting.len() >= QUEUE {
+            return Err(DbError::Busy);
+        }
+        line.entered += 1;
+        let number = line.entered;
+        line.waiting.push_back(Job {
+            number,
+            rotation,
+            deadline,
+            answer,
+        });
+        if line.under_way < UNDER_WAY {
+            line.under_way += 1;
+            let this = self.clone();
+            // Everyone's work: it goes on when the request that began it is given up.
+            tokio::task::spawn_blocking(move || this.travel());
+        }
+        Ok(number)
+    }
+
+    /// Leaves the line; `false`: it has set out.
+    fn leave(&self, number: u64) -> bool {
+        let mut line = self.line();
+        let before = line.waiting.len();
+        line.waiting.retain(|job| job.number != number);
+        line.waiting.len() < before
+    }
+
+    /// Makes statements until nobody waits.
+    fn travel(&self) {
+        loop {
+            let group = {
+                let mut line = self.line();
+                let Some(group) = line.next_group() else {
+                    // Under the lock under which others enter: nobody is left behind.
+                    line.under_way -= 1;
+                    return;
+                };
+                group
+            };
+            // Whoever was in it hears that nobody answers; the others go on.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.make(group)));
+        }
+    }
+
+    fn make(&self, group: Vec<Job>) {
+        let mut member = match self.pool.member() {
+            Ok(member) => member,
+            Err(error) => {
+                let why = error.to_string();
+                for job in group {
+                    job.tell(Err(DbError::Unavailable(why.clone())));
+                }
+                return;
+            }
+        };
+        let rotations: Vec<&Rotation> = group.iter().map(|job| &job.rotation).collect();
+        let made = self
+            .pool
+            .ask(&mut member, &mut |c| Tx(c).rotate_sessions(&rotations));
+        drop(member);
+        match made {
+            Ok(mut rotated) => {
+                self.groups.add(group.len());
+                for job in group {
+                    let found = rotated.remove(&job.session());
+                    job.tell(Ok(found));
+                }
+            }
+            Err(error) => {
+                let level = match error {
+                    DbError::Query(_) | DbError::Unreadable(_) => log::Level::Error,
+                    _ => log::Level::Debug,
+                };
+                log::log!(
+                    level,
+                    "{} refreshes together: {error}; each alone",
+                    group.len()
+                );
+                for job in group {
+                    let _ = job.answer.send(Answer::Alone(job.rotation));
+                }
+            }
+        }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
