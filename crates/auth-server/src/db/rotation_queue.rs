@@ -232,3 +232,88 @@ impl RotationQueue {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::db::{Generation, RefreshToken};
+
+    fn job(number: u64, session: u128, deadline: Instant) -> (Job, oneshot::Receiver<Answer>) {
+        let (answer, answered) = oneshot::channel();
+        let rotation = Rotation {
+            presented: RefreshToken {
+                key_id: 1,
+                session: Uuid::from_u128(session).into(),
+                generation: Generation::FIRST,
+                nonce: [0; 16],
+                absolute_until: i64::MAX,
+            },
+            user: Uuid::nil().into(),
+            now: 0,
+            idle_until: 1,
+            address: String::new(),
+            agent: String::new(),
+            shown_from: 0,
+        };
+        let job = Job {
+            number,
+            rotation,
+            deadline,
+            answer,
+        };
+        (job, answered)
+    }
+
+    fn numbers(group: Option<Vec<Job>>) -> Vec<u64> {
+        group.into_iter().flatten().map(|job| job.number).collect()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + CHECKOUT
+    }
+
+    #[test]
+    fn a_session_goes_once_in_a_statement_and_its_second_refresh_in_the_next() {
+        let mut line = Line::default();
+        let mut answers = Vec::new();
+        for (number, session) in [(1, 30), (2, 10), (3, 30), (4, 20), (5, 30)] {
+            let (job, answered) = job(number, session, soon());
+            line.waiting.push_back(job);
+            answers.push(answered);
+        }
+        // In the order of the sessions' ids, whatever the order they came in.
+        assert_eq!(numbers(line.next_group()), [2, 4, 1]);
+        assert_eq!(numbers(line.next_group()), [3]);
+        assert_eq!(numbers(line.next_group()), [5]);
+        assert!(line.next_group().is_none());
+    }
+
+    #[test]
+    fn a_statement_takes_so_many_and_the_others_keep_their_turn() {
+        let mut line = Line::default();
+        let mut answers = Vec::new();
+        let all = u64::try_from(GROUP).unwrap() + 3;
+        for number in 1..=all {
+            let (job, answered) = job(number, u128::from(number), soon());
+            line.waiting.push_back(job);
+            answers.push(answered);
+        }
+        assert_eq!(numbers(line.next_group()).len(), GROUP);
+        assert_eq!(numbers(line.next_group()), [all - 2, all - 1, all]);
+    }
+
+    #[test]
+    fn who_waited_too_long_is_told_and_takes_no_place() {
+        let mut line = Line::default();
+        let (late, mut answered) = job(1, 1, Instant::now());
+        let (other, _kept) = job(2, 2, soon());
+        line.waiting.extend([late, other]);
+        assert_eq!(numbers(line.next_group()), [2]);
+        assert!(matches!(
+            answered.try_recv(),
+            Ok(Answer::Known(Err(DbError::TooLate)))
+        ));
+    }
+}

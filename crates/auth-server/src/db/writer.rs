@@ -183,8 +183,9 @@ fn work(
             log::error!("sqlite writer: {why}; {} writes were not made", group.len());
             // A connection in an unknown state is thrown away rather than reasoned about.
             conn = None;
+        } else {
+            groups.add(group.len());
         }
-        groups.add(group.len());
         waiting.fetch_sub(group.len(), Ordering::Relaxed);
         for job in group {
             job.answer(committed.as_ref().copied().map_err(String::as_str));
@@ -263,6 +264,23 @@ mod tests {
             .unwrap();
         ids.sort();
         ids
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_fails_leaves_nothing_half_done_and_the_writer_goes_on() {
+        let (_folder, db, writer) = database();
+        let twice = |tx: &mut Tx<'_>| note(tx, "same");
+        let first = writer.submit(soon(), Undo::Statement, twice).await;
+        assert!(first.is_ok());
+        let again = writer.submit(soon(), Undo::Statement, twice).await;
+        assert!(again.is_err(), "{again:?}");
+        let other = |tx: &mut Tx<'_>| note(tx, "other");
+        writer.submit(soon(), Undo::Statement, other).await.unwrap();
+        assert_eq!(notes(&db).await, ["other", "same"]);
+        assert_eq!(
+            (writer.groups().commits(), writer.groups().writes()),
+            (2, 2)
+        );
     }
 
     #[tokio::test]

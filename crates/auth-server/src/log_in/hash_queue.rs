@@ -1,7 +1,7 @@
 //! The threads that hash passwords, behind a queue that nobody can take whole.
 //!
-//! A storm of log-ins slows nothing else. Each thread reuses one memory buffer (a fresh 19 MiB per hash costs
-//! almost as much as the hash, and stays with the allocator). The queue is bounded, and full is
+//! A storm of log-ins slows nothing else: the threads give way to all others of the machine. Each reuses one memory
+//! buffer. The queue is bounded, and full is
 //! [`PasswordError::Busy`]; who has paid says whose places it takes, and a payer has only so many.
 
 use std::collections::HashMap;
@@ -15,10 +15,14 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::oneshot;
 
 use super::bucket::{Paid, Payer};
-use crate::log_in::password::{Password, PasswordError, hash, verify};
+use crate::log_in::password::{Memory, Password, PasswordError, hash, self_test, verify};
 
 /// Log-ins that may wait for a thread; at about 17 ms a hash this is the most anyone waits for: a second or two.
 const QUEUE: usize = 128;
+
+/// How much the threads that hash give way: beside one that does not, each gets a tenth of a core.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 
 enum Work {
     Hash(Password, oneshot::Sender<Result<String, PasswordError>>),
@@ -99,8 +103,9 @@ impl Hasher {
     /// Starts `threads` threads; they end when the last clone is dropped.
     ///
     /// # Errors
-    /// [`PasswordError::Failed`] if a thread cannot be started.
+    /// [`PasswordError::Failed`] if a thread cannot be started, or this machine miscomputes.
     pub fn start(threads: usize) -> Result<Self, PasswordError> {
+        self_test()?;
         let (jobs, waiting) = sync_channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         for n in 0..threads.max(1) {
@@ -112,7 +117,7 @@ impl Hasher {
         }
         let unguessable: [u8; 32] = rand::random();
         let nobody = Password::new(STANDARD_NO_PAD.encode(unguessable));
-        let nobody = hash(&nobody, &mut Vec::new())?.into();
+        let nobody = hash(&nobody, &mut Memory::default())?.into();
         Ok(Self {
             jobs,
             queue: Arc::default(),
@@ -167,8 +172,19 @@ impl Hasher {
     }
 }
 
+/// Lets whatever else wants a core go first. A log-in takes its time anyway; a refresh beside it, and the database that
+/// serves it, are done in no time.
+fn yield_to_others() {
+    // On Linux the niceness is a thread's own (setpriority(2)), elsewhere the process's.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        log::debug!("the priority of a hashing thread stays as it is: {error}");
+    }
+}
+
 fn work(queue: &Mutex<Receiver<Job>>) {
-    let mut memory = Vec::new();
+    yield_to_others();
+    let mut memory = Memory::default();
     loop {
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { work, place }) = job else { return };
