@@ -64,6 +64,21 @@ impl Server {
             .map(|ticks| ticks * (1_000_000_000 / self.ticks.max(1)))
     }
 
+    /// Adds sessions beside those that are there, copies of one of them under other ids, for a table of a size in use.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn add_sessions(&self) -> Result<(), Fault> {
+        let mut conn = PgConnection::establish(&self.url)?;
+        conn.batch_execute(&format!(
+            "INSERT INTO sessions SELECT (jsonb_populate_record(one, jsonb_build_object( \
+               'id', md5(n::text)::uuid::text))).* \
+               FROM (SELECT sessions AS one FROM sessions LIMIT 1) AS template, generate_series(1, {ROWS}) AS n"
+        ))?;
+        conn.batch_execute("VACUUM ANALYZE sessions")?;
+        Ok(())
+    }
+
     /// Makes the table that [`Self::bench`] changes: rows as wide as sessions, found by the same kind of key.
     ///
     /// # Errors
@@ -75,9 +90,10 @@ impl Server {
              CREATE TABLE bare (id TEXT PRIMARY KEY, nonce TEXT NOT NULL, generation BIGINT NOT NULL, \
                rotated_at BIGINT NOT NULL, idle_until BIGINT NOT NULL, device TEXT NOT NULL); \
              INSERT INTO bare SELECT md5(n::text)::uuid::text, md5(n::text), 1, 0, 0, repeat('x', 120) \
-               FROM generate_series(1, {ROWS}) AS n; \
-             VACUUM ANALYZE bare"
+               FROM generate_series(1, {ROWS}) AS n"
         ))?;
+        // By itself: several statements at once are a transaction, in which it may not be.
+        conn.batch_execute("VACUUM ANALYZE bare")?;
         Ok(())
     }
 

@@ -1,14 +1,14 @@
 //! PostgreSQL: refreshes that wait together travel together, as on SQLite the writer takes what waits.
 //!
 //! A refresh on its own costs the database a round trip, a transaction and a commit, most of it for any number of rows
-//! alike. So only a few statements are under way at a time: a refresh that finds a place sets out at once, and those
-//! that come meanwhile go with the next one, a row each. What goes wrong with a statement is nobody's answer: each of
+//! alike. So one statement is under way at a time: a refresh that finds none sets out at once, and those that come
+//! meanwhile go with the next one, a row each. A statement that stays away for long is not waited for. What goes wrong with a statement is nobody's answer: each of
 //! its refreshes is then made on its own, waits for its own row, and hears of its own error.
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -18,8 +18,12 @@ use super::groups::Groups;
 use super::pool::{ANSWER, CHECKOUT, Pool, QUEUE};
 use super::{DbError, Rotated, Rotation, SessionId, Tx};
 
-/// Statements under way at a time: while one waits for its commit, the next is made. More would only be smaller.
-const UNDER_WAY: usize = 2;
+/// After this long without a new statement, whoever comes sets out beside those that are under way: the one before may
+/// have met a connection that is dead.
+const STALLED: Duration = Duration::from_millis(100);
+
+/// Statements that may be under way then. One by one they are larger, and cheaper for each row.
+const UNDER_WAY: usize = 4;
 
 /// Rows in a statement: more gains nothing and makes the first wait.
 const GROUP: usize = 128;
@@ -32,12 +36,13 @@ pub(super) struct RotationQueue {
     groups: Arc<Groups>,
 }
 
-#[derive(Default)]
 struct Line {
     waiting: VecDeque<Job>,
     /// So many have come so far.
     entered: u64,
     under_way: usize,
+    /// When the last statement set out.
+    set_out: Instant,
 }
 
 struct Job {
@@ -65,6 +70,26 @@ impl Job {
 }
 
 impl Line {
+    fn new() -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            entered: 0,
+            under_way: 0,
+            set_out: Instant::now(),
+        }
+    }
+
+    /// Takes a place for somebody to set out now; `false`: there is none.
+    fn begin(&mut self, now: Instant) -> bool {
+        let stalled = now.saturating_duration_since(self.set_out) >= STALLED;
+        let free = self.under_way == 0 || (stalled && self.under_way < UNDER_WAY);
+        if free {
+            self.under_way += 1;
+            self.set_out = now;
+        }
+        free
+    }
+
     /// Those that go next, in one order everywhere, so that two statements never wait for each other; a session once,
     /// since of two changes to one row a statement makes only one. `None`: nobody waits.
     fn next_group(&mut self) -> Option<Vec<Job>> {
@@ -84,6 +109,7 @@ impl Line {
         }
         later.append(&mut self.waiting);
         self.waiting = later;
+        self.set_out = Instant::now();
         group.sort_unstable_by_key(|job| *job.session().as_bytes());
         (!group.is_empty()).then_some(group)
     }
@@ -93,7 +119,7 @@ impl RotationQueue {
     pub(super) fn new(pool: Pool) -> Self {
         Self {
             pool,
-            line: Arc::default(),
+            line: Arc::new(Mutex::new(Line::new())),
             groups: Arc::default(),
         }
     }
@@ -153,8 +179,7 @@ impl RotationQueue {
             deadline,
             answer,
         });
-        if line.under_way < UNDER_WAY {
-            line.under_way += 1;
+        if line.begin(Instant::now()) {
             let this = self.clone();
             // Everyone's work: it goes on when the request that began it is given up.
             tokio::task::spawn_blocking(move || this.travel());
@@ -276,7 +301,7 @@ mod tests {
 
     #[test]
     fn a_session_goes_once_in_a_statement_and_its_second_refresh_in_the_next() {
-        let mut line = Line::default();
+        let mut line = Line::new();
         let mut answers = Vec::new();
         for (number, session) in [(1, 30), (2, 10), (3, 30), (4, 20), (5, 30)] {
             let (job, answered) = job(number, session, soon());
@@ -292,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_statement_takes_so_many_and_the_others_keep_their_turn() {
-        let mut line = Line::default();
+        let mut line = Line::new();
         let mut answers = Vec::new();
         let all = u64::try_from(GROUP).unwrap() + 3;
         for number in 1..=all {
@@ -305,8 +330,21 @@ mod tests {
     }
 
     #[test]
+    fn one_sets_out_at_a_time_until_one_stays_away() {
+        let mut line = Line::new();
+        let now = Instant::now();
+        assert!(line.begin(now), "alone, nobody waits");
+        assert!(!line.begin(now + STALLED / 2));
+        for others in 1..4 {
+            assert!(line.begin(now + others * STALLED), "{others}");
+            assert!(!line.begin(now + others * STALLED));
+        }
+        assert!(!line.begin(now + 10 * STALLED), "enough of it");
+    }
+
+    #[test]
     fn who_waited_too_long_is_told_and_takes_no_place() {
-        let mut line = Line::default();
+        let mut line = Line::new();
         let (late, mut answered) = job(1, 1, Instant::now());
         let (other, _kept) = job(2, 2, soon());
         line.waiting.extend([late, other]);

@@ -85,6 +85,7 @@ async fn measure(options: &Options) -> Result<(), Fault> {
         pairs.push(account.log_in(auth.addr).await?);
     }
     if let Some(server) = &server {
+        server.add_sessions()?;
         server.prepare_bench()?;
     }
     let mut blocks: Vec<Vec<Block>> = vec![Vec::new(); options.clients.len()];
