@@ -1,6 +1,7 @@
 //! What is known of a request from its arrival on.
 
 use std::future::{Ready, ready};
+use std::sync::Arc;
 
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::header::HeaderName;
@@ -17,10 +18,10 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug)]
 pub struct RequestInfo {
     /// The id that the answer carries: the client's, if it is a sane one, or else our own.
-    pub id: String,
+    pub id: Arc<str>,
     /// The id that logs and records carry. It begins with one of ours, which nobody chooses, and says what
     /// the client called the request: `OURS`, or `OURS client=THEIRS`.
-    pub trace: String,
+    pub trace: Arc<str>,
     /// When the request arrived, Unix seconds: the one `now` of everything it does.
     pub now: i64,
 }
@@ -42,12 +43,12 @@ impl RequestInfo {
         let ours = fresh_id();
         match theirs {
             Some(theirs) => Self {
-                id: theirs.to_owned(),
-                trace: format!("{ours} client={theirs}"),
+                id: theirs.into(),
+                trace: format!("{ours} client={theirs}").into(),
                 now,
             },
             None => Self {
-                id: ours.clone(),
+                id: Arc::clone(&ours),
                 trace: ours,
                 now,
             },
@@ -79,8 +80,8 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// 128 random bits in hex.
-fn fresh_id() -> String {
+fn fresh_id() -> Arc<str> {
     let mut bits = [0; 16];
     rand::rng().fill_bytes(&mut bits);
-    format!("{:032x}", u128::from_be_bytes(bits))
+    format!("{:032x}", u128::from_be_bytes(bits)).into()
 }

@@ -8,12 +8,26 @@ use diesel::backend::Backend;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::serialize::ToSql;
-use diesel::sql_types::{BigInt, HasSqlType, Text, Untyped};
+use diesel::sql_types::{self, BigInt, HasSqlType, Untyped};
 
-/// A statement with its values. Where the text has `?`, a value goes, each once and in their order: what both databases
-/// number alike. It has no other question mark.
+/// The text of a statement, in pieces: between two a value goes, each once and in their order, which is what both
+/// databases number alike.
+pub(super) struct Text(Vec<String>);
+
+impl Text {
+    /// Takes a text apart at its question marks; it has no others than those for values.
+    pub(super) fn of(sql: &str) -> Self {
+        Self(sql.split('?').map(str::to_owned).collect())
+    }
+
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// A statement with its values.
 pub(super) struct Prepared<'a> {
-    sql: &'a str,
+    text: &'static Text,
     values: Vec<Value<'a>>,
 }
 
@@ -23,10 +37,10 @@ enum Value<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// The text must be one of a few, ever: each stays with the connection.
-    pub(super) fn new(sql: &'a str) -> Self {
+    /// Each text stays with the connection for good.
+    pub(super) fn new(text: &'static Text) -> Self {
         Self {
-            sql,
+            text,
             values: Vec::with_capacity(16),
         }
     }
@@ -46,19 +60,19 @@ impl<'a> Prepared<'a> {
 
 impl<DB> QueryFragment<DB> for Prepared<'_>
 where
-    DB: Backend + HasSqlType<BigInt> + HasSqlType<Text>,
+    DB: Backend + HasSqlType<BigInt> + HasSqlType<sql_types::Text>,
     i64: ToSql<BigInt, DB>,
-    for<'a> &'a str: ToSql<Text, DB>,
+    for<'a> &'a str: ToSql<sql_types::Text, DB>,
 {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        let mut texts = self.sql.split('?');
-        out.push_sql(texts.next().unwrap_or_default());
-        for (value, text) in self.values.iter().zip(texts) {
+        let mut pieces = self.text.pieces();
+        out.push_sql(pieces.next().unwrap_or_default());
+        for (value, piece) in self.values.iter().zip(pieces) {
             match value {
                 Value::Integer(number) => out.push_bind_param::<BigInt, _>(number)?,
-                Value::Text(text) => out.push_bind_param::<Text, _>(text)?,
+                Value::Text(text) => out.push_bind_param::<sql_types::Text, _>(text)?,
             }
-            out.push_sql(text);
+            out.push_sql(piece);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Text};
 
 use super::connection::AnyConnection;
-use super::prepared::Prepared;
+use super::prepared::{self, Prepared};
 use super::session_row::write_nonce;
 use super::users::{account, uuid};
 use super::{DbError, Generation, SessionId, Tx, UserId};
@@ -59,7 +59,7 @@ const LATE: &str =
     "late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END";
 
 /// One row, on either database.
-fn one(late: &str) -> String {
+fn one(late: &str) -> prepared::Text {
     let names = [
         "next",
         "now",
@@ -78,15 +78,17 @@ fn one(late: &str) -> String {
            (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
            (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles"
     );
-    names
+    let text = names
         .iter()
         .fold(text.replace("{late}", late), |text, name| {
             text.replace(&format!("{{{name}}}"), "?")
-        })
+        });
+    prepared::Text::of(&text)
 }
 
-static ROTATE: LazyLock<String> = LazyLock::new(|| one(LATE));
-static CATCH_UP: LazyLock<String> = LazyLock::new(|| one("late_generation = 0, late_streak = 0"));
+static ROTATE: LazyLock<prepared::Text> = LazyLock::new(|| one(LATE));
+static CATCH_UP: LazyLock<prepared::Text> =
+    LazyLock::new(|| one("late_generation = 0, late_streak = 0"));
 
 #[derive(QueryableByName)]
 struct RotatedRow {
@@ -127,7 +129,7 @@ impl Tx<'_> {
 
     fn advance(
         &mut self,
-        sql: &str,
+        text: &'static prepared::Text,
         rotation: &Rotation,
         found: Generation,
     ) -> Result<Option<Rotated>, DbError> {
@@ -136,7 +138,7 @@ impl Tx<'_> {
             rotation.user.to_string(),
         );
         let nonce = write_nonce(&rotation.presented.nonce);
-        let row = Prepared::new(sql)
+        let row = Prepared::new(text)
             .integer(rotation.presented.generation.next().0)
             .integer(rotation.now)
             .integer(rotation.idle_until)
@@ -194,7 +196,7 @@ impl Tx<'_> {
 /// little beside a deadline: the others wait with it.
 const LOCK: &str = "20ms";
 
-static ROTATE_MANY: LazyLock<String> = LazyLock::new(|| {
+static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
     let names = [
         "next",
         "now",
@@ -218,9 +220,10 @@ static ROTATE_MANY: LazyLock<String> = LazyLock::new(|| {
          RETURNING sessions.id, absolute_until, users.id, user_name, email, roles",
         names.map(|name| format!("to_{name}")).join(", ")
     );
-    names.iter().fold(text + &condition, |text, name| {
+    let text = names.iter().fold(text + &condition, |text, name| {
         text.replace(&format!("{{{name}}}"), &format!("asked.to_{name}"))
-    })
+    });
+    prepared::Text::of(&text)
 });
 
 /// The values of many rotations, a list for each column.
@@ -260,8 +263,8 @@ impl<'a> RotateMany<'a> {
 
 impl QueryFragment<Pg> for RotateMany<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let mut texts = ROTATE_MANY.split('?');
-        let mut text = || texts.next().unwrap_or_default();
+        let mut pieces = ROTATE_MANY.pieces();
+        let mut text = || pieces.next().unwrap_or_default();
         out.push_sql(text());
         for numbers in [&self.next, &self.now, &self.idle_until, &self.shown_from] {
             out.push_bind_param::<Array<BigInt>, _>(numbers)?;

@@ -50,6 +50,6 @@ fn of(request: &HttpRequest) -> Caller {
             .map(|address| address.to_string())
             .unwrap_or_default(),
         user_agent: user_agent::of(request.headers()),
-        request_id: info.trace,
+        request_id: info.trace.to_string(),
     }
 }

@@ -3,6 +3,7 @@
 //! Every error becomes a problem body here, those of the framework included, and is logged once.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -36,8 +37,8 @@ pub async fn finish<B: MessageBody + 'static>(
     let started = Instant::now();
     let info = RequestInfo::arriving(&req);
     let asked = Asked {
-        id: info.id.clone(),
-        trace: info.trace.clone(),
+        id: Arc::clone(&info.id),
+        trace: Arc::clone(&info.trace),
         method: req.method().clone(),
         uri: req.uri().clone(),
     };
@@ -91,8 +92,8 @@ pub(super) async fn unwinding<B>(
 
 /// What the answer and the log say about the request.
 struct Asked {
-    id: String,
-    trace: String,
+    id: Arc<str>,
+    trace: Arc<str>,
     method: Method,
     uri: Uri,
 }

@@ -47,11 +47,11 @@ async fn unready() -> HttpResponse {
 }
 
 async fn whoami(info: RequestInfo) -> String {
-    info.id
+    info.id.to_string()
 }
 
 async fn traced(info: RequestInfo) -> String {
-    info.trace
+    info.trace.to_string()
 }
 
 /// Starts an app with everything of this module; the server ends with the test's runtime.
