@@ -43,6 +43,7 @@ mod inside {
     mod connection_limits;
     mod connection_states;
     mod crash;
+    mod dashboard;
     mod database_url;
     mod doctor;
     mod dotnet;
@@ -71,6 +72,7 @@ mod inside {
     mod policy;
     mod postgres_tls;
     mod postgres_trouble;
+    mod promql;
     mod races;
     mod refreshes_together;
     mod replicas;

@@ -5,18 +5,17 @@
     reason = "tests, and the functions they share"
 )]
 
+mod hmac_of_ring;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::{Error, ErrorKind, Result};
-use jsonwebtoken::signature;
+use jsonwebtoken::errors::{Error, ErrorKind};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode,
 };
-use ring::hmac;
 use serde_json::{Value, json};
 use shared::clock;
 use shared::key_file::KeyFile;
@@ -24,49 +23,6 @@ use shared::keys::KeyRing;
 use shared::revocations::Verdict;
 use shared::token::NewToken;
 use shared::token::{Policy, Signer, Validator};
-
-struct Ring(hmac::Key);
-
-impl Ring {
-    fn keyed(algorithm: Algorithm, secret: &[u8]) -> Result<Self> {
-        if algorithm != Algorithm::HS256 {
-            return Err(ErrorKind::InvalidAlgorithm.into());
-        }
-        Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, secret)))
-    }
-}
-
-impl signature::Signer<Vec<u8>> for Ring {
-    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, signature::Error> {
-        Ok(hmac::sign(&self.0, message).as_ref().to_vec())
-    }
-}
-
-impl signature::Verifier<Vec<u8>> for Ring {
-    fn verify(&self, message: &[u8], mac: &Vec<u8>) -> std::result::Result<(), signature::Error> {
-        hmac::verify(&self.0, message, mac).map_err(|_| signature::Error::new())
-    }
-}
-
-impl JwtSigner for Ring {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-impl JwtVerifier for Ring {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::HS256
-    }
-}
-
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: |algorithm, key| Ok(Box::new(Ring::keyed(*algorithm, key.as_bytes())?)),
-    verifier_factory: |algorithm, key| {
-        Ok(Box::new(Ring::keyed(*algorithm, key.try_get_as_bytes()?)?))
-    },
-    key_utils: KeyUtils::new_unimplemented(),
-};
 
 const ISSUER: &str = "http://issuer";
 const AUDIENCE: &str = "http://api";
@@ -81,7 +37,7 @@ struct Both {
 /// A new ring, with the secret of its key as another program finds it in the file.
 fn both(now: i64) -> Both {
     // What the host's process chose is its own business: ours would be an error here.
-    let _ = PROVIDER.install_default();
+    let _ = hmac_of_ring::PROVIDER.install_default();
     let ring = KeyRing::generate(now);
     let file: Value = serde_json::from_str(&ring.to_json()).unwrap();
     let text = |member: &str| file["keys"][0][member].as_str().unwrap().to_owned();
