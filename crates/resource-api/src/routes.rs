@@ -40,7 +40,7 @@ pub(crate) fn table(config: &mut ServiceConfig) {
 async fn home(info: RequestInfo) -> Result<HttpResponse, Problem> {
     let time = DateTime::from_timestamp(info.now, 0)
         .ok_or_else(|| Problem::internal("the clock is out of all bounds"))?;
-    Ok(text(time.format("%Y-%m-%d").to_string()))
+    Ok(text(time.date_naive().to_string()))
 }
 
 /// The claims as they stand in the token, unknown ones included.

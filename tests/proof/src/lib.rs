@@ -4,7 +4,8 @@
 //! - `latency`: a revoked session is refused everywhere within a second;
 //! - `login-timing`: a failed log-in does not tell whether the account exists;
 //! - `bench`: what a protected request and a refresh cost;
-//! - `refreshes`: how many a second there can be, on SQLite and PostgreSQL.
+//! - `refreshes`: how many a second there can be, on SQLite and PostgreSQL;
+//! - `flood`: what a flood of log-ins does to refreshes.
 //!
 //! Nothing here is part of the product.
 
