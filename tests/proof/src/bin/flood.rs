@@ -136,8 +136,8 @@ async fn block(
     let made = Arc::new(AtomicU64::new(0));
     let before = machine::cpu_nanoseconds(auth.id())?;
     let mut clients = JoinSet::new();
-    for account in guests.iter().cloned() {
-        let (made, addr) = (Arc::clone(&made), auth.addr);
+    for account in guests {
+        let (account, made, addr) = (account.clone(), Arc::clone(&made), auth.addr);
         clients.spawn(async move {
             while Instant::now() < until {
                 account.log_in(addr).await?;
