@@ -1,4 +1,4 @@
-//! Minimum, median, 99th percentile and maximum of some times.
+//! Minimum, median, 99th percentile and maximum of some times; the median of some figures.
 
 use std::time::Duration;
 
@@ -39,6 +39,14 @@ impl Summary {
 #[must_use]
 pub fn milliseconds(time: Duration) -> String {
     format!("{:8.1}", time.as_secs_f64() * 1000.0)
+}
+
+/// The median, the upper one of an even number; 0 of nothing.
+#[must_use]
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = figures.collect();
+    all.sort_unstable_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use proof::machine;
 use proof::pair::Pair;
 use proof::processes::{Programs, Service, free_address, told_to_stop};
 use proof::stage::Account;
+use proof::statistics::median;
 use tokio::task::JoinSet;
 
 /// Measures CPU time per request. Linux only.
@@ -104,12 +105,6 @@ async fn measure(options: &Options) -> Result<(), Fault> {
         println!("  {name:<40}{cost:>10.1}{ratio:>10.2}");
     }
     Ok(())
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut all: Vec<f64> = figures.collect();
-    all.sort_unstable_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
 /// Microseconds of the service's CPU time that each of the requests took.
