@@ -3,7 +3,8 @@
 //! - `soak`: nobody is logged out by accident, and a thief is found, while the network fails and the server dies;
 //! - `latency`: a revoked session is refused everywhere within a second;
 //! - `login-timing`: a failed log-in does not tell whether the account exists;
-//! - `bench`: what a protected request and a refresh cost.
+//! - `bench`: what a protected request and a refresh cost;
+//! - `peers`: what they cost with Keyturn, and with what one would take instead.
 //!
 //! Nothing here is part of the product.
 
@@ -12,6 +13,7 @@ pub mod faults;
 pub mod http;
 pub mod machine;
 pub mod pair;
+pub mod peers;
 pub mod processes;
 pub mod proxy;
 pub mod report;

@@ -54,3 +54,66 @@ pub fn cpu_nanoseconds(process: u32) -> Result<u64, Fault> {
     }
     Ok(sum)
 }
+
+/// The same of a process and all that descend from it: what a server does in several processes counts as one.
+///
+/// # Errors
+/// As [`cpu_nanoseconds`].
+pub fn cpu_nanoseconds_of_all(process: u32) -> Result<u64, Fault> {
+    let parents = parents()?;
+    let mut family = vec![process];
+    let mut sum = 0;
+    while let Some(one) = family.pop() {
+        sum += cpu_nanoseconds(one)?;
+        family.extend(
+            parents
+                .iter()
+                .filter_map(|(child, parent)| (*parent == one).then_some(*child)),
+        );
+    }
+    Ok(sum)
+}
+
+/// Every process with its parent.
+fn parents() -> Result<Vec<(u32, u32)>, Fault> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let Some(process) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        // Those that end in between are none of ours. The name, in parentheses, may hold anything.
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let parent = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        all.extend(parent.map(|parent| (process, parent)));
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn what_a_grandchild_works_counts() {
+        let work = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; sleep 30";
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("sh -c '{work}' & exec sleep 30")])
+            .spawn()
+            .unwrap();
+        let alone = || cpu_nanoseconds(child.id()).unwrap();
+        let all = || cpu_nanoseconds_of_all(child.id()).unwrap();
+        while all() < alone() + 5_000_000 {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
