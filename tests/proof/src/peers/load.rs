@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::Fault;
 use crate::client::said;
 use crate::http::{Connection, Message};
 use crate::machine;
 use crate::pair::Pair;
+
+/// How long a request may take, on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who asks on a connection, and what.
 #[derive(Clone)]
@@ -95,7 +98,9 @@ impl Client {
         let mut connection = Connection::open(to).await?;
         let mut answered = 0;
         while Instant::now() < end {
-            let answer = connection.ask(&self.request()).await?;
+            // One that hangs would be lost in a median.
+            let answer = timeout(PATIENCE, connection.ask(&self.request())).await;
+            let answer = answer.map_err(|_| format!("no answer within {PATIENCE:?}"))??;
             self.take(&answer)?;
             answered += 1;
         }
