@@ -66,6 +66,13 @@ impl Message {
         self.with("content-type", "application/json")
     }
 
+    /// With a form's body, which is encoded already.
+    #[must_use]
+    pub fn form(mut self, body: &str) -> Self {
+        self.body = body.into();
+        self.with("content-type", "application/x-www-form-urlencoded")
+    }
+
     /// The value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {

@@ -5,7 +5,8 @@
 //! - `login-timing`: a failed log-in does not tell whether the account exists;
 //! - `bench`: what a protected request and a refresh cost;
 //! - `refreshes`: how many a second there can be, on SQLite and PostgreSQL;
-//! - `flood`: what a flood of log-ins does to refreshes.
+//! - `flood`: what a flood of log-ins does to refreshes;
+//! - `peers`: what they cost with Keyturn, and with what one would take instead.
 //!
 //! Nothing here is part of the product.
 
@@ -14,6 +15,7 @@ pub mod faults;
 pub mod http;
 pub mod machine;
 pub mod pair;
+pub mod peers;
 pub mod postgres;
 pub mod processes;
 pub mod proxy;

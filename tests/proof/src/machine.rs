@@ -55,6 +55,42 @@ pub fn cpu_nanoseconds(process: u32) -> Result<u64, Fault> {
     Ok(sum)
 }
 
+/// The same of a process and all that descend from it: what a server does in several processes counts as one.
+///
+/// # Errors
+/// As [`cpu_nanoseconds`].
+pub fn cpu_nanoseconds_of_all(process: u32) -> Result<u64, Fault> {
+    let parents = parents()?;
+    let mut family = vec![process];
+    let mut sum = 0;
+    while let Some(one) = family.pop() {
+        sum += cpu_nanoseconds(one)?;
+        family.extend(
+            parents
+                .iter()
+                .filter_map(|(child, parent)| (*parent == one).then_some(*child)),
+        );
+    }
+    Ok(sum)
+}
+
+/// Every process with its parent.
+fn parents() -> Result<Vec<(u32, u32)>, Fault> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir("/proc")?.flatten() {
+        let Some(process) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        // Those that end in between are none of ours.
+        all.extend(parent(process).ok().map(|parent| (process, parent)));
+    }
+    Ok(all)
+}
+
 /// The process that started another one.
 ///
 /// # Errors
@@ -76,20 +112,9 @@ pub fn ticks_per_second() -> u64 {
 pub fn family_cpu_ticks(process: u32) -> Result<u64, Fault> {
     let own = Status::of(process)?;
     let mut sum = own.ticks + own.ticks_of_ended;
-    for entry in std::fs::read_dir("/proc")?.flatten() {
-        let Some(child) = entry
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse().ok())
-        else {
-            continue;
-        };
+    for (child, _) in parents()?.into_iter().filter(|(_, of)| *of == process) {
         // It may have ended meanwhile: then it is among the ended ones next time.
-        if let Ok(status) = Status::of(child)
-            && status.parent == process
-        {
-            sum += status.ticks;
-        }
+        sum += Status::of(child).map_or(0, |status| status.ticks);
     }
     Ok(sum)
 }
@@ -117,5 +142,34 @@ impl Status {
             ticks: number(11)? + number(12)?,
             ticks_of_ended: number(13)? + number(14)?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+    use std::time::{Duration, Instant};
+
+    use rustix::process::{Pid, Signal, kill_process_group};
+
+    #[test]
+    fn what_a_grandchild_works_counts() {
+        let mut child = Command::new("sh")
+            .args(["-c", "sh -c 'while :; do :; done' & exec sleep 60"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let mut seen = false;
+        while !seen && Instant::now() < until {
+            let alone = cpu_nanoseconds(child.id()).unwrap();
+            seen = cpu_nanoseconds_of_all(child.id()).unwrap() > alone + 20_000_000;
+            std::thread::yield_now();
+        }
+        kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        assert!(seen);
     }
 }

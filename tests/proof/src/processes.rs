@@ -40,26 +40,7 @@ impl Programs {
         database: &str,
         settings: &[(&'static str, &str)],
     ) -> Result<Self, Fault> {
-        let this = std::env::current_exe()?;
-        let folder = this.parent().ok_or("this program is nowhere")?.to_owned();
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let mut build = Command::new(cargo);
-            build.args([
-                "build",
-                "--quiet",
-                "-p",
-                "auth-server",
-                "-p",
-                "resource-api",
-                "--bins",
-            ]);
-            if folder.ends_with("release") {
-                build.arg("--release");
-            }
-            if !build.status().await?.success() {
-                return Err("auth-server and resource-api do not build".into());
-            }
-        }
+        let folder = built(&["auth-server", "resource-api"]).await?;
         let database = match database {
             "sqlite" => format!("sqlite://{}", data.join("keyturn.db").display()),
             url => url.to_owned(),
@@ -183,6 +164,28 @@ impl Programs {
             .kill_on_drop(true);
         command
     }
+}
+
+/// Has cargo bring the programs of these packages up to date, where cargo started this one, and gives the folder that
+/// they are in: the one of this program.
+///
+/// # Errors
+/// When they do not build.
+pub async fn built(packages: &[&str]) -> Result<PathBuf, Fault> {
+    let this = std::env::current_exe()?;
+    let folder = this.parent().ok_or("this program is nowhere")?.to_owned();
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--bins"]);
+        build.args(packages.iter().flat_map(|package| ["-p", package]));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        if !build.status().await?.success() {
+            return Err(format!("{} do not build", packages.join(" and ")).into());
+        }
+    }
+    Ok(folder)
 }
 
 /// A running service.

@@ -1,4 +1,4 @@
-//! Minimum, median, 99th percentile and maximum of some times.
+//! Minimum, median, 99th percentile and maximum of some times; the median of some figures.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Summary {
     }
 }
 
-/// The middle one; 0 of nothing.
+/// The median, the upper one of an even number; 0 of nothing.
 #[must_use]
 pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let mut all: Vec<f64> = figures.collect();
