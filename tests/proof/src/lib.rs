@@ -3,14 +3,22 @@
 //! - `soak`: nobody is logged out by accident, and a thief is found, while the network fails and the server dies;
 //! - `latency`: a revoked session is refused everywhere within a second;
 //! - `login-timing`: a failed log-in does not tell whether the account exists;
-//! - `bench`: what a protected request and a refresh cost.
+//! - `bench`: what a protected request and a refresh cost;
+//! - `growth`: a million refreshes leave the database as large as it was, and a large one does not slow them;
+//! - `footprint`: memory, time to start and size of the programs;
+//! - `steady`: ten minutes near capacity change neither memory nor latency.
 //!
 //! Nothing here is part of the product.
 
 pub mod client;
+mod connection;
+pub mod database;
 pub mod faults;
+pub mod filling;
 pub mod http;
+pub mod load;
 pub mod machine;
+pub mod mixed;
 pub mod pair;
 pub mod processes;
 pub mod proxy;
