@@ -34,8 +34,9 @@ const ABSOLUTE: i64 = 30 * 86_400;
 const AGE: i64 = 7 * 86_400;
 /// The address of filled sessions: by it they are found again.
 const ADDRESS: &str = "203.0.113.7";
-/// The user agent of filled sessions, as long as those of browsers are.
-const AGENT: &str =
+/// The user agent of filled sessions and of those who refresh them, as long as those of browsers are: a row that
+/// became shorter by its refresh would make room for the next.
+pub const AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0";
 
 /// How the two databases say the same.

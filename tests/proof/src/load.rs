@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::Fault;
 use crate::client::said;
+use crate::filling::AGENT;
 use crate::http::{Connection, Message};
 use crate::pair::Pair;
 
@@ -16,7 +17,13 @@ pub struct Turning {
     shares: Vec<Vec<Pair>>,
     /// Where each share goes on.
     next: Vec<usize>,
+    /// Refreshes that were answered 503, and made again with the same pair.
+    pub repeated: u32,
 }
+
+/// How often a refresh that is answered 503 is made again, and after how long.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Turning {
     /// Deals the pairs out to `connections`; as many as there are pairs, if that is fewer.
@@ -32,6 +39,7 @@ impl Turning {
         Self {
             shares,
             next: vec![0; count],
+            repeated: 0,
         }
     }
 
@@ -59,42 +67,67 @@ impl Turning {
         }
         done.sort_unstable_by_key(|(n, _)| *n);
         let mut all = Vec::new();
-        for (_, (share, next, times)) in done {
-            self.shares.push(share);
-            self.next.push(next);
-            all.extend(times);
+        for (_, turned) in done {
+            self.shares.push(turned.share);
+            self.next.push(turned.next);
+            self.repeated += turned.repeated;
+            all.extend(turned.times);
         }
         Ok(all)
     }
 }
 
-async fn turn(
-    auth: SocketAddr,
-    mut share: Vec<Pair>,
-    mut next: usize,
-    requests: u32,
-) -> Result<(Vec<Pair>, usize, Vec<Duration>), Fault> {
-    let mut connection = Connection::open(auth).await?;
-    let mut times = Vec::with_capacity(requests as usize);
-    for _ in 0..requests {
-        next %= share.len().max(1);
-        let pair = share.get_mut(next).ok_or("no session to refresh")?;
-        let begun = Instant::now();
-        *pair = refresh(&mut connection, pair).await?;
-        times.push(begun.elapsed());
-        next += 1;
-    }
-    Ok((share, next, times))
+/// What came of a share.
+struct Turned {
+    share: Vec<Pair>,
+    next: usize,
+    repeated: u32,
+    times: Vec<Duration>,
 }
 
-/// Exchanges a pair for the next one.
-///
-/// # Errors
-/// When it is refused.
-pub async fn refresh(connection: &mut Connection, pair: &Pair) -> Result<Pair, Fault> {
-    let request = Message::further("POST", "/api/account/refresh-token").json(&pair.body());
-    let answer = connection.ask(&request.encode()).await?;
-    Ok(Pair::of(&answer).ok_or_else(|| format!("a refresh: {}", said(Some(&answer))))?)
+async fn turn(
+    auth: SocketAddr,
+    share: Vec<Pair>,
+    next: usize,
+    requests: u32,
+) -> Result<Turned, Fault> {
+    let mut connection = Connection::open(auth).await?;
+    let mut turned = Turned {
+        share,
+        next,
+        repeated: 0,
+        times: Vec::with_capacity(requests as usize),
+    };
+    for _ in 0..requests {
+        turned.next %= turned.share.len().max(1);
+        let pair = turned.share.get_mut(turned.next);
+        let pair = pair.ok_or("no session to refresh")?;
+        let begun = Instant::now();
+        let (fresh, repeated) = refresh(&mut connection, pair).await?;
+        *pair = fresh;
+        turned.times.push(begun.elapsed());
+        turned.next += 1;
+        turned.repeated += repeated;
+    }
+    Ok(turned)
+}
+
+/// Exchanges a pair for the next one, and tells how often it took another try.
+async fn refresh(connection: &mut Connection, pair: &Pair) -> Result<(Pair, u32), Fault> {
+    let request = Message::further("POST", "/api/account/refresh-token")
+        .with("user-agent", AGENT)
+        .json(&pair.body())
+        .encode();
+    let mut repeated = 0;
+    loop {
+        let answer = connection.ask(&request).await?;
+        match Pair::of(&answer) {
+            Some(fresh) => return Ok((fresh, repeated)),
+            None if answer.status() == 503 && repeated < TRIES => repeated += 1,
+            None => return Err(format!("a refresh: {}", said(Some(&answer))).into()),
+        }
+        sleep(PAUSE).await;
+    }
 }
 
 /// The one in the middle; 0 of nothing.

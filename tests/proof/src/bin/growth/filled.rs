@@ -11,7 +11,7 @@ use proof::statistics::Summary;
 use tokio::task::block_in_place;
 use tokio::time::Instant;
 
-use crate::{CONNECTIONS, Options, Place};
+use crate::{CONNECTIONS, Options, Place, tell_of_repeats};
 
 /// What a refresh among many sessions may cost, in those among few.
 const GOAL: f64 = 1.5;
@@ -65,9 +65,10 @@ pub(crate) async fn filled(options: &Options, data: &Path) -> Result<bool, Fault
     };
     let (cpu, time) = (ratio(|it| it.app + it.server), ratio(|it| it.p50));
     println!("\nratio of CPU {cpu:.2}, of time {time:.2}; to stay below {GOAL}");
-    for (place, _) in &both {
+    for (place, sessions) in &both {
+        tell_of_repeats(sessions);
         if let Some(updates) = place
-            .updates(i64::from(options.requests * options.blocks))
+            .updates((options.requests * options.blocks) as usize)
             .await?
         {
             println!(

@@ -14,6 +14,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use proof::Fault;
 use proof::database::{Database, Updates};
+use proof::load::Turning;
 use proof::machine;
 use proof::pair::Pair;
 use proof::processes::{Programs, Service, free_address, told_to_stop};
@@ -108,6 +109,8 @@ struct Place {
     data: PathBuf,
     /// Of real log-ins.
     pairs: Vec<Pair>,
+    /// How long the server may take to say what it did.
+    patience: Duration,
 }
 
 impl Place {
@@ -140,12 +143,14 @@ impl Place {
             database,
             data,
             pairs,
+            patience: Duration::from_secs(if options.quick { 1 } else { 15 }),
         })
     }
 
     /// What PostgreSQL says of its updates, once it says so of all; a server that rests does within ten seconds.
-    async fn updates(&self, at_least: i64) -> Result<Option<Updates>, Fault> {
-        let until = Instant::now() + Duration::from_secs(15);
+    async fn updates(&self, at_least: usize) -> Result<Option<Updates>, Fault> {
+        let at_least = i64::try_from(at_least)?;
+        let until = Instant::now() + self.patience;
         loop {
             let updates = self.database.updates()?;
             if updates.is_none_or(|it| it.updated >= at_least) || Instant::now() > until {
@@ -153,5 +158,12 @@ impl Place {
             }
             sleep(Duration::from_millis(250)).await;
         }
+    }
+}
+
+/// Says so if the service was not always there for a refresh: its times are longer for it.
+fn tell_of_repeats(sessions: &Turning) {
+    if sessions.repeated > 0 {
+        println!("{} refreshes were answered 503 at first", sessions.repeated);
     }
 }

@@ -7,15 +7,16 @@ use proof::database::Extent;
 use proof::load::Turning;
 use tokio::time::Instant;
 
-use crate::{CONNECTIONS, Options, Place};
+use crate::{CONNECTIONS, Options, Place, tell_of_repeats};
 
 /// One of so many refreshes is made before the first look: logs and free space find their size.
 const SETTLING: u32 = 50;
 /// Bytes by which the database may differ, of SQLite: a page of free list.
 const SLACK_SQLITE: i64 = 8 << 10;
-/// SQLite's log: it begins anew when 1000 pages are in it, at the next moment in which nobody reads.
+/// Of SQLite's log: it begins anew when 1000 pages are in it, at the next moment in which nobody reads.
 const LOG: i64 = 16 << 20;
-/// Of PostgreSQL: old versions that wait for the next vacuum, and what the system notes of itself.
+/// Of PostgreSQL: old versions that wait for the next vacuum, pages that a table which must grow takes at once (20
+/// per connection that waits), and what the server notes of itself.
 const SLACK_POSTGRES: i64 = 4 << 20;
 
 /// Whether rows and size are the same, the slack aside.
@@ -23,20 +24,20 @@ pub(crate) async fn turning(options: &Options, data: &Path) -> Result<bool, Faul
     let place = Place::make(options, data, "turning").await?;
     let mut sessions = Turning::new(place.pairs.clone(), CONNECTIONS);
     let settling = options.refreshes / SETTLING;
-    sessions.refresh(place.auth.addr, settling).await?;
-    let settled = place.updates(i64::from(settling)).await?;
+    let first = sessions.refresh(place.auth.addr, settling).await?.len();
+    let settled = place.updates(first).await?;
     let before = place.database.extent()?;
     let begun = Instant::now();
-    sessions.refresh(place.auth.addr, options.refreshes).await?;
+    let times = sessions.refresh(place.auth.addr, options.refreshes).await?;
     let rate = f64::from(options.refreshes) / begun.elapsed().as_secs_f64();
-    let all = i64::from(settling) + i64::from(options.refreshes) * 99 / 100;
-    let updates = place.updates(all).await?;
+    let updates = place.updates(first + times.len()).await?;
     let after = place.database.extent()?;
     println!(
         "\n{} refreshes of {} sessions, {CONNECTIONS} connections, {rate:.0} a second; before it {settling} more\n",
         options.refreshes,
         place.pairs.len()
     );
+    tell_of_repeats(&sessions);
     println!("| | before | after |\n|---|--:|--:|");
     for ((table, before), (_, after)) in before.rows.iter().zip(&after.rows) {
         println!("| rows of `{table}` | {before} | {after} |");
