@@ -94,7 +94,8 @@ async fn measure(options: &Options) -> Result<(), Fault> {
     call(api.addr, &access, options.requests).await?;
     let after = [machine::resident(auth.id())?, machine::resident(api.id())?];
     let mut log_ins = JoinSet::new();
-    for _ in 0..if options.quick { 4 } else { LOG_INS } {
+    let count = if options.quick { 4 } else { LOG_INS };
+    for _ in 0..count {
         let account = account.clone();
         log_ins.spawn(async move { account.log_in(auth.addr).await });
         if log_ins.len() >= 8 {
@@ -139,7 +140,7 @@ async fn measure(options: &Options) -> Result<(), Fault> {
         mib(after[1])
     );
     println!(
-        "| after {LOG_INS} log-ins, 8 at a time | {} | |",
+        "| after {count} log-ins, 8 at a time | {} | |",
         mib(logged_in)
     );
     Ok(())
