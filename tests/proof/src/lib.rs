@@ -6,14 +6,22 @@
 //! - `bench`: what a protected request and a refresh cost;
 //! - `refreshes`: how many a second there can be, on SQLite and PostgreSQL;
 //! - `flood`: what a flood of log-ins does to refreshes;
-//! - `peers`: what they cost with Keyturn, and with what one would take instead.
+//! - `peers`: what they cost with Keyturn, and with what one would take instead;
+//! - `growth`: a million refreshes leave the database as large as it was, and a large one does not slow them;
+//! - `footprint`: memory, time to start and size of the programs;
+//! - `steady`: ten minutes near capacity change neither memory nor latency.
 //!
 //! Nothing here is part of the product.
 
 pub mod client;
+mod connection;
+pub mod database;
 pub mod faults;
+pub mod filling;
 pub mod http;
+pub mod load;
 pub mod machine;
+pub mod mixed;
 pub mod pair;
 pub mod peers;
 pub mod postgres;

@@ -145,6 +145,27 @@ impl Status {
     }
 }
 
+/// Bytes of a process that are in memory, shared pages included: `VmRSS`.
+///
+/// # Errors
+/// Where there is no `/proc/PID/status`: anywhere but on Linux.
+pub fn resident(process: u32) -> Result<u64, Fault> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status"))
+        .map_err(|error| format!("memory is read from /proc, on Linux only: {error}"))?;
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"))
+        .ok_or("the system does not say how large the process is")?;
+    Ok(kib.parse::<u64>()? << 10)
+}
+
+/// Bytes as MiB, with one digit behind the point.
+#[must_use]
+pub fn mib(bytes: u64) -> String {
+    let tenths = (bytes * 10 + (1 << 19)) >> 20;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -17,6 +17,24 @@ use crate::http::{Message, exchange};
 /// How long a process may take to answer.
 const START: Duration = Duration::from_secs(20);
 
+/// What a process that was started must answer, and how often it is asked.
+#[derive(Clone, Copy)]
+struct Wanted {
+    path: &'static str,
+    every: Duration,
+}
+
+const LIVES: Wanted = Wanted {
+    path: "/healthz",
+    every: Duration::from_millis(10),
+};
+
+/// Asked often, since the time until then is what is measured.
+const READY: Wanted = Wanted {
+    path: "/readyz",
+    every: Duration::from_millis(1),
+};
+
 /// Where the programs are, and what they share.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -97,7 +115,7 @@ impl Programs {
     pub async fn auth_server(&self, listen: SocketAddr) -> Result<Service, Fault> {
         let mut command = self.command("auth-server");
         command.env("AUTH_LISTEN", listen.to_string());
-        self.start(command, "auth-server", listen).await
+        self.start(command, "auth-server", listen, LIVES).await
     }
 
     /// Starts a resource-api on `listen` that follows the feed of the auth-server at `auth`.
@@ -109,11 +127,49 @@ impl Programs {
         listen: SocketAddr,
         auth: SocketAddr,
     ) -> Result<Service, Fault> {
+        let command = self.api_command(listen, auth);
+        self.start(command, "resource-api", listen, LIVES).await
+    }
+
+    /// Starts an auth-server on `listen`, and tells how long it took until it was ready.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn time_auth_server(&self, listen: SocketAddr) -> Result<(Service, Duration), Fault> {
+        let mut command = self.command("auth-server");
+        command.env("AUTH_LISTEN", listen.to_string());
+        let begun = Instant::now();
+        let service = self.start(command, "auth-server", listen, READY).await?;
+        Ok((service, begun.elapsed()))
+    }
+
+    /// Starts a resource-api as [`Self::resource_api`] does, and tells how long it took until it was ready.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn time_resource_api(
+        &self,
+        listen: SocketAddr,
+        auth: SocketAddr,
+    ) -> Result<(Service, Duration), Fault> {
+        let command = self.api_command(listen, auth);
+        let begun = Instant::now();
+        let service = self.start(command, "resource-api", listen, READY).await?;
+        Ok((service, begun.elapsed()))
+    }
+
+    /// The file of a program.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn api_command(&self, listen: SocketAddr, auth: SocketAddr) -> Command {
         let mut command = self.command("resource-api");
         command
             .env("RESOURCE_LISTEN", listen.to_string())
             .env("REVOCATION_FEED_URL", format!("http://{auth}"));
-        self.start(command, "resource-api", listen).await
+        command
     }
 
     async fn start(
@@ -121,6 +177,7 @@ impl Programs {
         mut command: Command,
         name: &str,
         listen: SocketAddr,
+        wanted: Wanted,
     ) -> Result<Service, Fault> {
         let log = File::options()
             .create(true)
@@ -135,14 +192,14 @@ impl Programs {
             addr: listen,
         };
         let until = Instant::now() + START;
-        while !service.answers().await {
+        while !service.answers(wanted.path).await {
             if let Some(status) = service.child.try_wait()? {
                 return Err(format!("{name} stopped ({status}): {}", self.last_words(name)).into());
             }
             if Instant::now() > until {
                 return Err(format!("{name} does not answer: {}", self.last_words(name)).into());
             }
-            sleep(Duration::from_millis(10)).await;
+            sleep(wanted.every).await;
         }
         Ok(service)
     }
@@ -211,10 +268,10 @@ impl Service {
         Ok(self.child.kill().await?)
     }
 
-    async fn answers(&self) -> bool {
+    async fn answers(&self, path: &str) -> bool {
         let asked = exchange(
             self.addr,
-            &Message::request("GET", "/healthz"),
+            &Message::request("GET", path),
             Duration::from_secs(1),
         )
         .await;

@@ -48,6 +48,12 @@ impl Account {
         json!({"email": self.email, "password": self.password})
     }
 
+    /// The body of a log-in that fails.
+    #[must_use]
+    pub fn wrong_credentials(&self) -> Value {
+        json!({"email": self.email, "password": "not the password"})
+    }
+
     /// Begins a session.
     ///
     /// # Errors
