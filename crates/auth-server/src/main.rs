@@ -7,10 +7,6 @@ use std::process::ExitCode;
 use auth_server::cli::{Cli, CommandError, complain};
 use clap::Parser;
 
-/// A request is some dozens of small pieces of memory; this hands them out for less than the system's does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[tokio::main]
 async fn main() -> ExitCode {
     chassis::process::keep_memory_private();

@@ -10,10 +10,6 @@ use chassis::settings::init_log;
 use clap::{Parser, Subcommand};
 use resource_api::{Server, Settings};
 
-/// A request is some dozens of small pieces of memory; this hands them out for less than the system's does.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// The API that Keyturn's access tokens open: validates them locally and follows the revocation feed.
 #[derive(Parser)]
 #[command(version)]

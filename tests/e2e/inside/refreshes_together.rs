@@ -101,3 +101,22 @@ async fn every_refresh_of_a_wave_hears_of_its_own_session() {
     let writes = number(&app, "keyturn_group_writes_total").await;
     assert!(commits < writes, "{writes} writes in {commits} commits");
 }
+
+#[tokio::test]
+async fn pages_of_sessions_have_room_for_rotations_unless_somebody_chose_otherwise() {
+    let Some(cluster) = Cluster::start(&[]) else {
+        return;
+    };
+    let with = |factor: u32| {
+        cluster.number(&format!(
+            "SELECT count(*) AS value FROM pg_class WHERE relname = 'sessions' \
+             AND reloptions @> ARRAY['fillfactor={factor}']"
+        ))
+    };
+    let folder = tempfile::tempdir().unwrap();
+    auth_server(folder.path(), &cluster.url(), &[]).kill();
+    assert_eq!(with(90), 1);
+    cluster.execute("keyturn", "ALTER TABLE sessions SET (fillfactor = 70)");
+    auth_server(folder.path(), &cluster.url(), &[]).kill();
+    assert_eq!(with(70), 1);
+}
