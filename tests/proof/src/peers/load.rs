@@ -15,7 +15,7 @@ use crate::machine;
 use crate::pair::Pair;
 
 /// How long a request may take, on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Who asks on a connection, and what.
 #[derive(Clone)]
