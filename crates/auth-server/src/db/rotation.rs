@@ -58,27 +58,29 @@ const IF: &str = "sessions.id = {session} AND generation = {found} AND user_id =
 const LATE: &str =
     "late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END";
 
+/// What a rotation brings, in the order of the values.
+const NAMES: [&str; 10] = [
+    "next",
+    "now",
+    "idle_until",
+    "shown_from",
+    "address",
+    "agent",
+    "session",
+    "found",
+    "user",
+    "nonce",
+];
+
 /// One row, on either database.
 fn one(late: &str) -> prepared::Text {
-    let names = [
-        "next",
-        "now",
-        "idle_until",
-        "shown_from",
-        "address",
-        "agent",
-        "session",
-        "found",
-        "user",
-        "nonce",
-    ];
     let text = format!(
         "UPDATE sessions SET {MOVES} WHERE {IF} RETURNING user_id, absolute_until, \
            (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
            (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
            (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles"
     );
-    let text = names
+    let text = NAMES
         .iter()
         .fold(text.replace("{late}", late), |text, name| {
             text.replace(&format!("{{{name}}}"), "?")
@@ -197,18 +199,6 @@ impl Tx<'_> {
 const LOCK: &str = "20ms";
 
 static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
-    let names = [
-        "next",
-        "now",
-        "idle_until",
-        "shown_from",
-        "address",
-        "agent",
-        "session",
-        "found",
-        "user",
-        "nonce",
-    ];
     let text = format!("UPDATE sessions SET {MOVES} FROM ").replace("{late}", LATE);
     // The bound holds for this statement, which is a transaction; set by a statement of its own it would hold for
     // whoever gets the connection from a pooler next.
@@ -218,9 +208,9 @@ static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
          JOIN users ON users.id = asked.to_user \
          WHERE {IF} \
          RETURNING sessions.id, absolute_until, users.id, user_name, email, roles",
-        names.map(|name| format!("to_{name}")).join(", ")
+        NAMES.map(|name| format!("to_{name}")).join(", ")
     );
-    let text = names.iter().fold(text + &condition, |text, name| {
+    let text = NAMES.iter().fold(text + &condition, |text, name| {
         text.replace(&format!("{{{name}}}"), &format!("asked.to_{name}"))
     });
     prepared::Text::of(&text)

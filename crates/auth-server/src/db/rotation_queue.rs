@@ -2,8 +2,9 @@
 //!
 //! A refresh on its own costs the database a round trip, a transaction and a commit, most of it for any number of rows
 //! alike. So one statement is under way at a time: a refresh that finds none sets out at once, and those that come
-//! meanwhile go with the next one, a row each. A statement that stays away for long is not waited for. What goes wrong with a statement is nobody's answer: each of
-//! its refreshes is then made on its own, waits for its own row, and hears of its own error.
+//! meanwhile go with the next one, a row each. A statement that stays away for long is not waited for. What goes wrong
+//! with a statement is nobody's answer: each of its refreshes is then made on its own, waits for its own row, and hears
+//! of its own error.
 
 use std::collections::{HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
