@@ -1,6 +1,6 @@
 //! Refresh tokens that the server would have to call genuine: signed with its own MAC key, changed first.
 
-use auth_server::sessions::mac_keys::MacKeys;
+use auth_server::mac_keys::MacKeys;
 use auth_server::sessions::refresh_token::RefreshToken;
 
 use crate::App;

@@ -36,7 +36,7 @@ use tokio::runtime::Builder;
 use uuid::Uuid;
 
 use db::{EndReason, Generation, RefreshToken, Session};
-use sessions::mac_keys::{MacKeyFile, MacKeys};
+use auth_server::mac_keys::{MacKeyFile, MacKeys};
 use sessions::rotation::{Judgement, RotationRules, judge};
 
 const NOW: i64 = 1_800_000_000;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use shared::key_file::{KeyFileError, check_folder_of, create_new, make_folder_of};
 use shared::keys::KeyRing;
 
-use crate::sessions::mac_keys::MacKeys;
+use crate::mac_keys::MacKeys;
 use crate::settings::Settings;
 
 /// Mode of the ring's file: resource-api may run as another user of the same group.

@@ -13,6 +13,7 @@ pub mod error;
 mod feed;
 pub mod key_files;
 pub mod log_in;
+pub mod mac_keys;
 mod operations;
 mod routes;
 pub mod server;

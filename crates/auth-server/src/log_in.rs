@@ -35,7 +35,7 @@ use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::sessions::Sessions;
-use crate::sessions::mac_keys::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::settings::Switch;
 
 /// The rules, with what they need. Shared by all workers.

@@ -25,7 +25,7 @@ use crate::log_in::{FrontDoor, Hasher, Paid};
 use crate::operations::clock_check::ClockCheck;
 use crate::operations::counters::Counters;
 use crate::routes::{self, Page, Rows};
-use crate::sessions::mac_keys::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::sessions::{Announcer, Sessions};
 use crate::settings::{DemoUser, Settings, Switch};
 

@@ -5,7 +5,6 @@
 
 mod end;
 mod listing;
-pub mod mac_keys;
 mod refresh;
 pub mod refresh_token;
 pub mod rotation;
@@ -29,7 +28,7 @@ use crate::db::{Db, SessionWithAccount};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::operations::counters::Counters;
-use crate::sessions::mac_keys::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::sessions::refresh_token::RefreshToken;
 use crate::settings::LifetimeSettings;
 

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use auth_server::db::{Generation, RefreshToken};
-use auth_server::sessions::mac_keys::MacKeyFile;
+use auth_server::mac_keys::MacKeyFile;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use diesel::connection::SimpleConnection;

@@ -15,7 +15,7 @@ use self::service::service;
 use super::CommandError;
 use super::output::say;
 use crate::db::{self, DbError};
-use crate::sessions::mac_keys::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::settings::{DatabaseUrl, Settings};
 
 /// Seconds that two clocks may differ before it is worth a word.

@@ -19,7 +19,7 @@ use super::{CommandError, input, time};
 use crate::db::AuditRecord;
 use crate::db::{Caller, Event};
 use crate::key_files::{self, Made, RING_MODE, SECRET_MODE};
-use crate::sessions::mac_keys::MacKeyFile;
+use crate::mac_keys::MacKeyFile;
 use crate::settings::Settings;
 
 #[derive(Subcommand)]

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::delay::AHEAD;
 use crate::db::UserId;
-use crate::sessions::mac_keys::{DEVICE_TOKEN_TTL, MacKeyFile, MacKeys};
+use crate::mac_keys::{DEVICE_TOKEN_TTL, MacKeyFile, MacKeys};
 
 const SIGNED: usize = 44;
 const LENGTH: usize = SIGNED + 32;

@@ -12,7 +12,7 @@ use super::counter::Counter;
 use super::delay::{A_DAY, Origin, who_counts};
 use crate::db::UserId;
 use crate::db::{Budget, Failures, Tally};
-use crate::sessions::mac_keys::MacKeys;
+use crate::mac_keys::MacKeys;
 
 const START: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;

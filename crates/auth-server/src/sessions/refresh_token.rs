@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::db::Generation;
 pub use crate::db::RefreshToken;
 use crate::error::Error;
-use crate::sessions::mac_keys::{MacKeyFile, MacKeys};
+use crate::mac_keys::{MacKeyFile, MacKeys};
 
 const SIGNED: usize = 52;
 const LENGTH: usize = SIGNED + 32;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use auth_server::log_in::DeviceToken;
-use auth_server::sessions::mac_keys::MacKeys;
+use auth_server::mac_keys::MacKeys;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;

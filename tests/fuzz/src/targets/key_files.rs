@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auth_server::sessions::mac_keys::MacKeys;
+use auth_server::mac_keys::MacKeys;
 use serde_json::Value;
 use shared::keys::KeyRing;
 

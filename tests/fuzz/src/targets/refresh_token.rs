@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use auth_server::sessions::mac_keys::MacKeys;
+use auth_server::mac_keys::MacKeys;
 use auth_server::sessions::refresh_token::RefreshToken;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,7 +28,7 @@ impl Refresh {
             key_id: keys
                 .iter()
                 .nth(usize::from(n % 2 == 1))
-                .map_or(0, auth_server::sessions::mac_keys::MacKey::id),
+                .map_or(0, auth_server::mac_keys::MacKey::id),
             session: Uuid::from_u128(u128::from(n)).into(),
             generation: auth_server::db::Generation(i64::from(n)),
             nonce: [u8::try_from(n).unwrap_or_default(); 16],

@@ -7,7 +7,7 @@ use shared::keys::{KeyState, KeyStatus};
 use super::super::table::{Column, Row, Table};
 use super::super::{CommandError, time};
 use super::open_mac_keys;
-use crate::sessions::mac_keys::MacKey;
+use crate::mac_keys::MacKey;
 use crate::settings::Settings;
 
 const SIGNING: &[Column] = &[
