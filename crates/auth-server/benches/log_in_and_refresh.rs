@@ -35,8 +35,8 @@ use serde_json::json;
 use tokio::runtime::Builder;
 use uuid::Uuid;
 
-use db::{EndReason, Generation, RefreshToken, Session};
 use auth_server::mac_keys::{MacKeyFile, MacKeys};
+use db::{EndReason, Generation, RefreshToken, Session};
 use sessions::rotation::{Judgement, RotationRules, judge};
 
 const NOW: i64 = 1_800_000_000;

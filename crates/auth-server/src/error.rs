@@ -4,6 +4,7 @@ use shared::token::SignError;
 use shared::token_error::TokenError;
 
 use crate::db::{DbError, EndReason};
+use crate::strength::Weak;
 
 /// Why a session is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +35,9 @@ pub enum Error {
         "the e-mail must have exactly one @, no spaces or invisible characters, and at most 254 bytes"
     )]
     InvalidEmail,
-    /// A password that is too short or too long, or has control characters.
-    #[error("the password must have 8 to 256 characters, and no control characters")]
-    WeakPassword,
+    /// A password that is too short, too long, easy to guess or known to have leaked.
+    #[error("{0}")]
+    WeakPassword(Weak),
     /// The e-mail is taken.
     #[error("an account with this e-mail exists")]
     AccountExists,
@@ -52,6 +53,15 @@ pub enum Error {
     /// The right password of a blocked account.
     #[error("this account is blocked")]
     AccountBlocked,
+    /// The right password of an account whose address nobody has proven, where that is wanted.
+    #[error("the e-mail is not verified yet; a mail with a link was sent to it")]
+    EmailNotVerified,
+    /// A link that is used, over or forged.
+    #[error("the link is not good, or not any more")]
+    InvalidLink,
+    /// This server sends no mail.
+    #[error("this server sends no mail")]
+    NoMail,
     /// Too many failed attempts, or too many from one address; the seconds until the next is looked at.
     #[error("too many attempts; try again later")]
     TooManyAttempts(u64),

@@ -15,11 +15,13 @@ pub mod key_files;
 pub mod log_in;
 pub mod mac_keys;
 mod operations;
+mod outbox;
 mod routes;
 pub mod server;
 pub mod sessions;
 pub mod settings;
 mod spelling;
+pub mod strength;
 
 pub use server::{Server, StartError};
 pub use settings::Settings;

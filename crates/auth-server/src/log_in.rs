@@ -34,8 +34,9 @@ use crate::db::{Account, Caller};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
-use crate::sessions::Sessions;
 use crate::mac_keys::MacKeyFile;
+use crate::outbox::Outbox;
+use crate::sessions::Sessions;
 use crate::settings::Switch;
 
 /// The rules, with what they need. Shared by all workers.
@@ -44,6 +45,9 @@ pub struct FrontDoor {
     hasher: Hasher,
     keys: Arc<MacKeyFile>,
     sessions: Arc<Sessions>,
+    outbox: Outbox,
+    /// Whether who has proven no address stays outside.
+    wants_proof: bool,
     /// `None` where nothing is limited.
     buckets: Option<Buckets>,
 }
@@ -57,6 +61,7 @@ impl FrontDoor {
         hasher: Hasher,
         keys: Arc<MacKeyFile>,
         sessions: Arc<Sessions>,
+        (outbox, wants_proof): (Outbox, bool),
         limits: Switch,
         spare_private: bool,
     ) -> Self {
@@ -65,6 +70,8 @@ impl FrontDoor {
             hasher,
             keys,
             sessions,
+            outbox,
+            wants_proof,
             buckets: (limits == Switch::On).then(|| Buckets::new(spare_private)),
         }
     }
@@ -87,19 +94,40 @@ impl FrontDoor {
         })
     }
 
+    /// Lets whoever asks for a mail pay with the address.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`].
+    pub fn pay_for_mail(&self, caller: &Caller) -> Result<(), Error> {
+        self.address_pays(None, caller).map(drop)
+    }
+
+    /// Lets whoever came with a link to this account pay for the hash of a password.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`].
+    pub fn pay_for_link(&self, user: UserId, caller: &Caller) -> Result<Paid, Error> {
+        let paid = self.address_pays(None, caller)?;
+        self.pays(paid, |_| {
+            [Payer::Registration(Whose::User(user)), Payer::AllStrangers]
+        })
+    }
+
     /// The hash of a new password of somebody who is signed in, paid for by his session.
     ///
     /// # Errors
-    /// [`Error::TooManyAttempts`]; [`Error::Busy`].
+    /// [`Error::WeakPassword`]; [`Error::TooManyAttempts`]; [`Error::Busy`].
     pub async fn hash_new(
         &self,
-        (user, session): (UserId, SessionId),
+        session: SessionId,
+        account: &Account,
         password: Password,
         caller: &Caller,
     ) -> Result<String, Error> {
         let paid = self.address_pays(None, caller)?;
-        let paid = self.session_pays(user, session, paid)?;
-        Ok(self.hasher.hash(password, paid).await?)
+        let paid = self.session_pays(account.id, session, paid)?;
+        let words = account.words();
+        Ok(self.hasher.hash_new(password, words, paid).await?)
     }
 
     /// The token by which an account will know a device again; the same device goes on.

@@ -4,6 +4,8 @@ mod account;
 mod bodies;
 mod caller;
 mod feed;
+mod hosted;
+mod links;
 mod operations;
 mod page;
 mod refusal;
@@ -11,11 +13,16 @@ mod sessions;
 mod signed_in;
 mod user_agent;
 
+use std::sync::Arc;
+
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig, delete, get, post, resource};
 
 use gate::guard;
 
+use crate::outbox::Newest;
+
+pub(crate) use hosted::Issuer;
 pub(crate) use page::Page;
 pub(crate) use signed_in::Rows;
 
@@ -44,6 +51,20 @@ pub(crate) fn table(config: &mut ServiceConfig) {
                 .wrap(from_fn(guard))
                 .route(post().to(account::change_password)),
         )
+        .service(resource("/password/forgot").route(post().to(links::forgot)))
+        .service(resource("/password/reset").route(post().to(links::reset)))
+        .service(
+            resource("/email/verification")
+                .wrap(from_fn(guard))
+                .route(post().to(links::send_verification)),
+        )
+        .service(resource("/email/verify").route(post().to(links::verify)))
+        .service(
+            resource("/invitations")
+                .wrap(from_fn(guard))
+                .route(post().to(links::invite)),
+        )
+        .service(resource("/invitations/accept").route(post().to(links::accept)))
         .service(
             resource("/deletion")
                 .wrap(from_fn(guard))
@@ -52,11 +73,13 @@ pub(crate) fn table(config: &mut ServiceConfig) {
         .service(
             resource("")
                 .wrap(from_fn(guard))
+                .route(get().to(account::show))
                 .route(web::patch().to(account::change_profile))
                 .route(delete().to(account::remove)),
         );
     config
         .service(account)
+        .configure(hosted::table)
         .service(resource("/internal/revocations").route(get().to(feed::revocations)))
         .service(resource("/healthz").route(get().to(chassis::operations::healthz)))
         .service(resource("/readyz").route(get().to(operations::readyz)))
@@ -64,8 +87,13 @@ pub(crate) fn table(config: &mut ServiceConfig) {
         .service(resource("/openapi.json").route(get().to(operations::openapi)));
 }
 
-/// The demo page's routes, where `WEB_ROOT` is set.
-pub(crate) fn page_table(config: &mut ServiceConfig, page: &Page) {
+/// The demo page's routes, where `WEB_ROOT` is set; with the mails that it shows in a demonstration.
+pub(crate) fn page_table(config: &mut ServiceConfig, page: &Page, newest: Option<Arc<Newest>>) {
+    if let Some(newest) = newest.filter(|_| page.is_demonstration()) {
+        config
+            .app_data(web::Data::from(newest))
+            .service(resource("/demo/mail.json").route(get().to(page::mail)));
+    }
     config.service(resource("/config.json").route(get().to(page::config)));
     for path in page.paths() {
         config.service(resource(path).route(get().to(page::file)));

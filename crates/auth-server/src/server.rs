@@ -14,20 +14,22 @@ use shared::clock;
 use shared::key_file::KeyFile;
 use shared::token::{Signer, Validator};
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, NewAccount};
 use crate::db::Caller;
 use crate::db::Db;
 use crate::error::Error;
 use crate::feed::Endings;
 use crate::feed::RevocationFeed;
 use crate::log_in::password::Password;
-use crate::log_in::{FrontDoor, Hasher, Paid};
+use crate::log_in::{FrontDoor, Hasher};
+use crate::mac_keys::MacKeyFile;
 use crate::operations::clock_check::ClockCheck;
 use crate::operations::counters::Counters;
-use crate::routes::{self, Page, Rows};
-use crate::mac_keys::MacKeyFile;
+use crate::outbox::{Links, Outbox, Post, Sender};
+use crate::routes::{self, Issuer, Page, Rows};
 use crate::sessions::{Announcer, Sessions};
-use crate::settings::{DemoUser, Settings, Switch};
+use crate::settings::{DemoUser, PasswordSettings, Settings, Switch};
+use crate::strength::{BreachedPasswords, Strength};
 
 /// How long a start waits for a database server that is not there yet.
 const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
@@ -67,6 +69,7 @@ struct Parts {
     counters: Counters,
     clock: ClockCheck,
     door: Arc<FrontDoor>,
+    sender: Option<Arc<Sender>>,
     gate: web::Data<Gate>,
 }
 
@@ -77,7 +80,7 @@ impl Server {
     /// [`StartError`] names the setting that is wrong and says what to do.
     pub async fn bind(settings: Settings) -> Result<Self, StartError> {
         let hang_ups = HangUps::hear();
-        settings.lifetimes.check().map_err(StartError::of)?;
+        settings.check().map_err(StartError::of)?;
         let listener = service::listen("AUTH_LISTEN", settings.listen)
             .await
             .map_err(StartError)?;
@@ -111,12 +114,15 @@ impl Server {
             parts,
             ..
         } = self;
-        let background = [
+        let mut background = vec![
             tokio::spawn(Arc::clone(parts.validator.keys()).follow_closely()),
             tokio::spawn(Arc::clone(&parts.mac_keys).follow()),
             tokio::spawn(parts.feed.clone().follow()),
             tokio::spawn(parts.clock.clone().follow()),
         ];
+        if let Some(sender) = &parts.sender {
+            background.push(tokio::spawn(Arc::clone(sender).follow()));
+        }
         let feed = parts.feed.clone();
         let stop = async move {
             stop.await;
@@ -141,6 +147,9 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(web::Data::new(parts.feed.clone()))
         .app_data(web::Data::new(parts.settings.registration))
         .app_data(web::Data::new(parts.settings.http.trusted_proxies.clone()))
+        .app_data(web::Data::new(Issuer::new(
+            &parts.settings.token.policy().issuer,
+        )))
         .app_data(parts.gate.clone())
         .app_data(web::Data::from(Arc::clone(&parts.signer)))
         .app_data(web::Data::from(Arc::clone(&parts.sessions)))
@@ -151,7 +160,8 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
         .configure(routes::table);
     if let Some(page) = &parts.page {
         config.app_data(web::Data::from(Arc::clone(page)));
-        routes::page_table(config, page);
+        let newest = parts.sender.as_ref().and_then(|sender| sender.newest());
+        routes::page_table(config, page, newest);
     }
 }
 
@@ -170,7 +180,14 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     let policy = settings.token.policy();
     let page = match &settings.page.web_root {
         Some(root) => Some(Arc::new(
-            Page::find(root, &settings.page, &settings.lifetimes, &policy).map_err(StartError)?,
+            Page::find(
+                root,
+                &settings.page,
+                &settings.lifetimes,
+                &policy,
+                settings.mail.mail_url.is_some(),
+            )
+            .map_err(StartError)?,
         )),
         None => None,
     };
@@ -189,6 +206,10 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     let validator = Arc::new(Validator::new(Arc::clone(&keys), policy.clone()));
     let signer = Arc::new(Signer::new(Arc::clone(&keys), policy.clone()));
     let announcer = Announcer::new(endings, counters.clone());
+    let post = Post::open(&settings.mail, &policy.issuer).map_err(StartError)?;
+    let outbox = Outbox::new(post.is_some());
+    let new_devices = Outbox::new(post.is_some() && settings.mail.mail_new_device == Switch::On);
+    let links = Links::new(&settings.mail.links(&policy.issuer), Arc::clone(&mac_keys));
     let sessions = Arc::new(Sessions::new(
         db.clone(),
         Signer::new(keys, policy),
@@ -197,14 +218,17 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         announcer.clone(),
         counters.clone(),
         settings.lifetimes.clone(),
+        (outbox, new_devices),
     ));
+    let strength = strength(&settings.passwords).map_err(StartError)?;
     let threads = available_parallelism().map_or(1, std::num::NonZero::get);
-    let hasher = Hasher::start(threads).map_err(StartError::of)?;
+    let hasher = Hasher::start(threads, strength).map_err(StartError::of)?;
     let door = Arc::new(FrontDoor::new(
         db.clone(),
         hasher.clone(),
         Arc::clone(&mac_keys),
         Arc::clone(&sessions),
+        (outbox, settings.registration.wants_proof()),
         settings.limits.login_limits,
         settings.http.trusted_proxies.is_empty(),
     ));
@@ -213,7 +237,20 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::new(Rows(Arc::clone(&sessions))),
     );
-    let accounts = Arc::new(Accounts::new(db.clone(), hasher, Some(announcer)));
+    let accounts = Arc::new(Accounts::new(
+        db.clone(),
+        hasher,
+        Arc::clone(&mac_keys),
+        outbox,
+        Some(announcer),
+    ));
+    let sender = match post {
+        None => None,
+        Some(post) => Some(Arc::new(
+            Sender::new(db.clone(), post, links, counters.clone(), &metrics)
+                .map_err(StartError::of)?,
+        )),
+    };
     if settings.limits.login_limits == Switch::Off {
         log::warn!("LOGIN_LIMITS is off: passwords can be guessed at full speed");
     }
@@ -235,6 +272,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         counters,
         clock,
         door,
+        sender,
         gate: web::Data::new(gate.every_audience()),
     })
 }
@@ -275,6 +313,13 @@ fn watch_queues(
     )
 }
 
+/// What a new password must be, by the settings.
+pub(crate) fn strength(settings: &PasswordSettings) -> Result<Strength, String> {
+    let file = settings.breached_passwords_file.as_deref();
+    let breached = file.map(BreachedPasswords::open).transpose()?;
+    Ok(Strength::new(settings.password_policy, breached))
+}
+
 async fn open(settings: &Settings) -> Result<Db, StartError> {
     let url = settings.store.database_url.clone();
     let opened = tokio::task::spawn_blocking(move || Db::open(&url, DATABASE_PATIENCE))
@@ -285,16 +330,13 @@ async fn open(settings: &Settings) -> Result<Db, StartError> {
 
 async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartError> {
     let name = demo.email.split('@').next().unwrap_or_default().to_owned();
-    let added = accounts
-        .register(
-            name,
-            demo.email.clone(),
-            Password::new(demo.password),
-            Vec::new(),
-            Paid::by_operator(),
-            &Caller::cli(),
-        )
-        .await;
+    let new = NewAccount {
+        user_name: name,
+        email: demo.email.clone(),
+        password: Password::new(demo.password),
+        roles: Vec::new(),
+    };
+    let added = accounts.add_demo(new, &Caller::cli()).await;
     match added {
         Ok(_) | Err(Error::AccountExists) => {
             log::warn!(

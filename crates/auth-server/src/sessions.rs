@@ -9,6 +9,7 @@ mod refresh;
 pub mod refresh_token;
 pub mod rotation;
 mod start;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -19,18 +20,20 @@ use uuid::Uuid;
 
 pub use end::{Announcer, end_all, end_one};
 pub use listing::Listed;
-pub use start::Admission;
+pub use start::{Admission, FirstUse};
 #[cfg(test)]
-pub(crate) use start::KEEP_SESSION;
+pub(crate) use sweep::KEEP_SESSION;
 
 use crate::db::Account;
 use crate::db::{Db, SessionWithAccount};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
-use crate::operations::counters::Counters;
 use crate::mac_keys::MacKeyFile;
+use crate::operations::counters::Counters;
+use crate::outbox::Outbox;
 use crate::sessions::refresh_token::RefreshToken;
 use crate::settings::LifetimeSettings;
+use sweep::Sweeper;
 
 /// What a log-in or refresh answers.
 pub struct Pair {
@@ -53,6 +56,10 @@ pub struct Sessions {
     announcer: Announcer,
     counters: Counters,
     lifetimes: LifetimeSettings,
+    outbox: Outbox,
+    /// Where notes of new devices go, if users are told of them.
+    new_devices: Outbox,
+    sweeper: Sweeper,
 }
 
 impl Sessions {
@@ -66,7 +73,9 @@ impl Sessions {
         announcer: Announcer,
         counters: Counters,
         lifetimes: LifetimeSettings,
+        (outbox, new_devices): (Outbox, Outbox),
     ) -> Self {
+        let sweeper = Sweeper::new(db.clone(), &announcer, lifetimes.audit_retention);
         Self {
             db,
             signer,
@@ -75,6 +84,9 @@ impl Sessions {
             announcer,
             counters,
             lifetimes,
+            outbox,
+            new_devices,
+            sweeper,
         }
     }
 
@@ -120,8 +132,7 @@ impl Sessions {
                 exp,
                 name: &account.user_name,
                 email: &account.email,
-                // Nobody is asked to prove it yet.
-                email_verified: false,
+                email_verified: account.email_verified,
                 roles: &account.roles,
             },
             now,

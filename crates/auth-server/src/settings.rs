@@ -2,6 +2,8 @@
 //!
 //! Everything is parsed here once; past [`LifetimeSettings::check`] no other module doubts a value.
 
+mod mail;
+mod passwords;
 mod postgres_url;
 mod values;
 
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+pub use mail::MailSettings;
+pub use passwords::{PasswordPolicy, PasswordSettings};
 pub use postgres_url::PostgresUrl;
 pub use values::{DatabaseUrl, DemoUser, Unquoted};
 
@@ -21,13 +25,25 @@ use chassis::settings::{
 const LONGEST_ACCESS_TOKEN: Duration = Duration::from_hours(2);
 const LONGEST_GRACE: Duration = Duration::from_mins(5);
 
-/// `open` or `closed`: may strangers make accounts?
+/// May strangers make accounts?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Registration {
     /// Anyone may register.
     Open,
-    /// Accounts are made with `auth-server user add` alone.
+    /// Anyone may register, and log in once a link that was mailed has proven the address.
+    Verified,
+    /// Whoever has an invitation may register.
+    Invited,
+    /// Accounts are made with `auth-server user add`, or for who is invited, alone.
     Closed,
+}
+
+impl Registration {
+    /// Whether who has proven no address stays outside.
+    #[must_use]
+    pub fn wants_proof(self) -> bool {
+        self == Self::Verified
+    }
 }
 
 /// What a reused refresh token ends.
@@ -162,6 +178,14 @@ pub struct Settings {
     #[arg(long, env = "REGISTRATION", default_value = "closed", global = true)]
     pub registration: Registration,
 
+    /// What a new password must be.
+    #[command(flatten)]
+    pub passwords: PasswordSettings,
+
+    /// Mail.
+    #[command(flatten)]
+    pub mail: MailSettings,
+
     /// Database and key files.
     #[command(flatten)]
     pub store: StoreSettings,
@@ -189,6 +213,17 @@ pub struct Settings {
     /// Logs.
     #[command(flatten)]
     pub log: LogSettings,
+}
+
+impl Settings {
+    /// Checks what the settings say of each other.
+    ///
+    /// # Errors
+    /// A sentence with the names of the settings that cannot both hold.
+    pub fn check(&self) -> Result<(), Contradiction> {
+        self.lifetimes.check()?;
+        self.mail.check(self.registration)
+    }
 }
 
 /// Two settings that contradict each other, or one that is out of its bounds.

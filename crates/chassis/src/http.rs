@@ -25,7 +25,7 @@ mod cors;
 mod deadline;
 mod finish;
 
-pub use body::{Json, LARGEST_BODY, bounds};
+pub use body::{Form, Json, LARGEST_BODY, bounds};
 pub use cors::{Cors, cors};
 pub use deadline::{Deadline, deadline};
 pub use finish::finish;

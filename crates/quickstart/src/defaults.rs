@@ -47,6 +47,8 @@ pub(crate) fn of_auth_server(web_root: Option<PathBuf>, resource_url: &str) -> V
         Preset::new("RESOURCE_PUBLIC_URL", "--resource-public-url", resource_url),
         // How many threads a server has is no news on the first day.
         Preset::new("RUST_LOG", "--log-filter", "info,actix_server=warn"),
+        // No mail server is needed: mails become files, and the terminal and the page show the links.
+        Preset::new("MAIL_URL", "--mail-url", "file:data/mail"),
         NO_SKEW.into(),
     ];
     presets.extend(web_root.map(|folder| Preset::new("WEB_ROOT", "--web-root", folder)));

@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
     after_help = "Settings are environment variables, those of both services (see `auth-server --help` and \
                   `resource-api --help`). Unless set, quickstart uses DEMO_USER=demo@example.com:keyturn-demo, \
                   REGISTRATION=open, ACCESS_TOKEN_TTL=1m, JWT_CLOCK_SKEW=0s, REFRESH_GRACE=10s, \
-                  WEB_ROOT=web, and for REVOCATION_FEED_URL and RESOURCE_PUBLIC_URL the addresses on which \
+                  WEB_ROOT=web, MAIL_URL=file:data/mail, and for REVOCATION_FEED_URL and RESOURCE_PUBLIC_URL the addresses on which \
                   the services listen."
 )]
 struct Cli {}

@@ -1,12 +1,14 @@
 //! Changes of an account, by its user or by an operator.
 
 use super::{Accounts, forms, taken};
-use crate::db::{Account, Caller, EndReason, Event};
+use crate::db::{Account, Caller, EndReason, Event, LetterKind, PendingEmail, User};
 use crate::db::{AuditRecord, DbError, Unit};
 use crate::db::{PasswordVersion, UserId};
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::log_in::{Confirmed, Paid};
+use crate::outbox::Outbox;
+use crate::outbox::link::Purpose;
 use crate::sessions::end_all;
 
 /// What a change of the account asks for.
@@ -42,40 +44,92 @@ impl ProfileChange {
     }
 }
 
+/// What became of a change.
+pub(crate) struct Changed {
+    /// The account as it is now.
+    pub(crate) account: Account,
+    /// What its e-mail is to become.
+    pub(crate) pending: Option<PendingEmail>,
+}
+
 impl Accounts {
-    /// Changes name or e-mail. What is so already is not written again.
+    /// The account of who is signed in, as it is now.
     ///
     /// # Errors
-    /// [`Error::AccountExists`]; [`Error::WrongCurrentPassword`] if the password was changed meanwhile.
+    /// [`Error::SessionEnded`] if it was deleted meanwhile; the database's.
+    pub(crate) async fn find(&self, id: UserId, caller: &Caller) -> Result<Changed, Error> {
+        let found = self.db.read(move |tx| tx.find_user(id)).await?;
+        let user = found.ok_or(Error::SessionEnded)?;
+        Ok(Changed {
+            pending: user.pending_at(caller.now).cloned(),
+            account: user.account,
+        })
+    }
+
+    /// Changes name or e-mail. What is so already is not written again. Where mail is sent, a new e-mail waits until a
+    /// link that went to it is followed; to set the present one takes that back.
+    ///
+    /// # Errors
+    /// [`Error::AccountExists`]; [`Error::WrongCurrentPassword`] if the password was changed meanwhile;
+    /// [`Error::TooManyAttempts`] if the account had its mails.
     pub(crate) async fn change_profile(
         &self,
         confirmed: &Confirmed,
         change: ProfileChange,
         caller: &Caller,
-    ) -> Result<Account, Error> {
+    ) -> Result<Changed, Error> {
         let user = confirmed.user();
-        let (id, version) = (user.account.id, user.password_version);
+        let (id, version, outbox) = (user.account.id, user.password_version, self.outbox);
+        let (old, asked) = (user.account.email.clone(), change.email.clone());
         let change = change.from(&user.account);
-        let detail = match (&change.user_name, &change.email) {
-            (Some(_), Some(_)) => "name and e-mail",
-            (Some(_), None) => "name",
-            (None, Some(_)) => "e-mail",
-            (None, None) => return Ok(user.account.clone()),
-        };
         let changed = self.db.write(caller, move |tx| {
-            let (name, email) = (change.user_name.as_deref(), change.email.as_deref());
-            if !tx.set_profile(id, name, email, version)? {
-                return Ok(None);
+            let now = tx.now();
+            let email = change.email.as_deref();
+            let proof = email.filter(|_| outbox.is_on());
+            if proof.is_some()
+                && let Some(wait) = tx.pay_for_letter(id, now)?
+            {
+                return Ok(Outcome::Wait(wait));
             }
-            let record = AuditRecord::of(Event::AccountChanged, id).detail(detail);
-            tx.audit(&record)?;
+            let (name, at_once) = (change.user_name.as_deref(), email.xor(proof));
+            let detail = match (name, at_once) {
+                (Some(_), Some(_)) => Some("name and e-mail"),
+                (Some(_), None) => Some("name"),
+                (None, Some(_)) => Some("e-mail"),
+                (None, None) => None,
+            };
+            if let Some(detail) = detail {
+                if !tx.set_profile(id, name, at_once, version)? {
+                    return Ok(Outcome::Missed);
+                }
+                tx.audit(&AuditRecord::of(Event::AccountChanged, id).detail(detail))?;
+            }
+            if outbox.is_on() && asked.is_some() {
+                let pending = proof.map(|email| PendingEmail {
+                    email: email.to_owned(),
+                    until: now.saturating_add(Purpose::Change.lives()),
+                });
+                if !tx.set_pending_email(id, pending.as_ref(), version)? {
+                    return Ok(Outcome::Missed);
+                }
+                if let Some(email) = proof {
+                    ask_for_proof(tx, outbox, id, &old, email)?;
+                }
+            }
             // As the row is now: another change may have been faster than this one's look at it.
-            Ok(tx.find_user(id)?.map(|user| user.account))
+            Ok(match tx.find_user(id)? {
+                Some(user) => Outcome::Done(Box::new(user)),
+                None => Outcome::Missed,
+            })
         });
-        changed
-            .await
-            .map_err(taken)?
-            .ok_or(Error::WrongCurrentPassword)
+        match changed.await.map_err(taken)? {
+            Outcome::Done(user) => Ok(Changed {
+                pending: user.pending_at(caller.now).cloned(),
+                account: user.account,
+            }),
+            Outcome::Missed => Err(Error::WrongCurrentPassword),
+            Outcome::Wait(wait) => Err(too_many_mails(wait)),
+        }
     }
 
     /// Deletes the account: its sessions end, and of the user only ids stay, in the audit trail.
@@ -136,11 +190,19 @@ impl Accounts {
         caller: &Caller,
     ) -> Result<bool, Error> {
         forms::check_password(&new)?;
-        let hash = self.hasher.hash(new, Paid::by_operator()).await?;
+        let found = self.db.read(move |tx| tx.find_user(id)).await?;
+        let Some(user) = found else { return Ok(false) };
+        let words = user.account.words();
+        let hash = self
+            .hasher
+            .hash_new(new, words, Paid::by_operator())
+            .await?;
+        let outbox = self.outbox;
         self.change_and_end(id, EndReason::Password, caller, move |tx| {
             let hit = tx.set_password(id, None, &hash)?;
             if hit {
                 tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
+                outbox.note(tx, LetterKind::PasswordChanged, id, "")?;
             }
             Ok(hit)
         })
@@ -228,29 +290,75 @@ impl Accounts {
     }
 }
 
+/// What a change's unit came to.
+enum Outcome {
+    Done(Box<User>),
+    /// The password was changed, or the account is gone.
+    Missed,
+    /// The account had its mails; nothing was changed.
+    Wait(i64),
+}
+
+/// Asks the new address for its proof, and tells the old one. Whose the new one is already is told there alone.
+fn ask_for_proof(
+    tx: &mut Unit<'_, '_>,
+    outbox: Outbox,
+    id: UserId,
+    old: &str,
+    new: &str,
+) -> Result<(), DbError> {
+    let owner = tx
+        .find_user_by_email(new)?
+        .filter(|owner| owner.account.id != id);
+    match owner {
+        Some(owner) => {
+            let owner = owner.account;
+            outbox.post(tx, LetterKind::AccountExists, owner.id, &owner.email, "")?;
+        }
+        None => outbox.post(tx, LetterKind::Change, id, new, "")?,
+    }
+    outbox.post(tx, LetterKind::ChangeNote, id, old, new)?;
+    tx.audit(&AuditRecord::of(Event::EmailChangeRequested, id))
+}
+
+/// What is answered when an account had its mails.
+pub(super) fn too_many_mails(wait: i64) -> Error {
+    Error::TooManyAttempts(u64::try_from(wait).unwrap_or(1))
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::accounts::NewAccount;
     use crate::db::Db;
     use crate::log_in::Hasher;
-    use crate::settings::DatabaseUrl;
+    use crate::mac_keys::{MacKeyFile, MacKeys};
+    use crate::settings::{DatabaseUrl, PasswordPolicy};
+    use crate::strength::Strength;
 
     #[tokio::test]
     async fn a_new_name_and_a_new_e_mail_at_once_do_not_undo_each_other() {
         let folder = tempfile::tempdir().unwrap();
         let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
         let db = Db::open(&url, Duration::ZERO).unwrap();
-        let hasher = Hasher::start(1).unwrap();
-        let accounts = Accounts::new(db.clone(), hasher, None);
+        let strength = Strength::new(PasswordPolicy::Length, None);
+        let hasher = Hasher::start(1, strength).unwrap();
+        let keys = folder.path().join("keys.json");
+        let json = MacKeys::generate(0).to_json().unwrap();
+        shared::key_file::create_new(&keys, json.as_bytes(), 0o600).unwrap();
+        let keys = MacKeyFile::open(&keys).unwrap();
+        let accounts = Accounts::new(db.clone(), hasher, keys, Outbox::new(false), None);
         let caller = Caller::cli();
-        let (name, email) = ("old".to_owned(), "old@x".to_owned());
-        let (password, paid) = (Password::new("correct horse".into()), Paid::by_operator());
-        let made = accounts
-            .register(name, email, password, vec![], paid, &caller)
-            .await
-            .unwrap();
+        let new = NewAccount {
+            user_name: "old".to_owned(),
+            email: "old@x".to_owned(),
+            password: Password::new("correct horse".into()),
+            roles: vec![],
+        };
+        let made = accounts.register(new, Paid::by_operator(), &caller);
+        let made = made.await.unwrap();
         // Both looked at the row before either writes.
         let looked = db.read(move |tx| tx.find_user(made.id)).await.unwrap();
         let confirmed = Confirmed::of(looked.unwrap());
@@ -258,8 +366,8 @@ mod tests {
         let email = ProfileChange::new(None, Some("New@x")).unwrap();
         let named = accounts.change_profile(&confirmed, name, &caller).await;
         let moved = accounts.change_profile(&confirmed, email, &caller).await;
-        assert_eq!(named.unwrap().user_name, "new");
-        assert_eq!(moved.unwrap().email, "New@x");
+        assert_eq!(named.unwrap().account.user_name, "new");
+        assert_eq!(moved.unwrap().account.email, "New@x");
         let found = db.read(|tx| tx.find_user_by_email("nEW@X")).await.unwrap();
         assert_eq!(found.unwrap().account.user_name, "new");
     }

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::log_in::password::Password;
 use crate::spelling;
+use crate::strength::Weak;
 
 /// A user name as it is kept (RFC 8266).
 pub(super) fn user_name(text: &str) -> Result<String, Error> {
@@ -44,7 +45,7 @@ pub(crate) fn check_password(password: &Password) -> Result<(), Error> {
     if password.is_acceptable() {
         Ok(())
     } else {
-        Err(Error::WeakPassword)
+        Err(Error::WeakPassword(Weak::Length))
     }
 }
 

@@ -16,6 +16,7 @@ use super::CommandError;
 use super::output::say;
 use crate::db::{self, DbError};
 use crate::mac_keys::MacKeyFile;
+use crate::outbox::Post;
 use crate::settings::{DatabaseUrl, Settings};
 
 /// Seconds that two clocks may differ before it is worth a word.
@@ -31,6 +32,10 @@ pub(super) struct Doctor {
     /// Address of auth-server as its clients see it; by default the issuer.
     #[arg(long)]
     auth_url: Option<Url>,
+
+    /// Send a test mail to this address, by `MAIL_URL`.
+    #[arg(long, value_name = "ADDRESS")]
+    test_mail: Option<String>,
 }
 
 /// The findings so far.
@@ -68,7 +73,7 @@ impl Doctor {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let mut report = Report::default();
         report.line("settings and files");
-        if let Err(error) = settings.lifetimes.check() {
+        if let Err(error) = settings.check() {
             report.fault(&error.to_string(), "change one of the two");
         }
         let built_in: Vec<String> = db::bundled()?
@@ -82,6 +87,8 @@ impl Doctor {
             .map_or_else(|| settings.token.jwt_issuer.parse::<Url>(), Ok);
         certificate(settings, auth.as_ref().ok(), &mut report);
         database(settings, &mut report).await;
+
+        mail(settings, self.test_mail.as_deref(), &mut report).await;
 
         // The one that the servers use; a second call is no harm.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -113,6 +120,26 @@ impl Doctor {
             }
             n => Err(CommandError::Failed(format!("{n} to mend"))),
         }
+    }
+}
+
+/// Mail, and a test of it if somebody is to get one.
+async fn mail(settings: &Settings, to: Option<&str>, report: &mut Report) {
+    let post = match Post::open(&settings.mail, &settings.token.policy().issuer) {
+        Ok(Some(post)) => post,
+        Ok(None) if to.is_none() => return,
+        Ok(None) => return report.fault("MAIL_URL is not set", "no mail is sent without it"),
+        Err(why) => return report.fault(&why, "mails wait until it is mended"),
+    };
+    let Some(to) = to else {
+        return report.fine("mail is set up; --test-mail ADDRESS sends one");
+    };
+    match post.test(to, clock::now()).await {
+        Ok(()) => report.fine("the mail server took a test mail: look whether it arrives"),
+        Err(why) => report.fault(
+            &format!("no test mail: {why}"),
+            "mails wait, and are tried again for a day",
+        ),
     }
 }
 

@@ -1,15 +1,23 @@
 //! `auth-server user …`
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use clap::Subcommand;
 use serde::Serialize;
+use shared::clock;
 
-use super::output::say;
+use super::output::{complain, say};
 use super::table::{Column, Row, Table};
 use super::{CommandError, input, open};
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, Import, ImportFault, Imported, NewAccount, exported};
 use crate::db::Db;
 use crate::db::{Caller, User, UserId};
 use crate::log_in::{Hasher, Paid};
+use crate::mac_keys::MacKeyFile;
+use crate::outbox::link::Purpose;
+use crate::outbox::{Links, Outbox};
+use crate::server::strength;
 use crate::settings::Settings;
 
 /// Users in one page of `user list`: what is in memory at once.
@@ -59,6 +67,33 @@ pub(super) enum Command {
         /// E-mail or id.
         user: String,
     },
+    /// Print a link with which its user sets a new password: to be handed on, for 30 minutes, once. Nothing is mailed.
+    ResetLink {
+        /// E-mail or id.
+        user: String,
+    },
+    /// Invite somebody to an account: by mail, or without `MAIL_URL` by the link that is printed. For seven days, once.
+    Invite {
+        /// E-mail.
+        email: String,
+        /// A role; may be given several times.
+        #[arg(long = "role")]
+        roles: Vec<String>,
+    },
+    /// Add the accounts of a file of JSON lines, all or none; see docs/MIGRATING.md.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Print all accounts as JSON lines, as `user import` takes them.
+    Export {
+        /// With the hashes of the passwords.
+        #[arg(long)]
+        hashes: bool,
+    },
     /// Delete an account; of it only ids stay, in the audit trail.
     Delete {
         /// E-mail or id.
@@ -69,26 +104,37 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, settings: &Settings) -> Result<(), CommandError> {
         let db = open(settings).await?;
-        let accounts = accounts(&db)?;
+        match self {
+            Self::List { json } => return list(&db, json).await,
+            Self::Export { hashes } => return export(&db, hashes).await,
+            Self::ResetLink { user } => return reset_link(&db, &user, settings).await,
+            Self::Import { file, dry_run } => {
+                return import(&accounts(&db, settings)?, &file, dry_run).await;
+            }
+            Self::Invite { email, roles } => {
+                let accounts = accounts(&db, settings)?;
+                return invite(&accounts, &email, roles, settings).await;
+            }
+            _ => {}
+        }
+        let accounts = accounts(&db, settings)?;
         match self {
             Self::Add { email, name, roles } => {
                 let name =
                     name.unwrap_or_else(|| email.split('@').next().unwrap_or_default().to_owned());
                 // Asked for before the caller comes: from then on the time runs.
                 let password = input::password()?;
+                let new = NewAccount {
+                    user_name: name,
+                    email,
+                    password,
+                    roles,
+                };
                 let account = accounts
-                    .register(
-                        name,
-                        email,
-                        password,
-                        roles,
-                        Paid::by_operator(),
-                        &Caller::cli(),
-                    )
+                    .register(new, Paid::by_operator(), &Caller::cli())
                     .await?;
                 say(account.id)
             }
-            Self::List { json } => list(&db, json).await,
             Self::SetPassword { user } => {
                 let user = find(&db, &user).await?;
                 let password = input::password()?;
@@ -137,12 +183,123 @@ impl Command {
                     .await?;
                 report(done, "deleted", "the account is gone already")
             }
+            Self::List { .. }
+            | Self::Export { .. }
+            | Self::ResetLink { .. }
+            | Self::Import { .. }
+            | Self::Invite { .. } => Ok(()),
         }
     }
 }
 
-fn accounts(db: &Db) -> Result<Accounts, CommandError> {
-    Ok(Accounts::new(db.clone(), Hasher::start(1)?, None))
+fn accounts(db: &Db, settings: &Settings) -> Result<Accounts, CommandError> {
+    settings.mail.check(settings.registration)?;
+    let strength = strength(&settings.passwords).map_err(CommandError::Failed)?;
+    let outbox = Outbox::new(settings.mail.mail_url.is_some());
+    let keys = mac_keys(settings)?;
+    Ok(Accounts::new(
+        db.clone(),
+        Hasher::start(1, strength)?,
+        keys,
+        outbox,
+        None,
+    ))
+}
+
+fn mac_keys(settings: &Settings) -> Result<Arc<MacKeyFile>, CommandError> {
+    MacKeyFile::open(&settings.store.refresh_keys_file)
+        .map_err(|error| CommandError::Failed(error.naming("REFRESH_KEYS_FILE")))
+}
+
+fn links(settings: &Settings) -> Result<Links, CommandError> {
+    let base = settings.mail.links(&settings.token.policy().issuer);
+    Ok(Links::new(&base, mac_keys(settings)?))
+}
+
+fn no_key() -> CommandError {
+    CommandError::Failed("REFRESH_KEYS_FILE has no key".into())
+}
+
+async fn reset_link(db: &Db, user: &str, settings: &Settings) -> Result<(), CommandError> {
+    let (user, now) = (find(db, user).await?, clock::now());
+    if user.blocked_at.is_some() {
+        let said = "the account is blocked, and no link changes that: `user unblock` first";
+        return Err(CommandError::Failed(said.into()));
+    }
+    let purpose = Purpose::HandedReset;
+    let until = now.saturating_add(purpose.lives());
+    let link = links(settings)?.to_user(purpose, &user, &user.account.email, until, now);
+    say(link.ok_or_else(no_key)?)
+}
+
+async fn invite(
+    accounts: &Accounts,
+    email: &str,
+    roles: Vec<String>,
+    settings: &Settings,
+) -> Result<(), CommandError> {
+    let links = links(settings)?;
+    let caller = Caller::cli();
+    match accounts.invite(email, roles, Some(&links), &caller).await? {
+        Some(link) => say(link),
+        None if settings.mail.mail_url.is_some() => {
+            say("the invitation is in the outbox; the running service sends it")
+        }
+        None => Err(no_key()),
+    }
+}
+
+async fn import(accounts: &Accounts, file: &Path, dry_run: bool) -> Result<(), CommandError> {
+    let told = |lines: usize| complain(format_args!("{lines} lines read"));
+    let import = match Import::read(file, clock::now(), told) {
+        Ok(import) => import,
+        Err((faults, count)) => return Err(refused(file, &faults, count)),
+    };
+    let caller = Caller::cli();
+    let all = import.accounts;
+    let Imported { added, there } = accounts.import(import, dry_run, &caller).await?;
+    for (line, email) in &there {
+        complain(format_args!(
+            "line {line}: {email} is there and is left alone"
+        ));
+    }
+    let verb = if dry_run { "would be added" } else { "added" };
+    say(format_args!(
+        "{added} of {all} accounts {verb}, {} were there already",
+        there.len()
+    ))
+}
+
+fn refused(file: &Path, faults: &[ImportFault], count: usize) -> CommandError {
+    for fault in faults {
+        match fault.line {
+            0 => complain(&fault.what),
+            line => complain(format_args!("line {line}: {}", fault.what)),
+        }
+    }
+    let more = count.saturating_sub(faults.len());
+    if more > 0 {
+        complain(format_args!("and {more} more"));
+    }
+    CommandError::Failed(format!(
+        "nothing was added: {count} to mend in {}",
+        file.display()
+    ))
+}
+
+async fn export(db: &Db, hashes: bool) -> Result<(), CommandError> {
+    let mut after = String::new();
+    loop {
+        let from = after.clone();
+        let page = db.read(move |tx| tx.list_users(&from, PAGE)).await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        after.clone_from(last);
+        for (_, user) in &page {
+            say(exported(user, hashes))?;
+        }
+    }
 }
 
 fn report(done: bool, yes: &str, no: &str) -> Result<(), CommandError> {

@@ -130,6 +130,17 @@ impl Tx<'_> {
             .load(self.0)?)
     }
 
+    /// Whether there is a record of this event on an account.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn has_record(&mut self, user: UserId, event: Event) -> Result<bool, DbError> {
+        let records = audit::table
+            .filter(audit::user_id.eq(user.to_string()))
+            .filter(audit::event.eq(event.as_str()));
+        Ok(diesel::select(diesel::dsl::exists(records)).get_result(self.0)?)
+    }
+
     /// Takes address and user agent out of the records of a user: the ids stay.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use mail::Locale;
+
 /// Who asks, and when: on every record of the audit trail.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -13,6 +15,8 @@ pub struct Caller {
     pub address: String,
     /// User agent, shortened.
     pub user_agent: String,
+    /// In which language to write to whoever it is.
+    pub locale: Locale,
     /// The request's id: one of ours, and behind it, marked as such, what the client called it.
     pub request_id: String,
 }
@@ -30,11 +34,22 @@ impl Caller {
     /// The command line, now.
     #[must_use]
     pub fn cli() -> Self {
+        Self::at("cli")
+    }
+
+    /// The service itself, now: what it does for nobody's request.
+    #[must_use]
+    pub fn housekeeping() -> Self {
+        Self::at("")
+    }
+
+    fn at(address: &str) -> Self {
         Self {
             now: shared::clock::now(),
             arrived: Instant::now(),
-            address: "cli".into(),
+            address: address.into(),
             user_agent: String::new(),
+            locale: Locale::En,
             request_id: String::new(),
         }
     }

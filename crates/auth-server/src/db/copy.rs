@@ -7,7 +7,7 @@ use diesel::prelude::*;
 
 use super::backup::existing;
 use super::connection::AnyConnection;
-use super::schema::{audit, login_budgets, login_failures, sessions, users};
+use super::schema::{audit, login_budgets, login_failures, outbox, sessions, users};
 use super::{DbError, open};
 use crate::settings::DatabaseUrl;
 
@@ -23,8 +23,24 @@ pub struct Copied {
     pub sessions: usize,
     /// Counters of failed log-ins, and what accounts have left of verdicts.
     pub login_failures: usize,
+    /// Mails that are to be sent.
+    pub outbox: usize,
     /// Audit records.
     pub audit: usize,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = outbox)]
+struct Letter {
+    id: String,
+    kind: String,
+    user_id: Option<String>,
+    address: String,
+    locale: String,
+    detail: String,
+    created_at: i64,
+    due_at: i64,
+    tries: i64,
 }
 
 #[derive(Queryable, Insertable)]
@@ -41,6 +57,12 @@ struct User {
     created_at: i64,
     last_login_at: Option<i64>,
     blocked_at: Option<i64>,
+    email_verified_at: Option<i64>,
+    pending_email: Option<String>,
+    pending_until: i64,
+    mailed_at: i64,
+    mails_since: i64,
+    mails: i64,
 }
 
 #[derive(Queryable, Insertable)]
@@ -196,6 +218,18 @@ fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result
                     .execute(target)?)
             },
         )?,
+        outbox: in_batches(
+            |after| {
+                let next = outbox::table.filter(outbox::id.gt(after));
+                Ok(next.order(outbox::id).limit(BATCH).load(source)?)
+            },
+            |row: &Letter| row.id.clone(),
+            |row| {
+                Ok(diesel::insert_into(outbox::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
         audit: in_batches(
             |after| {
                 Ok(audit::table
@@ -219,6 +253,7 @@ fn refuse_rows(target: &mut AnyConnection) -> Result<(), DbError> {
         + sessions::table.count().get_result::<i64>(target)?
         + login_failures::table.count().get_result::<i64>(target)?
         + login_budgets::table.count().get_result::<i64>(target)?
+        + outbox::table.count().get_result::<i64>(target)?
         + audit::table.count().get_result::<i64>(target)?;
     if rows == 0 {
         return Ok(());

@@ -29,6 +29,20 @@ pub enum Event {
     KeysChanged,
     /// Failed log-ins began to be delayed.
     LoginDelayed,
+    /// The address was proven.
+    EmailVerified,
+    /// A change of the address waits for its proof.
+    EmailChangeRequested,
+    /// Somebody was invited; the account is the one that the invitation makes.
+    Invited,
+    /// An invitation was accepted; the account is the one that it named, the detail the one that has it.
+    InvitationAccepted,
+    /// An account whose address nobody had proven, and which nobody had used, went to a later registration.
+    Replaced,
+    /// Accounts were imported; the detail says how many.
+    UsersImported,
+    /// A mail was given up; the detail says of which kind.
+    MailGivenUp,
 }
 
 impl Event {
@@ -49,6 +63,13 @@ impl Event {
             Self::UserDeleted => "user_deleted",
             Self::KeysChanged => "keys_changed",
             Self::LoginDelayed => "login_delayed",
+            Self::EmailVerified => "email_verified",
+            Self::EmailChangeRequested => "email_change_requested",
+            Self::Invited => "invited",
+            Self::InvitationAccepted => "invitation_accepted",
+            Self::Replaced => "replaced",
+            Self::UsersImported => "users_imported",
+            Self::MailGivenUp => "mail_given_up",
         }
     }
 }

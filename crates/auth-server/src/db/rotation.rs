@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{Array, BigInt, Text};
+use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
 use super::connection::AnyConnection;
 use super::prepared::{self, Prepared};
@@ -78,6 +78,7 @@ fn one(late: &str) -> prepared::Text {
         "UPDATE sessions SET {MOVES} WHERE {IF} RETURNING user_id, absolute_until, \
            (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
            (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
+           (SELECT email_verified_at FROM users WHERE users.id = sessions.user_id) AS email_verified_at, \
            (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles"
     );
     let text = NAMES
@@ -102,6 +103,8 @@ struct RotatedRow {
     user_name: String,
     #[diesel(sql_type = Text)]
     email: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    email_verified_at: Option<i64>,
     #[diesel(sql_type = Text)]
     roles: String,
 }
@@ -159,7 +162,13 @@ impl Tx<'_> {
             .optional()?;
         row.map(|row| {
             Ok(Rotated {
-                account: account(&row.user_id, row.user_name, row.email, &row.roles)?,
+                account: account(
+                    &row.user_id,
+                    row.user_name,
+                    row.email,
+                    row.email_verified_at,
+                    &row.roles,
+                )?,
                 absolute_until: row.absolute_until,
             })
         })
@@ -180,16 +189,18 @@ impl Tx<'_> {
             return Err(DbError::Unusable("SQLite has its writer".into()));
         };
         RotateMany::of(rotations)
-            .load::<(String, i64, String, String, String, String)>(conn)?
+            .load::<ManyRow>(conn)?
             .into_iter()
-            .map(|(session, absolute_until, user, name, email, roles)| {
-                let account = account(&user, name, email, &roles)?;
-                let rotated = Rotated {
-                    account,
-                    absolute_until,
-                };
-                Ok((uuid(&session)?, rotated))
-            })
+            .map(
+                |(session, absolute_until, user, name, email, verified_at, roles)| {
+                    let account = account(&user, name, email, verified_at, &roles)?;
+                    let rotated = Rotated {
+                        account,
+                        absolute_until,
+                    };
+                    Ok((uuid(&session)?, rotated))
+                },
+            )
             .collect()
     }
 }
@@ -197,6 +208,9 @@ impl Tx<'_> {
 /// How long a statement for many waits for a row that somebody else is changing. As long as that takes as a rule, and
 /// little beside a deadline: the others wait with it.
 const LOCK: &str = "20ms";
+
+/// What a rotation among many answers.
+type ManyRow = (String, i64, String, String, String, Option<i64>, String);
 
 static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
     let text = format!("UPDATE sessions SET {MOVES} FROM ").replace("{late}", LATE);
@@ -207,7 +221,7 @@ static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
          unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS asked ({}) \
          JOIN users ON users.id = asked.to_user \
          WHERE {IF} \
-         RETURNING sessions.id, absolute_until, users.id, user_name, email, roles",
+         RETURNING sessions.id, absolute_until, users.id, user_name, email, email_verified_at, roles",
         NAMES.map(|name| format!("to_{name}")).join(", ")
     );
     let text = NAMES.iter().fold(text + &condition, |text, name| {
@@ -283,7 +297,7 @@ impl QueryId for RotateMany<'_> {
 }
 
 impl Query for RotateMany<'_> {
-    type SqlType = (Text, BigInt, Text, Text, Text, Text);
+    type SqlType = (Text, BigInt, Text, Text, Text, Nullable<BigInt>, Text);
 }
 
 impl<C> RunQueryDsl<C> for RotateMany<'_> {}

@@ -12,6 +12,12 @@ diesel::table! {
         created_at -> BigInt,
         last_login_at -> Nullable<BigInt>,
         blocked_at -> Nullable<BigInt>,
+        email_verified_at -> Nullable<BigInt>,
+        pending_email -> Nullable<Text>,
+        pending_until -> BigInt,
+        mailed_at -> BigInt,
+        mails_since -> BigInt,
+        mails -> BigInt,
     }
 }
 
@@ -79,5 +85,19 @@ diesel::table! {
         tag -> Text,
         user_id -> Nullable<Text>,
         full_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    outbox (id) {
+        id -> Text,
+        kind -> Text,
+        user_id -> Nullable<Text>,
+        address -> Text,
+        locale -> Text,
+        detail -> Text,
+        created_at -> BigInt,
+        due_at -> BigInt,
+        tries -> BigInt,
     }
 }

@@ -36,6 +36,8 @@ pub struct SessionWithAccount {
     pub account: Option<Account>,
 }
 
+type AccountColumns = (String, String, String, Option<i64>, String);
+
 impl Tx<'_> {
     /// Inserts a session at generation 1.
     ///
@@ -133,9 +135,16 @@ impl Tx<'_> {
             .filter(sessions::id.eq(id.to_string()))
             .select((
                 sessions::all_columns,
-                (users::id, users::user_name, users::email, users::roles).nullable(),
+                (
+                    users::id,
+                    users::user_name,
+                    users::email,
+                    users::email_verified_at,
+                    users::roles,
+                )
+                    .nullable(),
             ))
-            .first::<(SessionRow, Option<(String, String, String, String)>)>(self.0)
+            .first::<(SessionRow, Option<AccountColumns>)>(self.0)
             .optional()?;
         let Some((row, user)) = found else {
             return Ok(None);
@@ -143,7 +152,9 @@ impl Tx<'_> {
         Ok(Some(SessionWithAccount {
             session: row.try_into()?,
             account: user
-                .map(|(id, name, email, roles)| account(&id, name, email, &roles))
+                .map(|(id, name, email, verified_at, roles)| {
+                    account(&id, name, email, verified_at, &roles)
+                })
                 .transpose()?,
         }))
     }

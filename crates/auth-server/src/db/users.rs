@@ -1,13 +1,16 @@
 //! Statements on `users`.
 
+use std::collections::HashSet;
+
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 
+use super::connection::AnyConnection;
 use super::schema::users;
 use super::{DbError, Tx};
 use super::{Id, PasswordVersion, UserId};
-use crate::db::{Account, User};
+use crate::db::{Account, PendingEmail, User};
 use crate::spelling::email_key;
 
 /// A user to insert.
@@ -19,6 +22,8 @@ pub struct NewUser {
     pub password_hash: String,
     /// Unix seconds.
     pub created_at: i64,
+    /// Unix seconds.
+    pub email_verified_at: Option<i64>,
 }
 
 #[derive(Queryable, Selectable)]
@@ -33,16 +38,29 @@ struct UserRow {
     blocked_at: Option<i64>,
     created_at: i64,
     last_login_at: Option<i64>,
+    email_verified_at: Option<i64>,
+    pending_email: Option<String>,
+    pending_until: i64,
 }
 
 fn user(row: UserRow) -> Result<User, DbError> {
     Ok(User {
-        account: account(&row.id, row.user_name, row.email, &row.roles)?,
+        account: account(
+            &row.id,
+            row.user_name,
+            row.email,
+            row.email_verified_at,
+            &row.roles,
+        )?,
         password_hash: row.password_hash,
         password_version: PasswordVersion(row.password_version),
         blocked_at: row.blocked_at,
         created_at: row.created_at,
         last_login_at: row.last_login_at,
+        pending: row.pending_email.map(|email| PendingEmail {
+            email,
+            until: row.pending_until,
+        }),
     })
 }
 
@@ -50,12 +68,14 @@ pub(super) fn account(
     id: &str,
     user_name: String,
     email: String,
+    email_verified_at: Option<i64>,
     roles: &str,
 ) -> Result<Account, DbError> {
     Ok(Account {
         id: uuid(id)?,
         user_name,
         email,
+        email_verified: email_verified_at.is_some(),
         roles: read_roles(roles)?,
     })
 }
@@ -88,8 +108,159 @@ impl Tx<'_> {
                 users::password_version.eq(1),
                 users::roles.eq(write_roles(&new.account.roles)),
                 users::created_at.eq(new.created_at),
+                users::email_verified_at.eq(new.email_verified_at),
             ))
             .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Inserts a user whose e-mail may be another one's: `false` if it is.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn insert_user_unless_there(&mut self, new: &NewUser) -> Result<bool, DbError> {
+        let hit = diesel::sql_query(
+            "INSERT INTO users (id, email, email_key, user_name, password_hash, password_version, roles, created_at) \
+             VALUES ($1, $2, $3, $4, $5, 1, $6, $7) ON CONFLICT (email_key) DO NOTHING",
+        )
+        .bind::<Text, _>(new.account.id.to_string())
+        .bind::<Text, _>(&new.account.email)
+        .bind::<Text, _>(email_key(&new.account.email))
+        .bind::<Text, _>(&new.account.user_name)
+        .bind::<Text, _>(&new.password_hash)
+        .bind::<Text, _>(write_roles(&new.account.roles))
+        .bind::<BigInt, _>(new.created_at)
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Inserts many users at once. Those whose e-mail is there must not be among them.
+    ///
+    /// # Errors
+    /// [`DbError::Duplicate`] if one is.
+    pub fn insert_users(&mut self, new: &[NewUser]) -> Result<(), DbError> {
+        // SQLite has no multi-row insert with defaults in diesel, and needs none: it runs in this process.
+        let AnyConnection::Postgres(conn) = &mut *self.0 else {
+            return new.iter().try_for_each(|user| self.insert_user(user));
+        };
+        let rows: Vec<_> = new
+            .iter()
+            .map(|new| {
+                (
+                    users::id.eq(new.account.id.to_string()),
+                    users::email.eq(&new.account.email),
+                    users::email_key.eq(email_key(&new.account.email)),
+                    users::user_name.eq(&new.account.user_name),
+                    users::password_hash.eq(&new.password_hash),
+                    users::password_version.eq(1),
+                    users::roles.eq(write_roles(&new.account.roles)),
+                    users::created_at.eq(new.created_at),
+                    users::email_verified_at.eq(new.email_verified_at),
+                )
+            })
+            .collect();
+        diesel::insert_into(users::table)
+            .values(rows)
+            .execute(conn)?;
+        Ok(())
+    }
+
+    /// Which of these e-mails an account has.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn emails_there(&mut self, emails: &[&str]) -> Result<HashSet<String>, DbError> {
+        let keys: Vec<String> = emails.iter().map(|email| email_key(email)).collect();
+        let found = users::table
+            .select(users::email_key)
+            .filter(users::email_key.eq_any(keys))
+            .load::<String>(self.0)?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// Notes that the address of an account was proven; `false` if it was already, or is another one now.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn verify_email(&mut self, id: UserId, email: &str, now: i64) -> Result<bool, DbError> {
+        let unproven = users::table
+            .filter(users::id.eq(id.to_string()))
+            .filter(users::email.eq(email))
+            .filter(users::email_verified_at.is_null());
+        let hit = diesel::update(unproven)
+            .set(users::email_verified_at.eq(Some(now)))
+            .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Notes the address that is to become the account's, or that none is; the same condition as
+    /// [`Self::set_password`].
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn set_pending_email(
+        &mut self,
+        id: UserId,
+        pending: Option<&PendingEmail>,
+        password_version: PasswordVersion,
+    ) -> Result<bool, DbError> {
+        let hit = diesel::update(
+            users::table
+                .filter(users::id.eq(id.to_string()))
+                .filter(users::password_version.eq(password_version.0))
+                .filter(users::blocked_at.is_null()),
+        )
+        .set((
+            users::pending_email.eq(pending.map(|pending| &pending.email)),
+            users::pending_until.eq(pending.map_or(0, |pending| pending.until)),
+        ))
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Makes the pending address the account's, proven; `false` if another one is pending, the password was changed or
+    /// the account blocked.
+    ///
+    /// # Errors
+    /// [`DbError::Duplicate`] if another account has it.
+    pub fn adopt_pending_email(
+        &mut self,
+        id: UserId,
+        pending: &str,
+        password_version: PasswordVersion,
+        now: i64,
+    ) -> Result<bool, DbError> {
+        let hit = diesel::update(
+            users::table
+                .filter(users::id.eq(id.to_string()))
+                .filter(users::pending_email.eq(pending))
+                .filter(users::password_version.eq(password_version.0))
+                .filter(users::blocked_at.is_null()),
+        )
+        .set((
+            users::email.eq(pending),
+            users::email_key.eq(email_key(pending)),
+            users::email_verified_at.eq(Some(now)),
+            users::pending_email.eq(None::<String>),
+            users::pending_until.eq(0),
+        ))
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Puts a hash of ours in the place of the one that a password was found to fit, if it is still there. The
+    /// password is the same, so its version is.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn replace_hash(&mut self, id: UserId, old: &str, new: &str) -> Result<(), DbError> {
+        diesel::update(
+            users::table
+                .filter(users::id.eq(id.to_string()))
+                .filter(users::password_hash.eq(old)),
+        )
+        .set(users::password_hash.eq(new))
+        .execute(self.0)?;
         Ok(())
     }
 
@@ -251,6 +422,8 @@ impl Tx<'_> {
             user_name.map(|name| users::user_name.eq(name)),
             email.map(|email| users::email.eq(email)),
             email.map(|email| users::email_key.eq(email_key(email))),
+            // Nobody has proven the new one.
+            email.map(|_| users::email_verified_at.eq(None::<i64>)),
         ))
         .execute(self.0)?;
         Ok(hit == 1)
@@ -308,6 +481,47 @@ impl Tx<'_> {
             .execute(self.0)?,
             None => diesel::update(one).set(nothing).execute(self.0)?,
         };
+        Ok(hit == 1)
+    }
+
+    /// Deletes the row of a user whose address nobody has proven, and who never logged in; `false` if somebody did.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_unused_user(&mut self, id: UserId) -> Result<bool, DbError> {
+        let unused = users::table
+            .filter(users::id.eq(id.to_string()))
+            .filter(users::email_verified_at.is_null())
+            .filter(users::last_login_at.is_null())
+            .filter(users::blocked_at.is_null());
+        Ok(diesel::delete(unused).execute(self.0)? == 1)
+    }
+
+    /// Gives a user whose address nobody has proven a new password, name and roles, and notes the proof; `false` if
+    /// somebody has proven it.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn claim_unproven_user(
+        &mut self,
+        account: &Account,
+        hash: &str,
+        now: i64,
+    ) -> Result<bool, DbError> {
+        let unproven = users::table
+            .filter(users::id.eq(account.id.to_string()))
+            .filter(users::email_verified_at.is_null());
+        let hit = diesel::update(unproven)
+            .set((
+                users::user_name.eq(&account.user_name),
+                users::password_hash.eq(hash),
+                users::password_version.eq(users::password_version + 1),
+                users::roles.eq(write_roles(&account.roles)),
+                users::email_verified_at.eq(Some(now)),
+                users::pending_email.eq(None::<String>),
+                users::pending_until.eq(0),
+            ))
+            .execute(self.0)?;
         Ok(hit == 1)
     }
 

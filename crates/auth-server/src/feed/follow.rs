@@ -180,10 +180,12 @@ mod tests {
                     id: user,
                     user_name: "u".into(),
                     email: format!("{user}@example.com"),
+                    email_verified: false,
                     roles: vec![],
                 },
                 password_hash: "-".into(),
                 created_at: now,
+                email_verified_at: None,
             })?;
             tx.insert_session(&NewSession {
                 token: RefreshToken {

@@ -8,10 +8,10 @@ use super::delay::{Origin, who_counts};
 use super::device_token::DeviceToken;
 use super::{Counter, FrontDoor};
 use crate::db::AuditRecord;
-use crate::db::{Caller, EndReason, Event, User};
+use crate::db::{Account, Caller, EndReason, Event, LetterKind, User};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
-use crate::log_in::password::Password;
+use crate::log_in::password::{Password, Verdict};
 
 /// Wrong current passwords after which the session that they came with ends.
 const MOST_WRONG: i64 = 10;
@@ -24,6 +24,8 @@ pub struct Authenticated {
     pub counter: Option<Counter>,
     /// The device, if the account knew it.
     pub device: Option<Uuid>,
+    /// A hash of ours for the password, if another system's is stored.
+    pub rehash: Option<String>,
 }
 
 /// A signed-in user whose current password was just checked. Nobody else makes one.
@@ -47,6 +49,7 @@ struct Judged {
     user: User,
     counter: Option<Counter>,
     device: Option<Uuid>,
+    rehash: Option<String>,
 }
 
 impl FrontDoor {
@@ -54,7 +57,8 @@ impl FrontDoor {
     ///
     /// # Errors
     /// [`Error::InvalidCredentials`], the same and after the same work for an unknown user;
-    /// [`Error::AccountBlocked`] only with the right password; [`Error::TooManyAttempts`] unchecked.
+    /// [`Error::AccountBlocked`] and [`Error::EmailNotVerified`] only with the right password;
+    /// [`Error::TooManyAttempts`] unchecked.
     pub async fn log_in(
         &self,
         email: String,
@@ -66,16 +70,36 @@ impl FrontDoor {
         let paid = self.address_pays(device.as_ref().map(|token| token.user), caller)?;
         let who = Who::Email { email, device };
         let judged = self.judge(who, password, paid, caller).await?;
-        if judged.user.blocked_at.is_none() {
-            // The log-in's own unit looks at the failures once more, and forgets them.
-            return Ok(Authenticated {
-                user: judged.user,
-                counter: judged.counter,
-                device: judged.device,
-            });
-        }
+        let account = &judged.user.account;
+        let unproven = self.wants_proof && !account.email_verified;
+        let refused = match judged.user.blocked_at {
+            Some(_) => Error::AccountBlocked,
+            None if unproven => Error::EmailNotVerified,
+            None => {
+                // The log-in's own unit looks at the failures once more, and forgets them.
+                return Ok(Authenticated {
+                    user: judged.user,
+                    counter: judged.counter,
+                    device: judged.device,
+                    rehash: judged.rehash,
+                });
+            }
+        };
         self.may_be_told(judged.counter, None, caller).await?;
-        Err(Error::AccountBlocked)
+        if matches!(refused, Error::EmailNotVerified) {
+            self.send_proof_again(account, caller).await?;
+        }
+        Err(refused)
+    }
+
+    /// The link of the first mail may be over, and who cannot log in cannot ask for another one.
+    async fn send_proof_again(&self, account: &Account, caller: &Caller) -> Result<(), Error> {
+        let (outbox, id, email) = (self.outbox, account.id, account.email.clone());
+        let posted = self.db.write(caller, move |tx| {
+            outbox.post_on_request(tx, LetterKind::Verify, id, &email)
+        });
+        // Within the limit's time the last mail is still on its way.
+        posted.await.map(drop).map_err(Error::from)
     }
 
     /// The signed-in user, whose current password was given with an access token of `session`.
@@ -152,17 +176,26 @@ impl FrontDoor {
             who.device_of(user.as_ref()),
         );
         let stored = user.as_ref().map(|user| user.password_hash.clone());
-        let fits = self.hasher.verify(password, stored, paid).await?;
-        let Some(user) = user.filter(|_| fits) else {
+        let verdict = self
+            .hasher
+            .verify(password.clone(), stored, paid.clone())
+            .await?;
+        let Some(user) = user.filter(|_| verdict != Verdict::Wrong) else {
             if let Some(counter) = counter {
                 self.count_failure(counter, who.session(), caller).await?;
             }
             return Err(who.wrong());
         };
+        let rehash = match verdict {
+            // Where there is no room for that now, there will be at the next log-in.
+            Verdict::FitsForeign => self.hasher.hash(password, paid).await.ok(),
+            Verdict::Fits | Verdict::Wrong => None,
+        };
         Ok(Judged {
             user,
             counter,
             device,
+            rehash,
         })
     }
 

@@ -13,8 +13,8 @@ use super::bucket::network_of;
 use super::delay::Origin;
 use crate::db::UserId;
 use crate::db::{CounterRow, CounterRows, DbError, Failures, Tx};
-use crate::sessions::Admission;
 use crate::mac_keys::MacKeys;
+use crate::sessions::Admission;
 use crate::spelling::email_key;
 
 /// Slots for e-mails that are nobody's. To make one forget what it counted, another unknown e-mail must hit it:

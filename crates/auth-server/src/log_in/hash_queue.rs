@@ -15,7 +15,9 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::oneshot;
 
 use super::bucket::{Paid, Payer};
-use crate::log_in::password::{Memory, Password, PasswordError, hash, self_test, verify};
+use crate::db::NO_PASSWORD;
+use crate::log_in::password::{Memory, Password, PasswordError, Verdict, hash, self_test, verify};
+use crate::strength::{Strength, Weak};
 
 /// Log-ins that may wait for a thread; at about 17 ms a hash this is the most anyone waits for: a second or two.
 const QUEUE: usize = 128;
@@ -25,11 +27,16 @@ const QUEUE: usize = 128;
 const NICENESS: i32 = 10;
 
 enum Work {
-    Hash(Password, oneshot::Sender<Result<String, PasswordError>>),
+    /// A new one, of somebody of whom these words are known; without them any.
+    Hash(
+        Password,
+        Option<Vec<String>>,
+        oneshot::Sender<Result<String, PasswordError>>,
+    ),
     Verify(
         Password,
         String,
-        oneshot::Sender<Result<bool, PasswordError>>,
+        oneshot::Sender<Result<Verdict, PasswordError>>,
     ),
 }
 
@@ -100,19 +107,20 @@ pub struct Hasher {
 }
 
 impl Hasher {
-    /// Starts `threads` threads; they end when the last clone is dropped.
+    /// Starts `threads` threads; they end when the last clone is dropped. A new password must be of this strength.
     ///
     /// # Errors
     /// [`PasswordError::Failed`] if a thread cannot be started, or this machine miscomputes.
-    pub fn start(threads: usize) -> Result<Self, PasswordError> {
+    pub fn start(threads: usize, strength: Strength) -> Result<Self, PasswordError> {
+        let strength = Arc::new(strength);
         self_test()?;
         let (jobs, waiting) = sync_channel(QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
         for n in 0..threads.max(1) {
-            let waiting = Arc::clone(&waiting);
+            let (waiting, strength) = (Arc::clone(&waiting), Arc::clone(&strength));
             thread::Builder::new()
                 .name(format!("argon2-{n}"))
-                .spawn(move || work(&waiting))
+                .spawn(move || work(&waiting, &strength))
                 .map_err(|_| PasswordError::Failed("no thread"))?;
         }
         let unguessable: [u8; 32] = rand::random();
@@ -125,17 +133,40 @@ impl Hasher {
         })
     }
 
-    /// The hash to store for a new password, in PHC form.
+    /// The hash to store for a password that somebody sets anew, of whom these words are known, in PHC form.
+    ///
+    /// # Errors
+    /// [`PasswordError::Weak`]; as [`Self::hash`].
+    pub async fn hash_new(
+        &self,
+        password: Password,
+        words: Vec<String>,
+        paid: Paid,
+    ) -> Result<String, PasswordError> {
+        self.hash_of(password, Some(words), paid).await
+    }
+
+    /// The hash to store for a password, be it weak, in PHC form.
     ///
     /// # Errors
     /// [`PasswordError::Busy`] when the queue is full, [`PasswordError::Crowded`] when it is for these payers.
     pub async fn hash(&self, password: Password, paid: Paid) -> Result<String, PasswordError> {
+        self.hash_of(password, None, paid).await
+    }
+
+    async fn hash_of(
+        &self,
+        password: Password,
+        words: Option<Vec<String>>,
+        paid: Paid,
+    ) -> Result<String, PasswordError> {
         let (answer, hash) = oneshot::channel();
-        self.submit(Work::Hash(password, answer), paid)?;
+        self.submit(Work::Hash(password, words, answer), paid)?;
         hash.await.map_err(|_| PasswordError::Failed("no answer"))?
     }
 
-    /// Does the password fit the stored hash? `None`, for an unknown user, costs the same and is `false`.
+    /// Does the password fit the stored hash? `None`, for an unknown user, costs the same and never fits; so does an
+    /// account without a password.
     ///
     /// # Errors
     /// As [`Self::hash`].
@@ -144,15 +175,16 @@ impl Hasher {
         password: Password,
         stored: Option<String>,
         paid: Paid,
-    ) -> Result<bool, PasswordError> {
+    ) -> Result<Verdict, PasswordError> {
+        let stored = stored.filter(|stored| stored != NO_PASSWORD);
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.dummy_hash.to_string());
         let (answer, verdict) = oneshot::channel();
         self.submit(Work::Verify(password, stored, answer), paid)?;
-        let fits = verdict
+        let verdict = verdict
             .await
             .map_err(|_| PasswordError::Failed("no answer"))??;
-        Ok(fits && known)
+        Ok(if known { verdict } else { Verdict::Wrong })
     }
 
     /// Passwords that wait for a thread.
@@ -182,7 +214,7 @@ fn yield_to_others() {
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
+fn work(queue: &Mutex<Receiver<Job>>, strength: &Strength) {
     yield_to_others();
     let mut memory = Memory::default();
     loop {
@@ -192,8 +224,8 @@ fn work(queue: &Mutex<Receiver<Job>>) {
         drop(place);
         // A closed answer is a client that has gone: its job is not worth 17 ms. A send that fails is one too.
         match work {
-            Work::Hash(password, answer) if !answer.is_closed() => {
-                let _ = answer.send(hash(&password, &mut memory));
+            Work::Hash(password, words, answer) if !answer.is_closed() => {
+                let _ = answer.send(hash_if_strong(&password, words, strength, &mut memory));
             }
             Work::Verify(password, stored, answer) if !answer.is_closed() => {
                 let _ = answer.send(verify(&password, &stored, &mut memory));
@@ -203,15 +235,45 @@ fn work(queue: &Mutex<Receiver<Job>>) {
     }
 }
 
+fn hash_if_strong(
+    password: &Password,
+    words: Option<Vec<String>>,
+    strength: &Strength,
+    memory: &mut Memory,
+) -> Result<String, PasswordError> {
+    if let Some(words) = words {
+        let weak = if password.is_acceptable() {
+            let judged = strength.judge(password.text(), &words);
+            judged.map_err(PasswordError::Breached)?
+        } else {
+            Some(Weak::Length)
+        };
+        if let Some(weak) = weak {
+            return Err(PasswordError::Weak(weak));
+        }
+    }
+    hash(password, memory)
+}
+
 #[cfg(test)]
 mod tests {
     use argon2::Argon2;
 
     use super::*;
     use crate::log_in::bucket::Whose;
+    use crate::settings::PasswordPolicy;
 
     fn password(text: &str) -> Password {
         Password::new(text.into())
+    }
+
+    fn hasher() -> Hasher {
+        Hasher::start(1, Strength::new(PasswordPolicy::Strong, None)).unwrap()
+    }
+
+    async fn fits(hasher: &Hasher, text: &str, stored: Option<String>) -> bool {
+        let verdict = hasher.verify(password(text), stored, free()).await;
+        verdict.unwrap() == Verdict::Fits
     }
 
     fn free() -> Paid {
@@ -220,30 +282,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_hash_fits_its_password_and_no_other() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = hasher();
         let stored = hasher
             .hash(password("pässwörd 王小明"), free())
             .await
             .unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-        assert!(
-            hasher
-                .verify(password("pässwörd 王小明"), Some(stored.clone()), free())
-                .await
-                .unwrap()
-        );
-        assert!(
-            !hasher
-                .verify(password("pässwörd 王小明 "), Some(stored.clone()), free())
-                .await
-                .unwrap()
-        );
-        assert!(
-            !hasher
-                .verify(password("pässwörd 王小明"), None, free())
-                .await
-                .unwrap()
-        );
+        assert!(fits(&hasher, "pässwörd 王小明", Some(stored.clone())).await);
+        assert!(!fits(&hasher, "pässwörd 王小明 ", Some(stored.clone())).await);
+        assert!(!fits(&hasher, "pässwörd 王小明", None).await);
         assert_ne!(
             stored,
             hasher
@@ -261,20 +308,14 @@ mod tests {
             .hash_password(b"correct horse")
             .unwrap()
             .to_string();
-        let hasher = Hasher::start(1).unwrap();
-        assert!(
-            hasher
-                .verify(password("correct horse"), Some(stored), free())
-                .await
-                .unwrap()
-        );
+        let hasher = hasher();
+        assert!(fits(&hasher, "correct horse", Some(stored)).await);
     }
 
     #[tokio::test]
     async fn a_broken_stored_hash_is_an_error_not_a_refusal() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = hasher();
         for stored in [
-            "",
             "secret",
             "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ",
             "$argon2i$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA",
@@ -291,7 +332,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_says_busy_and_recovers() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = hasher();
         let many = (0..2 * QUEUE).map(|_| hasher.verify(password("x"), None, free()));
         let answers = futures_util::future::join_all(many).await;
         assert!(
@@ -300,12 +341,12 @@ mod tests {
                 .any(|a| matches!(a, Err(PasswordError::Busy)))
         );
         assert!(answers.iter().any(Result::is_ok));
-        assert!(!hasher.verify(password("x"), None, free()).await.unwrap());
+        assert!(!fits(&hasher, "x", None).await);
     }
 
     #[tokio::test]
     async fn nobody_takes_the_whole_queue() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = hasher();
         let flooded = Payer::StrangersFrom(Whose::Nobody(1), None);
         let flood = (0..160).map(|_| hasher.verify(password("x"), None, Paid::of([flooded])));
         let others = (2..90).map(|n| {
@@ -333,7 +374,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_pays_with_others_waits_for_all_of_them() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = hasher();
         let strangers = Payer::Strangers(Whose::Nobody(1));
         let of = |n: u8| {
             let network = std::net::IpAddr::from([203, 0, 113, n]).into();
@@ -350,7 +391,7 @@ mod tests {
 
     #[tokio::test]
     async fn strangers_from_everywhere_leave_places_for_known_devices() {
-        let hasher = Hasher::start(1).unwrap();
+        let hasher = hasher();
         let stranger = |n| Paid::of([Payer::Registration(Whose::Nobody(n)), Payer::AllStrangers]);
         let flood = (0..200).map(|n| hasher.verify(password("x"), None, stranger(n)));
         let device = |n| Paid::of([Payer::Devices(Whose::Nobody(n))]);

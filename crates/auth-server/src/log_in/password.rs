@@ -11,11 +11,13 @@ use argon2::{Algorithm, Params, Version};
 use argon2_rust::params::Memory as Size;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use foreign_hash::ForeignHash;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::spelling;
+use crate::strength::Weak;
 
 const OUTPUT: usize = 32;
 
@@ -41,6 +43,19 @@ impl Password {
         Self { spelled, as_sent }
     }
 
+    /// The one in which passwords are hashed, and as it was typed if that is another.
+    fn spellings(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.spelled)
+            .chain(&self.as_sent)
+            .map(|text| text.as_str())
+    }
+
+    /// In the one spelling in which passwords are hashed.
+    #[must_use]
+    pub(super) fn text(&self) -> &str {
+        &self.spelled
+    }
+
     /// May it be set? Long enough and short enough, counted in characters of the one spelling; without control
     /// characters (RFC 8265 §4.2.2), which no keyboard types twice alike. Else any Unicode, and nothing is cut off.
     #[must_use]
@@ -59,9 +74,26 @@ pub enum PasswordError {
     /// Who asks has more waiting than one may have.
     #[error("too many passwords of one account or address are being checked")]
     Crowded,
+    /// A new password that is not taken.
+    #[error("{0}")]
+    Weak(Weak),
+    /// The file of leaked passwords cannot be read.
+    #[error("BREACHED_PASSWORDS_FILE: {0}")]
+    Breached(std::io::Error),
     /// The threads are gone, or a stored hash is not one.
     #[error("password hash: {0}")]
     Failed(&'static str),
+}
+
+/// Whether a password fits a stored hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does not.
+    Wrong,
+    /// It does.
+    Fits,
+    /// It does, and the hash is to be replaced: another system made it, or it has other parameters than today's.
+    FitsForeign,
 }
 
 fn parameters() -> Result<Params, PasswordError> {
@@ -145,28 +177,55 @@ pub(crate) fn verify(
     password: &Password,
     stored: &str,
     memory: &mut Memory,
-) -> Result<bool, PasswordError> {
-    let broken = PasswordError::Failed("the stored hash is no Argon2id PHC string");
-    let Ok(phc) = PasswordHash::new(stored) else {
-        return Err(broken);
+) -> Result<Verdict, PasswordError> {
+    let Some((params, salt, expected)) = ours(stored) else {
+        return verify_foreign(password, stored);
     };
-    let (Ok(params), Some(salt), Some(expected)) =
-        (Params::try_from(&phc), phc.salt.as_ref(), phc.hash.as_ref())
-    else {
-        return Err(broken);
-    };
-    if phc.algorithm.as_str() != "argon2id" || expected.as_bytes().len() != OUTPUT {
-        return Err(broken);
-    }
     // How many hashes it takes depends on what was sent alone: nothing tells a stored hash by the time. That a
     // password fits is told anyway.
-    for spelling in std::iter::once(&password.spelled).chain(&password.as_sent) {
-        let output = derive(spelling, salt.as_ref(), &params, memory)?;
-        if output.ct_eq(expected.as_bytes()).into() {
-            return Ok(true);
+    for spelling in password.spellings() {
+        let output = derive(spelling, &salt, &params, memory)?;
+        if output.ct_eq(&expected).into() {
+            return Ok(Verdict::Fits);
         }
     }
-    Ok(false)
+    Ok(Verdict::Wrong)
+}
+
+/// Salt and output of a hash with today's parameters.
+fn ours(stored: &str) -> Option<(Params, Vec<u8>, [u8; OUTPUT])> {
+    let phc = PasswordHash::new(stored).ok()?;
+    let params = Params::try_from(&phc).ok()?;
+    let today = parameters().ok()?;
+    let same = phc.algorithm.as_str() == "argon2id"
+        && phc.version == Some(Version::V0x13.into())
+        && (params.m_cost(), params.t_cost(), params.p_cost())
+            == (today.m_cost(), today.t_cost(), today.p_cost());
+    let (salt, output) = (phc.salt.as_ref()?, phc.hash.as_ref()?);
+    let output = output.as_bytes().try_into().ok()?;
+    same.then(|| (params, salt.as_ref().to_vec(), output))
+}
+
+fn verify_foreign(password: &Password, stored: &str) -> Result<Verdict, PasswordError> {
+    let hash = ForeignHash::parse(stored)
+        .map_err(|_| PasswordError::Failed("the stored hash is of no known form"))?;
+    let fits = password.spellings().any(|spelling| hash.verify(spelling));
+    Ok(if fits {
+        Verdict::FitsForeign
+    } else {
+        Verdict::Wrong
+    })
+}
+
+/// Whether passwords can be checked against a hash that is to be stored.
+///
+/// # Errors
+/// What is wrong with it, without the hash.
+pub(crate) fn check_stored(hash: &str) -> Result<(), foreign_hash::Fault> {
+    if ours(hash).is_some() {
+        return Ok(());
+    }
+    ForeignHash::parse(hash).map(drop)
 }
 
 impl From<PasswordError> for Error {
@@ -175,6 +234,8 @@ impl From<PasswordError> for Error {
             PasswordError::Busy => Self::Busy,
             // A place is free in a moment.
             PasswordError::Crowded => Self::TooManyAttempts(1),
+            PasswordError::Weak(weak) => Self::WeakPassword(weak),
+            PasswordError::Breached(_) => Self::Internal(error.to_string()),
             PasswordError::Failed(why) => Self::Internal(format!("password hash: {why}")),
         }
     }
@@ -186,6 +247,10 @@ mod tests {
 
     fn password(text: &str) -> Password {
         Password::new(text.into())
+    }
+
+    fn fits(password: &Password, stored: &str, memory: &mut Memory) -> bool {
+        verify(password, stored, memory).unwrap() == Verdict::Fits
     }
 
     #[test]
@@ -226,10 +291,7 @@ mod tests {
         for set in [composed, decomposed] {
             let stored = hash(&password(set), memory).unwrap();
             for typed in [composed, decomposed, "Straße\u{a0}zum\u{3000}Café"] {
-                assert!(
-                    verify(&password(typed), &stored, memory).unwrap(),
-                    "{set} {typed}"
-                );
+                assert!(fits(&password(typed), &stored, memory), "{set} {typed}");
             }
             for other in [
                 "Strasse zum Café",
@@ -237,10 +299,7 @@ mod tests {
                 "straße zum Café",
                 "Straße zum Café ",
             ] {
-                assert!(
-                    !verify(&password(other), &stored, memory).unwrap(),
-                    "{other}"
-                );
+                assert!(!fits(&password(other), &stored, memory), "{other}");
             }
         }
         // As an earlier version stored it, in whatever spelling it was sent.
@@ -250,7 +309,7 @@ mod tests {
                 as_sent: None,
             };
             let stored = hash(&old, memory).unwrap();
-            assert!(verify(&password(set), &stored, memory).unwrap(), "{set:?}");
+            assert!(fits(&password(set), &stored, memory), "{set:?}");
         }
     }
 }

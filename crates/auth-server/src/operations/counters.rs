@@ -14,6 +14,7 @@ pub struct Counters {
     refreshes: IntCounterVec,
     logins: IntCounterVec,
     ended: IntCounterVec,
+    mails: IntCounterVec,
 }
 
 impl Counters {
@@ -35,6 +36,7 @@ impl Counters {
                 "Sessions ended by this process, by reason",
                 "reason",
             )?,
+            mails: counter("keyturn_mails_total", "Mails by outcome", "outcome")?,
         })
     }
 
@@ -51,6 +53,11 @@ impl Counters {
     pub fn login(&self, outcome: Result<(), &Error>) {
         let label = outcome.map_or_else(refusal, |()| "ok");
         self.logins.with_label_values(&[label]).inc();
+    }
+
+    /// Counts what became of a mail.
+    pub fn mail(&self, outcome: Mailed) {
+        self.mails.with_label_values(&[outcome.as_str()]).inc();
     }
 
     /// Counts an ending.
@@ -86,6 +93,30 @@ impl Exchange {
     }
 }
 
+/// What became of a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mailed {
+    /// The mail server took it.
+    Sent,
+    /// It is tried again.
+    Delayed,
+    /// It never will be sent.
+    GivenUp,
+    /// There was nobody to send it to, or nothing to say any more.
+    Dropped,
+}
+
+impl Mailed {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delayed => "delayed",
+            Self::GivenUp => "given_up",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
 fn refusal(error: &Error) -> &'static str {
     match error {
         Error::InvalidRefreshToken => "invalid_refresh_token",
@@ -107,6 +138,7 @@ fn refusal(error: &Error) -> &'static str {
         Error::Reused => "reused",
         Error::InvalidCredentials => "invalid_credentials",
         Error::AccountBlocked => "blocked",
+        Error::EmailNotVerified => "email_not_verified",
         Error::TooManyAttempts(_) => "delayed",
         Error::Busy | Error::Database(DbError::Busy | DbError::TooLate) => "busy",
         Error::Database(

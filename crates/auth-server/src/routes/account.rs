@@ -12,12 +12,12 @@ use super::bodies::{
 };
 use super::caller::CalledBy;
 use super::signed_in::SignedIn;
-use crate::accounts::{self, Accounts, ProfileChange};
+use crate::accounts::{self, Accounts, NewAccount, ProfileChange};
 use crate::error::Error;
 use crate::log_in::FrontDoor;
 use crate::log_in::password::Password;
 use crate::operations::counters::Counters;
-use crate::sessions::Sessions;
+use crate::sessions::{FirstUse, Sessions};
 use crate::settings;
 
 pub(super) async fn register(
@@ -27,21 +27,22 @@ pub(super) async fn register(
     door: Data<FrontDoor>,
     Json(body): Json<Registration>,
 ) -> Result<HttpResponse, Error> {
-    if **registration == settings::Registration::Closed {
+    use settings::Registration as R;
+    if matches!(**registration, R::Closed | R::Invited) {
         return Err(Error::RegistrationClosed);
     }
     let paid = door.pay_for_registration(&body.email, &caller)?;
-    let password = Password::new(body.password);
-    let account = accounts
-        .register(
-            body.user_name,
-            body.email,
-            password,
-            Vec::new(),
-            paid,
-            &caller,
-        )
-        .await?;
+    let new = NewAccount {
+        user_name: body.user_name,
+        email: body.email,
+        password: Password::new(body.password),
+        roles: Vec::new(),
+    };
+    if registration.wants_proof() {
+        accounts.register_unproven(new, paid, &caller).await?;
+        return Ok(HttpResponse::Accepted().finish());
+    }
+    let account = accounts.register(new, paid, &caller).await?;
     Ok(HttpResponse::Created().json(UserBody::from(account)))
 }
 
@@ -56,7 +57,13 @@ pub(super) async fn log_in(
         let (password, device) = (Password::new(body.password), body.device_token.as_deref());
         let known = door.log_in(body.email, password, device, &caller).await?;
         let device = door.device_token(&known.user.account, known.device, caller.now)?;
-        let pair = sessions.start(&known.user, known.counter, &caller).await?;
+        let first = FirstUse {
+            rehash: known.rehash,
+            unknown_device: known.device.is_none(),
+        };
+        let pair = sessions
+            .start(&known.user, first, known.counter, &caller)
+            .await?;
         Ok(LoggedInBody::new(pair, device))
     }
     .await;
@@ -101,8 +108,10 @@ pub(super) async fn change_password(
     let confirmed = door
         .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
-    let who = (signed_in.user, signed_in.session);
-    let hash = door.hash_new(who, new, &caller).await?;
+    let account = &confirmed.user().account;
+    let hash = door
+        .hash_new(signed_in.session, account, new, &caller)
+        .await?;
     let pair = sessions
         .change_password(confirmed.user(), hash, &caller)
         .await?;
@@ -121,8 +130,19 @@ pub(super) async fn change_profile(
     let confirmed = door
         .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
-    let account = accounts.change_profile(&confirmed, change, &caller).await?;
-    Ok(HttpResponse::Ok().json(UserBody::from(account)))
+    let changed = accounts.change_profile(&confirmed, change, &caller).await?;
+    Ok(HttpResponse::Ok().json(UserBody::new(changed.account, changed.pending)))
+}
+
+pub(super) async fn show(
+    CalledBy(caller): CalledBy,
+    signed_in: SignedIn,
+    accounts: Data<Accounts>,
+) -> Result<HttpResponse, Error> {
+    let shown = accounts.find(signed_in.user, &caller).await?;
+    Ok(HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+        .json(UserBody::new(shown.account, shown.pending)))
 }
 
 pub(super) async fn remove(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::db::Account;
+use crate::db::{Account, PendingEmail};
 use crate::db::{SessionId, UserId};
 use crate::sessions::{Listed, Pair};
 
@@ -52,6 +52,38 @@ pub(super) struct Confirmation {
     pub(super) current_password: String,
 }
 
+#[derive(Deserialize)]
+pub(super) struct Forgotten {
+    pub(super) email: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Reset {
+    pub(super) token: String,
+    pub(super) new_password: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Proof {
+    pub(super) token: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Guest {
+    pub(super) email: String,
+    #[serde(default)]
+    pub(super) roles: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Acceptance {
+    pub(super) token: String,
+    pub(super) user_name: String,
+    pub(super) password: String,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PairBody {
@@ -98,17 +130,29 @@ pub(super) struct UserBody {
     id: UserId,
     user_name: String,
     email: String,
+    email_verified: bool,
+    /// What the e-mail is to become once the link that went there is followed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending_email: Option<String>,
     roles: Vec<String>,
 }
 
-impl From<Account> for UserBody {
-    fn from(account: Account) -> Self {
+impl UserBody {
+    pub(super) fn new(account: Account, pending: Option<PendingEmail>) -> Self {
         Self {
             id: account.id,
             user_name: account.user_name,
             email: account.email,
+            email_verified: account.email_verified,
+            pending_email: pending.map(|pending| pending.email),
             roles: account.roles,
         }
+    }
+}
+
+impl From<Account> for UserBody {
+    fn from(account: Account) -> Self {
+        Self::new(account, None)
     }
 }
 

@@ -5,11 +5,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::X_FORWARDED_FOR;
+use actix_web::http::header::{ACCEPT_LANGUAGE, X_FORWARDED_FOR};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use chassis::client_address::TrustedProxies;
 use gate::RequestInfo;
+use mail::Locale;
 
 use super::user_agent;
 use crate::db::Caller;
@@ -38,6 +39,16 @@ impl FromRequest for CalledBy {
     }
 }
 
+/// The language that the client's user reads best, of those that we write.
+pub(super) fn locale_of(request: &HttpRequest) -> Locale {
+    let wanted = request.headers().get(ACCEPT_LANGUAGE);
+    Locale::of_accept_language(
+        wanted
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default(),
+    )
+}
+
 fn of(request: &HttpRequest) -> Caller {
     let info = RequestInfo::of_request(request);
     let address = request
@@ -50,6 +61,7 @@ fn of(request: &HttpRequest) -> Caller {
             .map(|address| address.to_string())
             .unwrap_or_default(),
         user_agent: user_agent::of(request.headers()),
+        locale: locale_of(request),
         request_id: info.trace.to_string(),
     }
 }

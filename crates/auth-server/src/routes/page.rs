@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use actix_files::NamedFile;
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY};
-use actix_web::web::Data;
+use actix_web::web::{Data, Query};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use gate::Problem;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::token::Policy;
 
+use crate::outbox::Newest;
 use crate::settings::{DemoUser, LifetimeSettings, PageSettings};
 
 const TOP: [&str; 5] = [
@@ -30,6 +31,8 @@ pub(crate) struct Page {
     resource_url: String,
     times: Times,
     demo: Option<DemoUser>,
+    /// Whether mail is sent.
+    mail: bool,
 }
 
 /// What the page counts down, in whole seconds.
@@ -50,6 +53,10 @@ struct Config<'a> {
     times: Times,
     #[serde(skip_serializing_if = "Option::is_none")]
     demo: Option<Demo<'a>>,
+    /// Whether there is a "forgot password".
+    mail: bool,
+    /// Whether the page shows the mails that would have been sent.
+    shows_mail: bool,
 }
 
 #[derive(Serialize)]
@@ -59,6 +66,11 @@ struct Demo<'a> {
 }
 
 impl Page {
+    /// Whether the page may show mails: only in a demonstration, where everybody may log in anyway.
+    pub(crate) fn is_demonstration(&self) -> bool {
+        self.demo.is_some()
+    }
+
     /// Finds the page's files.
     ///
     /// # Errors
@@ -68,6 +80,7 @@ impl Page {
         settings: &PageSettings,
         lifetimes: &LifetimeSettings,
         policy: &Policy,
+        mail: bool,
     ) -> Result<Self, String> {
         let mut files = BTreeMap::new();
         for name in TOP {
@@ -132,6 +145,7 @@ impl Page {
                 refresh_grace: lifetimes.refresh_grace.as_secs(),
             },
             demo: settings.demo_user.clone(),
+            mail,
         })
     }
 
@@ -141,7 +155,25 @@ impl Page {
     }
 }
 
-pub(super) async fn config(page: Data<Page>) -> HttpResponse {
+#[derive(Deserialize)]
+pub(super) struct Mailbox {
+    to: String,
+}
+
+/// The newest mail to an address, as its reader would see it; 404 for none.
+pub(super) async fn mail(
+    mailbox: Query<Mailbox>,
+    newest: Data<Newest>,
+) -> Result<HttpResponse, Problem> {
+    let Some(shown) = newest.to(&mailbox.to) else {
+        return Err(chassis::http::not_found().await);
+    };
+    Ok(HttpResponse::Ok()
+        .insert_header(("cache-control", "no-store"))
+        .json(shown))
+}
+
+pub(super) async fn config(page: Data<Page>, newest: Option<Data<Newest>>) -> HttpResponse {
     let demo = page.demo.as_ref().map(|demo| Demo {
         email: &demo.email,
         password: &demo.password,
@@ -152,6 +184,8 @@ pub(super) async fn config(page: Data<Page>) -> HttpResponse {
             resource_url: &page.resource_url,
             times: page.times,
             demo,
+            mail: page.mail,
+            shows_mail: newest.is_some(),
         })
 }
 

@@ -18,13 +18,16 @@ impl From<&Error> for Problem {
             Error::InvalidRequest(_) => (S::BAD_REQUEST, "invalid_request"),
             Error::InvalidUserName => (S::UNPROCESSABLE_ENTITY, "invalid_user_name"),
             Error::InvalidEmail => (S::UNPROCESSABLE_ENTITY, "invalid_email"),
-            Error::WeakPassword => (S::UNPROCESSABLE_ENTITY, "weak_password"),
+            Error::WeakPassword(_) => (S::UNPROCESSABLE_ENTITY, "weak_password"),
             Error::AccountExists => (S::CONFLICT, "account_exists"),
             Error::RegistrationClosed => (S::FORBIDDEN, "registration_closed"),
             Error::InvalidCredentials => (S::UNAUTHORIZED, "invalid_credentials"),
             // Not 401: clients would take the user for signed out.
             Error::WrongCurrentPassword => (S::FORBIDDEN, "wrong_current_password"),
             Error::AccountBlocked => (S::FORBIDDEN, "account_blocked"),
+            Error::EmailNotVerified => (S::FORBIDDEN, "email_not_verified"),
+            Error::InvalidLink => (S::UNAUTHORIZED, "invalid_link"),
+            Error::NoMail => (S::NOT_FOUND, "not_found"),
             Error::TooManyAttempts(_) => (S::TOO_MANY_REQUESTS, "too_many_attempts"),
             Error::InvalidRefreshToken => (S::UNAUTHORIZED, "invalid_refresh_token"),
             Error::InvalidAccessToken => (S::UNAUTHORIZED, "invalid_access_token"),
@@ -46,6 +49,7 @@ impl From<&Error> for Problem {
         let problem = Self::new(status, code).detail(error.to_string());
         match error {
             Error::SessionOver(Over::Ended(reason)) => problem.reason(reason.as_str()),
+            Error::WeakPassword(weak) => problem.reason(weak.reason()),
             Error::SessionOver(Over::Idle) => problem.reason("idle"),
             Error::SessionOver(Over::Absolute) => problem.reason("absolute"),
             Error::TooManyAttempts(seconds) => problem.retry_after(*seconds),

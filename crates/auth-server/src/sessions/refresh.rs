@@ -6,7 +6,7 @@ use super::end::end_all;
 use super::listing::{expires_in, expires_in_late};
 use super::{Pair, Sessions};
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
-use crate::db::{Caller, EndReason, Event, Session, Sighting};
+use crate::db::{Caller, EndReason, Event, LetterKind, Session, Sighting};
 use crate::error::Error;
 use crate::error::Over;
 use crate::operations::counters::Exchange;
@@ -228,7 +228,7 @@ impl Sessions {
             "reuse: generation {} of session {id} came back at generation {} (request {})",
             rotation.presented.generation, session.generation, caller.request_id
         );
-        let session = session.clone();
+        let (session, outbox) = (session.clone(), self.outbox);
         let ended = self
             .db
             .write(caller, move |tx| {
@@ -242,6 +242,7 @@ impl Sessions {
                 let mut ended = vec![reused_ending];
                 if blocked {
                     tx.audit(&AuditRecord::of(Event::UserBlocked, user).detail("reuse"))?;
+                    outbox.note(tx, LetterKind::Blocked, user, "")?;
                     ended.extend(end_all(tx, user, EndReason::Blocked)?);
                 }
                 Ok(ended)

@@ -5,23 +5,12 @@ use shared::clock::seconds;
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
 use super::{Pair, Sessions};
-use crate::db::{Account, Caller, EndReason, Event, User};
+use crate::db::{Account, Caller, EndReason, Event, LetterKind, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx, Unit};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
+use crate::outbox::Outbox;
 use crate::sessions::refresh_token::RefreshToken;
-
-/// Old rows of a kind that the begin of a session takes away: more than it adds, so that they run out.
-const SWEEP: u32 = 20;
-
-/// Seconds after its absolute end that a row stays: longer than any revocation is in force.
-pub(crate) const KEEP_SESSION: i64 = 3 * 3600;
-
-/// Seconds for which an ended row outstays its revocation, since the clocks of replicas differ.
-const CLOCKS: i64 = 60;
-
-/// Seconds after the last failure that a counter of failed log-ins stays.
-const KEEP_FAILURES: i64 = 24 * 3600;
 
 /// Whether somebody whose password was right is let in, judged in the unit that begins his session.
 pub trait Admission: Send + 'static {
@@ -46,6 +35,7 @@ impl Sessions {
     pub async fn start(
         &self,
         user: &User,
+        first: FirstUse,
         admission: Option<impl Admission>,
         caller: &Caller,
     ) -> Result<Pair, Error> {
@@ -55,6 +45,14 @@ impl Sessions {
             self.lifetimes.max_sessions_per_user,
             new.clone(),
         );
+        let rehash = first.rehash.map(|hash| (user.password_hash.clone(), hash));
+        // The first log-in of all is no news.
+        let tell = first.unknown_device && user.last_login_at.is_some();
+        let notes = if tell {
+            self.new_devices
+        } else {
+            Outbox::new(false)
+        };
         let begun = self
             .db
             .write(caller, move |tx| {
@@ -73,8 +71,14 @@ impl Sessions {
                 {
                     return Ok(Begun::Delayed(seconds));
                 }
+                let id = unit_new.user;
+                if let Some((old, new)) = &rehash {
+                    tx.replace_hash(id, old, new)?;
+                }
+                let device = format!("{} {}", unit_new.address, unit_new.device);
+                notes.note(tx, LetterKind::NewDevice, id, &device)?;
                 let ended = begin(tx, &unit_new, keep)?;
-                let account = account_now(tx, unit_new.user)?;
+                let account = account_now(tx, id)?;
                 Ok(Begun::Session { ended, account })
             })
             .await?;
@@ -93,7 +97,7 @@ impl Sessions {
             }
         };
         self.announcer.announce(&ended);
-        self.sweep(caller);
+        self.sweeper.sweep_soon(caller.now);
         self.first_pair(&account, &new.token, caller.now)
     }
 
@@ -113,6 +117,7 @@ impl Sessions {
             self.lifetimes.max_sessions_per_user,
             new.clone(),
         );
+        let outbox = self.outbox;
         let (ended, account) = self
             .db
             .write(caller, move |tx| {
@@ -121,6 +126,7 @@ impl Sessions {
                     return Ok(None);
                 }
                 tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
+                outbox.note(tx, LetterKind::PasswordChanged, id, "")?;
                 let mut ended = end_all(tx, id, EndReason::Password)?;
                 ended.extend(begin(tx, &unit_new, keep)?);
                 Ok(Some((ended, account_now(tx, id)?)))
@@ -128,7 +134,7 @@ impl Sessions {
             .await?
             .ok_or(Error::WrongCurrentPassword)?;
         self.announcer.announce(&ended);
-        self.sweep(caller);
+        self.sweeper.sweep_soon(caller.now);
         self.first_pair(&account, &new.token, caller.now)
     }
 
@@ -161,40 +167,15 @@ impl Sessions {
             address: caller.address.clone(),
         })
     }
+}
 
-    /// Takes away a few rows that can no longer matter. After the answer, in a unit of its own: that two
-    /// replicas meet over the same rows must not fail anyone's log-in.
-    fn sweep(&self, caller: &Caller) {
-        let (db, caller) = (self.db.clone(), caller.clone());
-        let ended_for = self.announcer.in_force().saturating_add(CLOCKS);
-        let sessions_before = caller.now.saturating_sub(KEEP_SESSION);
-        let failures_before = caller.now.saturating_sub(KEEP_FAILURES);
-        let audit_before = caller
-            .now
-            .saturating_sub(seconds(self.lifetimes.audit_retention));
-        tokio::spawn(async move {
-            let swept = db.write(&caller, move |tx| {
-                Ok((
-                    tx.delete_ended_sessions(ended_for, SWEEP)?
-                        + tx.delete_old_sessions(sessions_before, SWEEP)?,
-                    tx.delete_old_audit(audit_before, SWEEP)?,
-                    tx.delete_old_login_failures(failures_before, SWEEP)?,
-                ))
-            });
-            match swept.await {
-                Ok((sessions, records, counters)) => {
-                    log::debug!(
-                        "[{}]: swept {sessions} sessions, {records} audit records, {counters} counters of failures",
-                        caller.request_id
-                    );
-                }
-                Err(error) => log::debug!(
-                    "[{}]: not swept, the next log-in will: {error}",
-                    caller.request_id
-                ),
-            }
-        });
-    }
+/// What a log-in brings for the first time.
+#[derive(Default)]
+pub struct FirstUse {
+    /// A hash of ours in the place of another system's.
+    pub rehash: Option<String>,
+    /// Whether the account does not know the device.
+    pub unknown_device: bool,
 }
 
 /// What a log-in's unit came to.

@@ -1,7 +1,7 @@
 //! Takes away rows that can no longer matter, within normal work: there is no cron job.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use shared::clock::seconds;
@@ -34,6 +34,8 @@ struct Inner {
     /// Seconds that an ending stays in force.
     in_force: i64,
     audit_retention: i64,
+    /// When the latest of them began, in Unix seconds.
+    now: AtomicI64,
     /// Sessions that have begun and were not swept for.
     owed: AtomicU32,
     running: AtomicBool,
@@ -45,6 +47,7 @@ impl Sweeper {
             db,
             in_force: announcer.in_force(),
             audit_retention: seconds(audit_retention),
+            now: AtomicI64::new(0),
             owed: AtomicU32::new(0),
             running: AtomicBool::new(false),
         }))
@@ -52,8 +55,9 @@ impl Sweeper {
 
     /// Sweeps after the answer, in a unit of its own: that two replicas meet over the same rows must not fail anyone's
     /// log-in.
-    pub(super) fn sweep_soon(&self) {
+    pub(super) fn sweep_soon(&self, now: i64) {
         let inner = &self.0;
+        inner.now.store(now, Ordering::SeqCst);
         inner.owed.fetch_add(1, Ordering::SeqCst);
         if inner.running.swap(true, Ordering::SeqCst) {
             return;
@@ -81,8 +85,12 @@ impl Sweeper {
 
 impl Inner {
     async fn sweep(&self, limit: u32) {
-        let caller = Caller::housekeeping();
-        let (now, ended_for) = (caller.now, self.in_force.saturating_add(CLOCKS));
+        let now = self.now.load(Ordering::SeqCst);
+        let caller = Caller {
+            now,
+            ..Caller::housekeeping()
+        };
+        let ended_for = self.in_force.saturating_add(CLOCKS);
         let sessions_before = now.saturating_sub(KEEP_SESSION);
         let failures_before = now.saturating_sub(KEEP_FAILURES);
         let audit_before = now.saturating_sub(self.audit_retention);

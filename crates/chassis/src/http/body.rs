@@ -86,6 +86,37 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
     }
 }
 
+/// A form as browsers send it, `application/x-www-form-urlencoded`, at most 16 KiB; an extractor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self, Error>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = req.mime_type().ok().flatten();
+        let is_form = kind.is_some_and(|kind| {
+            kind.essence_str()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        });
+        let payload = payload.take();
+        Box::pin(async move {
+            if !is_form {
+                let problem = Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+                let detail = "the body must be a form: application/x-www-form-urlencoded";
+                return Err(problem.detail(detail).into());
+            }
+            let body = read(payload).await?;
+            // What the parser says may quote the body.
+            let fault = || invalid("the form lacks a field, or has one twice".to_owned());
+            Ok(Self(
+                serde_urlencoded::from_bytes(&body).map_err(|_| fault())?,
+            ))
+        })
+    }
+}
+
 /// Some editors and PowerShell write it before UTF-8; it means nothing there.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 

@@ -28,8 +28,8 @@ const EXPOSED: HeaderValue =
     HeaderValue::from_static("act, retry-after, www-authenticate, x-request-id");
 const SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
-/// Paths that no web page has any business with.
-const EXEMPT: [&str; 2] = ["/internal", "/metrics"];
+/// Paths that no web page of another origin has any business with.
+const EXEMPT: [&str; 3] = ["/internal", "/metrics", "/account"];
 
 /// Middleware that answers preflights and adds the CORS headers to every answer, errors included.
 /// Goes right inside [`finish`](super::finish).

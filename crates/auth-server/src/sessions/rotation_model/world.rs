@@ -19,11 +19,12 @@ use crate::error::Error;
 use crate::error::Over;
 use crate::feed::Endings;
 use crate::log_in::Counter;
-use crate::operations::counters::Counters;
 use crate::mac_keys::MacKeyFile;
 use crate::mac_keys::MacKeys;
+use crate::operations::counters::Counters;
+use crate::outbox::Outbox;
 use crate::sessions::refresh_token::RefreshToken;
-use crate::sessions::{Announcer, Pair, Sessions};
+use crate::sessions::{Announcer, FirstUse, Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 
 /// Two replicas of the rules on one database, and a user.
@@ -78,18 +79,21 @@ impl World {
                     max_sessions_per_user: 1_000_000,
                     audit_retention: Duration::from_secs(1_000_000_000),
                 },
+                (Outbox::new(false), Outbox::new(false)),
             )
         };
         let account = Account {
             id: UserId::random(),
             user_name: "u".into(),
             email: "u@x".into(),
+            email_verified: false,
             roles: vec![],
         };
         let new = NewUser {
             account: account.clone(),
             password_hash: "-".into(),
             created_at: MORNING,
+            email_verified_at: None,
         };
         let id = account.id;
         let user = runtime.block_on(async {
@@ -130,7 +134,12 @@ impl World {
     pub(super) fn begin(&self) -> Case<'_> {
         let pair = self
             .runtime
-            .block_on(self.replicas[0].start(&self.user, None::<Counter>, &caller(MORNING)))
+            .block_on(self.replicas[0].start(
+                &self.user,
+                FirstUse::default(),
+                None::<Counter>,
+                &caller(MORNING),
+            ))
             .ok()
             .unwrap();
         let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.ring()).unwrap();
@@ -345,6 +354,7 @@ fn caller(now: i64) -> Caller {
         arrived: Instant::now(),
         address: "a".into(),
         user_agent: "t".into(),
+        locale: mail::Locale::En,
         request_id: "r".into(),
     }
 }

@@ -1,0 +1,360 @@
+//! Statements on `outbox`: mails that are to be sent. A row is written in the unit of what it tells of, and says what to
+//! send, never with which link: a copy of the database opens nothing.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use mail::Locale;
+use uuid::Uuid;
+
+use super::schema::{outbox, users};
+use super::users::uuid;
+use super::{DbError, Tx, Unit, UserId};
+
+/// What a mail is about: its template, and what is looked up for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LetterKind {
+    /// Somebody has forgotten the password of the account with this address, if there is one: it is looked up when the
+    /// mail is sent, so that the answer before is the same for all.
+    Forgot,
+    /// A link to a new password.
+    Reset,
+    /// A link that proves the address.
+    Verify,
+    /// A link that proves the address that is to become the account's.
+    Change,
+    /// To the old address: the account's is about to change.
+    ChangeNote,
+    /// To the old address: the account's has changed.
+    AddressChanged,
+    /// The password was changed.
+    PasswordChanged,
+    /// Somebody registers with the address of this account, or wants it for his own.
+    AccountExists,
+    /// A link that makes an account.
+    Invitation,
+    /// The account was blocked after a refresh token came back.
+    Blocked,
+    /// Somebody logged in from a device that the account does not know.
+    NewDevice,
+}
+
+impl LetterKind {
+    const ALL: [Self; 11] = [
+        Self::Forgot,
+        Self::Reset,
+        Self::Verify,
+        Self::Change,
+        Self::ChangeNote,
+        Self::AddressChanged,
+        Self::PasswordChanged,
+        Self::AccountExists,
+        Self::Invitation,
+        Self::Blocked,
+        Self::NewDevice,
+    ];
+
+    /// The word in rows, metrics and the audit trail.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forgot => "forgot",
+            Self::Reset => "reset",
+            Self::Verify => "verify",
+            Self::Change => "change",
+            Self::ChangeNote => "change_note",
+            Self::AddressChanged => "address_changed",
+            Self::PasswordChanged => "password_changed",
+            Self::AccountExists => "account_exists",
+            Self::Invitation => "invitation",
+            Self::Blocked => "blocked",
+            Self::NewDevice => "new_device",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A mail to put into the outbox.
+#[derive(Clone, Debug)]
+pub struct NewLetter {
+    /// What it is about.
+    pub kind: LetterKind,
+    /// Whose account; `None` where that is not known yet, or there is none.
+    pub user: Option<UserId>,
+    /// To whom.
+    pub address: String,
+    /// In which language.
+    pub locale: Locale,
+    /// What its text needs beside the account; empty for nothing.
+    pub detail: String,
+}
+
+/// A mail in the outbox.
+#[derive(Clone)]
+pub struct Letter {
+    /// Its row, and its name for mail servers.
+    pub id: String,
+    /// What it is about; `None` for a kind of a later version.
+    pub kind: Option<LetterKind>,
+    /// Whose account.
+    pub user: Option<UserId>,
+    /// To whom.
+    pub address: String,
+    /// In which language.
+    pub locale: Locale,
+    /// What its text needs.
+    pub detail: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Unix seconds.
+    pub due_at: i64,
+    /// How often it was taken to be sent.
+    pub tries: i64,
+}
+
+#[derive(Queryable)]
+struct LetterRow {
+    id: String,
+    kind: String,
+    user_id: Option<String>,
+    address: String,
+    locale: String,
+    detail: String,
+    created_at: i64,
+    due_at: i64,
+    tries: i64,
+}
+
+impl TryFrom<LetterRow> for Letter {
+    type Error = DbError;
+
+    fn try_from(row: LetterRow) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.id,
+            kind: LetterKind::parse(&row.kind),
+            user: row.user_id.as_deref().map(uuid).transpose()?,
+            address: row.address,
+            locale: Locale::parse(&row.locale).unwrap_or_default(),
+            detail: row.detail,
+            created_at: row.created_at,
+            due_at: row.due_at,
+            tries: row.tries,
+        })
+    }
+}
+
+impl Unit<'_, '_> {
+    /// Puts a mail into the outbox, to be sent once the unit is committed.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn post(&mut self, letter: &NewLetter) -> Result<(), DbError> {
+        let now = self.now();
+        diesel::insert_into(outbox::table)
+            .values((
+                outbox::id.eq(Uuid::now_v7().to_string()),
+                outbox::kind.eq(letter.kind.as_str()),
+                outbox::user_id.eq(letter.user.map(|id| id.to_string())),
+                outbox::address.eq(&letter.address),
+                outbox::locale.eq(letter.locale.as_str()),
+                outbox::detail.eq(&letter.detail),
+                outbox::created_at.eq(now),
+                outbox::due_at.eq(now),
+                outbox::tries.eq(0),
+            ))
+            .execute(self.0)?;
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// Mails whose time has come, the longest due first, `limit` at most.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn letters_due(&mut self, now: i64, limit: u32) -> Result<Vec<Letter>, DbError> {
+        outbox::table
+            .filter(outbox::due_at.le(now))
+            .order((outbox::due_at, outbox::id))
+            .limit(limit.into())
+            .load::<LetterRow>(self.0)?
+            .into_iter()
+            .map(Letter::try_from)
+            .collect()
+    }
+
+    /// Takes a mail to send it: nobody else does until `until`, Unix seconds. `false` if somebody else has.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn take_letter(&mut self, letter: &Letter, until: i64) -> Result<bool, DbError> {
+        let hit = diesel::sql_query(
+            "UPDATE outbox SET due_at = $1, tries = tries + 1 WHERE id = $2 AND due_at = $3 AND tries = $4",
+        )
+        .bind::<BigInt, _>(until)
+        .bind::<Text, _>(&letter.id)
+        .bind::<BigInt, _>(letter.due_at)
+        .bind::<BigInt, _>(letter.tries)
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Says whose mail it is, and of which kind, now that this is known.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn address_letter(
+        &mut self,
+        id: &str,
+        kind: LetterKind,
+        user: UserId,
+        address: &str,
+    ) -> Result<(), DbError> {
+        diesel::update(outbox::table.filter(outbox::id.eq(id)))
+            .set((
+                outbox::kind.eq(kind.as_str()),
+                outbox::user_id.eq(Some(user.to_string())),
+                outbox::address.eq(address),
+            ))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Puts a mail off until `due_at`, Unix seconds.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn put_off_letter(&mut self, id: &str, due_at: i64) -> Result<(), DbError> {
+        diesel::update(outbox::table.filter(outbox::id.eq(id)))
+            .set(outbox::due_at.eq(due_at))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Removes a mail: it was sent, or never will be.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn remove_letter(&mut self, id: &str) -> Result<(), DbError> {
+        diesel::delete(outbox::table.filter(outbox::id.eq(id))).execute(self.0)?;
+        Ok(())
+    }
+
+    /// How many mails wait, and since when the oldest does, in Unix seconds.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn letters_waiting(&mut self) -> Result<(i64, Option<i64>), DbError> {
+        use diesel::dsl::{count_star, min};
+        Ok(outbox::table
+            .select((count_star(), min(outbox::created_at)))
+            .first(self.0)?)
+    }
+
+    /// Lets an account have one more mail that somebody asked for: one a minute, and five in the hour that the first of
+    /// them begins. Says in how many seconds, if not now.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn pay_for_letter(&mut self, user: UserId, now: i64) -> Result<Option<i64>, DbError> {
+        // A clock that was ahead once keeps nobody waiting for longer than these.
+        let hit = diesel::sql_query(
+            "UPDATE users SET mailed_at = $1, \
+               mails_since = CASE WHEN mails_since > $2 AND mails_since <= $3 THEN mails_since ELSE $4 END, \
+               mails = CASE WHEN mails_since > $5 AND mails_since <= $6 THEN mails + 1 ELSE 1 END \
+             WHERE id = $7 AND (mailed_at <= $8 OR mailed_at > $9) \
+               AND (mails < $10 OR mails_since <= $11 OR mails_since > $12)",
+        )
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(now - HOUR)
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(now - HOUR)
+        .bind::<BigInt, _>(now)
+        .bind::<Text, _>(user.to_string())
+        .bind::<BigInt, _>(now - PAUSE)
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(LETTERS)
+        .bind::<BigInt, _>(now - HOUR)
+        .bind::<BigInt, _>(now)
+        .execute(self.0)?;
+        if hit == 1 {
+            return Ok(None);
+        }
+        let LettersPaid {
+            mailed_at,
+            since,
+            mails,
+        } = self.letters_paid(user)?;
+        let pause = mailed_at.saturating_add(PAUSE) - now;
+        let hour = if mails < LETTERS {
+            0
+        } else {
+            since.saturating_add(HOUR) - now
+        };
+        Ok(Some(pause.max(hour).clamp(1, HOUR)))
+    }
+}
+
+/// What an account has had of mails on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LettersPaid {
+    mailed_at: i64,
+    since: i64,
+    mails: i64,
+}
+
+impl Tx<'_> {
+    /// What an account has had of mails on request; nothing for an unknown one.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn letters_paid(&mut self, user: UserId) -> Result<LettersPaid, DbError> {
+        let found = users::table
+            .select((users::mailed_at, users::mails_since, users::mails))
+            .filter(users::id.eq(user.to_string()))
+            .first::<(i64, i64, i64)>(self.0)
+            .optional()?;
+        let (mailed_at, since, mails) = found.unwrap_or_default();
+        Ok(LettersPaid {
+            mailed_at,
+            since,
+            mails,
+        })
+    }
+
+    /// Lets an account have had these.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn set_letters_paid(&mut self, user: UserId, paid: &LettersPaid) -> Result<(), DbError> {
+        diesel::update(users::table.filter(users::id.eq(user.to_string())))
+            .set((
+                users::mailed_at.eq(paid.mailed_at),
+                users::mails_since.eq(paid.since),
+                users::mails.eq(paid.mails),
+            ))
+            .execute(self.0)?;
+        Ok(())
+    }
+}
+
+/// Mails that an account may have on request in an hour.
+const LETTERS: i64 = 5;
+/// Seconds in it, and seconds between two mails.
+const HOUR: i64 = 3600;
+const PAUSE: i64 = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_back() {
+        for kind in LetterKind::ALL {
+            assert_eq!(LetterKind::parse(kind.as_str()), Some(kind));
+        }
+    }
+}
