@@ -6,7 +6,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use lettre::Address;
-use lettre::message::Mailbox;
+use lettre::message::header::{self, Headers};
+use lettre::message::{Mailbox, Mailboxes};
 
 use crate::SendError;
 
@@ -60,9 +61,16 @@ impl FromStr for MailFrom {
             );
         }
         let name = Some(name.to_owned()).filter(|name| !name.is_empty());
-        Ok(Self {
-            mailbox: Mailbox::new(name, email),
-        })
+        let mailbox = Mailbox::new(name, email);
+        // lettre reads the header again when it builds a mail: a name that it cannot read is found out here.
+        let mut headers = Headers::new();
+        headers.set(header::From::from(Mailboxes::from(mailbox.clone())));
+        match headers.get::<header::From>() {
+            Some(_) => Ok(Self { mailbox }),
+            None => {
+                Err("the name in front of the address cannot be written in a header".to_owned())
+            }
+        }
     }
 }
 
@@ -131,6 +139,18 @@ mod tests {
         ] {
             let from: MailFrom = text.parse().unwrap();
             assert_eq!((from.to_string().as_str(), from.domain()), (shown, domain));
+        }
+        for name in [
+            "a.b",
+            "A; B",
+            "Ann (her)",
+            "O'Neil & Co.",
+            "A: B",
+            "[x]",
+            "%=?utf-8?b?x?=",
+        ] {
+            let from: MailFrom = format!("{name} <n@example.com>").parse().unwrap();
+            assert_eq!(from.mailbox.name.as_deref(), Some(name));
         }
         let chinese: MailFrom = "令牌服务 <n@example.com>".parse().unwrap();
         assert_eq!(chinese.mailbox.name.as_deref(), Some("令牌服务"));

@@ -42,8 +42,8 @@ pub(crate) struct Dialogue {
 }
 
 /// How far a talk has come.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+#[derive(Clone, Copy)]
+enum Step {
     Connection,
     Greeting,
     Tls,
@@ -68,17 +68,27 @@ impl fmt::Display for Step {
 }
 
 impl Dialogue {
-    /// Hands the mail over; returns when the server has taken responsibility for it. `step` follows how far it
-    /// has come, for whoever gives up waiting.
+    /// Hands the mail over; returns when the server has taken responsibility for it. All of it is done within the
+    /// limit, but for the goodbye: a mail that was taken is not sent again because of it.
     pub(crate) async fn hand_over(
         &self,
         message: &Message,
-        step: &mut Step,
+        limit: Duration,
     ) -> Result<(), SendError> {
-        let mut connection = self.open(step).await?;
-        let done = self.talk(&mut connection, message, step).await;
-        // The mail's fate is known: what the goodbye yields changes nothing.
-        let _ = timeout(GOODBYE, connection.quit()).await;
+        let mut step = Step::Connection;
+        let mut connection = None;
+        let talk = async {
+            let open = connection.insert(self.open(&mut step).await?);
+            self.talk(open, message, &mut step).await
+        };
+        let Ok(done) = timeout(limit, talk).await else {
+            let seconds = limit.as_secs_f32();
+            return Err(self.later(&format!("not done within {seconds} s, stuck at {step}")));
+        };
+        if let Some(mut connection) = connection {
+            // The mail's fate is known: what the goodbye yields changes nothing.
+            let _ = timeout(GOODBYE, connection.quit()).await;
+        }
         done
     }
 
@@ -202,7 +212,7 @@ impl Dialogue {
     }
 
     /// That it may go well later.
-    pub(crate) fn later(&self, what: &str) -> SendError {
+    fn later(&self, what: &str) -> SendError {
         SendError::Later(format!("{}: {what}", self.server))
     }
 

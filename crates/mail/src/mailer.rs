@@ -10,7 +10,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
-use crate::dialogue::{Dialogue, Step};
+use crate::dialogue::Dialogue;
 use crate::url::Way;
 use crate::{Mail, MailFrom, MailUrl, SendError, folder};
 
@@ -55,7 +55,7 @@ impl fmt::Display for Out {
 
 impl Mailer {
     /// A mailer for what the URL names. The password is what `MAIL_PASSWORD_FILE` holds, without the line's end;
-    /// `timeout` bounds each mail as a whole. The system's certificates are read here, once.
+    /// `timeout` bounds each mail as a whole, but for a second to say goodbye. The system's certificates are read here, once.
     ///
     /// # Errors
     /// If user and password do not come together, or the certificates cannot be read.
@@ -104,17 +104,7 @@ impl Mailer {
         let message = mail.compose(&self.from)?;
         match &self.out {
             Out::Folder(folder) => write(folder.clone(), mail, &message).await,
-            Out::Server(dialogue) => {
-                let mut step = Step::Connection;
-                let handed_over = dialogue.hand_over(&message, &mut step);
-                match tokio::time::timeout(self.timeout, handed_over).await {
-                    Ok(done) => done,
-                    Err(_) => {
-                        let limit = self.timeout.as_secs_f32();
-                        Err(dialogue.later(&format!("not done within {limit} s, stuck at {step}")))
-                    }
-                }
-            }
+            Out::Server(dialogue) => dialogue.hand_over(&message, self.timeout).await,
         }
     }
 }
@@ -124,6 +114,9 @@ fn tls(certified: String, trust: &Trust) -> Result<TlsParameters, String> {
     let builder = match trust {
         Trust::System => builder,
         Trust::Only(pem) => {
+            if !pem.contains("-----BEGIN CERTIFICATE-----") {
+                return Err("there is no certificate in PEM among those to trust".to_owned());
+            }
             let roots = Certificate::from_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
             let builder = builder.certificate_store(CertificateStore::None);
             builder.add_root_certificate(roots)

@@ -58,7 +58,8 @@ impl Mail {
             HeaderName::new_from_ascii_str("Auto-Submitted"),
             "auto-generated".to_owned(),
         );
-        let unusable = |_| SendError::Never("the mail cannot be put into its form".to_owned());
+        let unusable =
+            |_| SendError::Later("the mail's headers cannot be put into their form".to_owned());
         let envelope =
             Envelope::new(Some(from.mailbox.email.clone()), vec![to.clone()]).map_err(unusable)?;
         Message::builder()

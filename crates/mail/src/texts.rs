@@ -56,6 +56,8 @@ impl Texts {
     pub fn load(folder: Option<&Path>) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        // An error then tells the name that has no value, in a release build as well.
+        environment.set_debug(true);
         let mut texts = Self {
             environment,
             folder: folder.map(Path::to_path_buf),

@@ -1,5 +1,12 @@
 //! The talk with a mail server over real sockets, where it goes well and where it does not.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: what cannot be done fails them"
+)]
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -343,7 +350,7 @@ async fn only_an_address_without_a_mailbox_is_given_up() {
         let sent = mailer.send(&mail("id")).await;
         match (&sent, never) {
             (Err(SendError::Never(said)), true) | (Err(SendError::Later(said)), false) => {
-                kept(said)
+                kept(said);
             }
             _ => panic!("{behaviour:?}: {sent:?}"),
         }
@@ -432,6 +439,17 @@ async fn a_server_that_hangs_costs_no_more_than_the_limit() {
 }
 
 #[tokio::test]
+async fn a_mail_that_was_taken_is_sent_however_the_goodbye_goes() {
+    let sink = Sink::start().await;
+    sink.otherwise(Behaviour::HangsAtGoodbye);
+    let mailer = mailer_within(&sink.url(), &sink, None, SHORT);
+    let started = Instant::now();
+    mailer.send(&mail("id")).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(sink.accepted().len(), 1);
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_or_goes_is_tried_again_later() {
     let sink = Sink::start().await;
     sink.script([Behaviour::HangsUp, Behaviour::CutAtTheEnd]);
@@ -456,6 +474,20 @@ async fn a_server_that_is_away_or_goes_is_tried_again_later() {
     );
     let nowhere = mailer_within("smtp://no-such-host.invalid", &sink, None, LONG);
     later(nowhere.send(&mail("id")).await, "cannot be found");
+}
+
+#[tokio::test]
+async fn mails_can_go_side_by_side() {
+    let sink = Sink::start().await;
+    let mailer = Arc::new(mailer(&sink));
+    let send = |number: usize| {
+        let mailer = mailer.clone();
+        tokio::spawn(async move { mailer.send(&mail(&format!("id-{number}"))).await })
+    };
+    for sent in (0..8).map(send).collect::<Vec<_>>() {
+        sent.await.unwrap().unwrap();
+    }
+    assert_eq!(sink.accepted().len(), 8);
 }
 
 #[tokio::test]

@@ -35,4 +35,6 @@ pub enum Behaviour {
     /// The connection is cut behind the end of the mail, before an answer; the mail counts as accepted, since a
     /// server may well have stored it.
     CutAtTheEnd,
+    /// `QUIT` gets no answer.
+    HangsAtGoodbye,
 }

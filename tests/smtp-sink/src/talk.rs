@@ -94,6 +94,7 @@ impl Talk {
                     }
                 }
                 "RSET" | "NOOP" => self.answer("250 2.0.0 fine").await?,
+                "QUIT" if self.behaviour == Behaviour::HangsAtGoodbye => return self.hang().await,
                 "QUIT" => return self.answer("221 2.0.0 goodbye").await,
                 _ => self.answer("502 5.5.1 not known here").await?,
             }
@@ -172,13 +173,8 @@ impl Talk {
                 "AUTH PLAIN LOGIN"
             });
         }
-        let (last, others) = lines.split_last().expect("the lines of above");
-        let mut text: String = others
-            .iter()
-            .map(|line| format!("250-{line}\r\n"))
-            .collect();
-        text.push_str("250 ");
-        text.push_str(last);
+        lines.push("HELP");
+        let text = format!("250-{}", lines.join("\r\n250-")).replace("250-HELP", "250 HELP");
         self.answer(&text).await
     }
 

@@ -222,7 +222,7 @@ fn a_mistake_in_a_file_is_found_at_start_and_said_with_file_and_line() {
         (
             "en/reset.txt",
             "Subject: a\n\n{{ link }}\n{{ nmae }}\n",
-            "en/reset.txt: line 4: undefined value",
+            "en/reset.txt: line 4: undefined value: `nmae`",
         ),
         (
             "en/reset.txt",
