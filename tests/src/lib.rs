@@ -34,4 +34,5 @@ pub use forge::{Draft, Forge};
 pub use options::Options;
 pub use process::{Cli, Ran, Running, program};
 pub use raw::{RawAnswer, exchange, open, open_from};
+pub use smtp_sink as smtp;
 pub use verbs::{Pair, User, random};
