@@ -13,7 +13,7 @@ use super::{CommandError, input, open};
 use crate::accounts::{Accounts, Import, ImportFault, Imported, NewAccount, exported};
 use crate::db::Db;
 use crate::db::{Caller, User, UserId};
-use crate::log_in::{Hasher, Paid};
+use crate::log_in::Hasher;
 use crate::mac_keys::MacKeyFile;
 use crate::outbox::link::Purpose;
 use crate::outbox::{Links, Outbox};
@@ -130,9 +130,7 @@ impl Command {
                     password,
                     roles,
                 };
-                let account = accounts
-                    .register(new, Paid::by_operator(), &Caller::cli())
-                    .await?;
+                let account = accounts.add(new, &Caller::cli()).await?;
                 say(account.id)
             }
             Self::SetPassword { user } => {

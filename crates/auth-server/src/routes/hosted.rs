@@ -324,7 +324,12 @@ impl<'a> Visit<'a> {
         if let Some(Error::Busy) = fault {
             answer.insert_header((header::RETRY_AFTER, "1"));
         }
-        Ok(answer.body(html))
+        let mut answer = answer.body(html);
+        if let Some(fault) = fault {
+            // For the log and the metrics; the page itself says it to people.
+            answer.extensions_mut().insert(Problem::from(fault));
+        }
+        Ok(answer)
     }
 }
 
