@@ -196,7 +196,7 @@ async fn a_new_address_counts_once_it_is_proven_and_the_old_one_hears_of_both() 
         app.try_verify(&link).await.is(204);
     }
     let note = sink.next().await;
-    assert_eq!(note.to, [user.email.clone()]);
+    assert_eq!(note.to, [user.email.as_str()]);
     assert!(note.text().contains(&new));
     let pair = app.refresh(&pair).await;
     assert_eq!(pair.claims()["email"], new.as_str());
@@ -244,11 +244,87 @@ async fn a_pending_address_can_be_taken_back_replaced_and_lost() {
     ask(third.clone()).await.is(200);
     let third_link = link_to([sink.next().await, sink.next().await], &third);
     app.try_register("Eve", &third, PASSWORD).await.is(201);
-    assert_eq!(sink.next().await.to, [third.clone()]);
+    assert_eq!(sink.next().await.to, [third.as_str()]);
     app.try_verify(&third_link)
         .await
         .refused(409, "account_exists");
     app.try_log_in(&user.email, &user.password).await.is(200);
+}
+
+#[tokio::test]
+async fn a_new_password_ends_what_an_intruder_asked_for() {
+    let (app, sink) = mailing().await;
+    let (user, _) = registered(&app, &sink).await;
+    let pair = app.log_in(&user).await;
+    let theirs = address();
+    let body = json!({"email": theirs, "currentPassword": user.password});
+    app.try_change_account(&pair.access_token, body)
+        .await
+        .is(200);
+    let mails = [sink.next().await, sink.next().await];
+    let mail = mails.iter().find(|mail| mail.to == [theirs.as_str()]);
+    let link = token(mail.unwrap());
+    let new = format!("a new one {}", random());
+    let pair: Pair = app
+        .try_change_password(&pair.access_token, &user.password, &new)
+        .await
+        .is(200)
+        .json();
+    app.try_verify(&link).await.refused(401, "invalid_link");
+    // Nor does the owner send him another one.
+    let shown: Value = app
+        .get("/api/account", &pair.access_token)
+        .await
+        .is(200)
+        .json();
+    assert_eq!(shown.get("pendingEmail"), None);
+    assert_eq!(sink.next().await.to, [user.email.as_str()]);
+    rested(&app);
+    app.ask_auth(
+        Method::POST,
+        "/api/account/email/verification",
+        Some(&pair.access_token),
+        None,
+    )
+    .await
+    .is(202);
+    assert_eq!(sink.next().await.to, [user.email.as_str()]);
+}
+
+#[tokio::test]
+async fn strangers_who_want_an_address_leave_its_owner_the_mails_that_he_asks_for() {
+    let (app, sink) = verified().await;
+    let email = address();
+    app.try_register("Ada", &email, PASSWORD).await.is(202);
+    app.try_verify(&token(&sink.next().await)).await.is(204);
+    for _ in 0..7 {
+        app.try_register("Eve", &email, "elephants and gardenias")
+            .await
+            .is(202);
+    }
+    app.forgot(&email).await.is(202);
+    // He is told once, and gets what he asks for.
+    assert_eq!(sink.next().await.link(), None);
+    app.try_reset(&token(&sink.next().await), "elephants and gardenias")
+        .await
+        .is(204);
+}
+
+#[tokio::test]
+async fn an_invitation_that_nobody_is_known_to_have_made_opens_nothing() {
+    let app = App::start().await;
+    let cli = Cli::new(app.folder(), app.database().url());
+    let guest = address();
+    let link = cli
+        .finish(&["user", "invite", &guest, "--role", "admin"])
+        .await;
+    let link = link.trim().split_once("#token=").unwrap().1;
+    // As with a token that somebody made who has the keys alone.
+    app.database()
+        .execute("DELETE FROM audit WHERE event = 'invited'");
+    app.try_accept(link, "Eve", PASSWORD)
+        .await
+        .refused(401, "invalid_link");
 }
 
 #[tokio::test]
@@ -345,7 +421,7 @@ async fn who_is_invited_makes_an_account_once_with_the_roles_of_the_invitation()
     };
     invite(&admin.access_token).await.is(202);
     let mail = sink.next().await;
-    assert_eq!(mail.to, [guest.clone()]);
+    assert_eq!(mail.to, [guest.as_str()]);
     let link = token(&mail);
     app.try_accept(&link, "Guest", "password1")
         .await
@@ -440,7 +516,7 @@ async fn a_changed_password_a_block_after_reuse_and_an_unknown_device_are_told()
         .refused(401, "refresh_token_reused");
     let note = sink.next().await;
     assert!(note.subject().contains("blocked"), "{}", note.subject());
-    assert_eq!(note.to, [user.email.clone()]);
+    assert_eq!(note.to, [user.email.as_str()]);
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ pub(super) async fn mailing() -> (App, Sink) {
 pub(super) async fn registered(app: &App, sink: &Sink) -> (User, Mail) {
     let user = app.register().await;
     let mail = sink.next().await;
-    assert_eq!(mail.to, [user.email.clone()]);
+    assert_eq!(mail.to, [user.email.as_str()]);
     (user, mail)
 }
 
@@ -48,7 +48,7 @@ async fn who_forgot_the_password_sets_a_new_one_by_mail_and_every_session_ends()
     let pair = app.log_in(&user).await;
     app.forgot(&user.email.to_uppercase()).await.is(202);
     let mail = sink.next().await;
-    assert_eq!(mail.to, [user.email.clone()]);
+    assert_eq!(mail.to, [user.email.as_str()]);
     let link = mail.link().unwrap();
     assert!(
         link.starts_with("http://localhost:5000/account/reset#token="),
@@ -96,7 +96,7 @@ async fn nobody_can_tell_by_forgot_who_has_an_account() {
     assert_eq!(first, second);
     assert_eq!(first.0, 202);
     // In the order in which they came: had there been one for nobody, it would have come first.
-    assert_eq!(sink.next().await.to, [user.email.clone()]);
+    assert_eq!(sink.next().await.to, [user.email.as_str()]);
     assert_eq!(
         app.database()
             .number("SELECT COUNT(*) AS value FROM outbox WHERE address LIKE 'nobody%'"),
@@ -120,11 +120,11 @@ async fn an_account_gets_one_mail_a_minute_and_five_an_hour_however_often_it_is_
             other.id
         ));
         app.forgot(&other.email).await.is(202);
-        assert_eq!(sink.next().await.to, [other.email.clone()]);
+        assert_eq!(sink.next().await.to, [other.email.as_str()]);
     };
     for n in 0..5 {
         app.forgot(&user.email).await.is(202);
-        assert_eq!(sink.next().await.to, [user.email.clone()], "{n}");
+        assert_eq!(sink.next().await.to, [user.email.as_str()], "{n}");
         app.forgot(&user.email).await.is(202);
         between().await;
         a_minute_later();
@@ -134,7 +134,7 @@ async fn an_account_gets_one_mail_a_minute_and_five_an_hour_however_often_it_is_
     app.database()
         .execute("UPDATE users SET mails_since = mails_since - 3600");
     app.forgot(&user.email).await.is(202);
-    assert_eq!(sink.next().await.to, [user.email.clone()]);
+    assert_eq!(sink.next().await.to, [user.email.as_str()]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Our own pages, to which links lead: a look does nothing, only the button acts.
 
+use std::fmt::Write as _;
+
 use e2e::{Answer, App, random};
 use reqwest::header::{ACCEPT_LANGUAGE, ORIGIN};
 
@@ -23,8 +25,11 @@ async fn look(app: &App, path: &str, language: &str) -> Answer {
 async fn press(app: &App, path: &str, fields: &[(&str, &str)], origin: Option<&str>) -> Answer {
     let mut body = String::new();
     for (name, value) in fields {
-        let value: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        body.push_str(&format!("{name}={value}&"));
+        write!(body, "{name}=").unwrap();
+        value
+            .bytes()
+            .for_each(|byte| write!(body, "%{byte:02X}").unwrap());
+        body.push('&');
     }
     let mut request = app
         .client

@@ -46,7 +46,7 @@ async fn a_mail_server_that_is_down_delays_a_mail_and_fails_no_request() {
     // The server had it already when the line was cut: both have one name, so that its reader sees one mail.
     let (cut, mail) = (sink.next().await, sink.next().await);
     assert_eq!(cut.header("Message-ID"), mail.header("Message-ID"));
-    assert_eq!(mail.to, [user.email.clone()]);
+    assert_eq!(mail.to, [user.email.as_str()]);
     app.try_verify(&token(&mail)).await.is(204);
     until(&app, WAITING, 0).await;
     let metrics = app.client.get(format!("{}/metrics", app.auth_url));
@@ -154,7 +154,7 @@ async fn a_process_that_is_killed_between_commit_and_send_sends_after_all() {
     now(&app);
     let process = Running::start("auth-server", &flags);
     let mail = sink.next().await;
-    assert_eq!(mail.to, [user.email.clone()]);
+    assert_eq!(mail.to, [user.email.as_str()]);
     until(&app, WAITING, 0).await;
     let log = process.kill();
     assert!(

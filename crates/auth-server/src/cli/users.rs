@@ -295,7 +295,7 @@ async fn export(db: &Db, hashes: bool) -> Result<(), CommandError> {
         };
         after.clone_from(last);
         for (_, user) in &page {
-            say(exported(user, hashes))?;
+            say(serde_json::Value::Object(exported(user, hashes)))?;
         }
     }
 }
@@ -334,6 +334,7 @@ struct Listed {
     id: UserId,
     user_name: String,
     email: String,
+    email_verified: bool,
     roles: Vec<String>,
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -348,6 +349,7 @@ impl From<User> for Listed {
             id: user.account.id,
             user_name: user.account.user_name,
             email: user.account.email,
+            email_verified: user.account.email_verified,
             roles: user.account.roles,
             created_at: user.created_at,
             last_login_at: user.last_login_at,
