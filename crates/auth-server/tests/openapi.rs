@@ -6,6 +6,7 @@
 )]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use auth_server::{Server, Settings, key_files};
 use clap::Parser;
@@ -79,8 +80,10 @@ impl Service {
     }
 
     async fn pair(&self) -> Value {
-        let user =
-            json!({"userName": "Ada", "email": "ada@example.com", "password": "correct horse"});
+        // Somebody else each time: an account's log-ins have a budget.
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let email = format!("ada-{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed));
+        let user = json!({"userName": "Ada", "email": email, "password": "correct horse battery"});
         self.post("/api/account/register", &user).await;
         self.post("/api/account/login", &user)
             .await

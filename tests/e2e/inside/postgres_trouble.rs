@@ -131,7 +131,7 @@ async fn restarts_under_load_end_no_session() {
             unavailable(
                 &trouble
                     .app
-                    .try_register("x", "x@example.com", "long enough")
+                    .try_register("x", "x@example.com", "long enough for anyone")
                     .await,
             );
         }
