@@ -41,7 +41,7 @@ test('who registers an address that is taken reads the same, and its owner gets 
   await hosted.getByRole('heading', { name: 'The address is confirmed' }).waitFor();
   await fill(page, 'register', { userName: 'Eve', email, password: 'quite another password' });
   await says(page, 'A mail with a link is on its way; open it, then log in.');
-  await mailed(page, email, 'You have an account');
+  await mailed(page, email, 'You already have an account');
   await fill(page, 'login', { email, password: 'quite another password' });
   await problem(page, 'login', 'E-mail and password do not fit together.');
 });
