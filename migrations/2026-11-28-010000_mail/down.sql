@@ -1,4 +1,5 @@
 DROP TABLE outbox;
+ALTER TABLE users DROP COLUMN told_at;
 ALTER TABLE users DROP COLUMN mails;
 ALTER TABLE users DROP COLUMN mails_since;
 ALTER TABLE users DROP COLUMN mailed_at;

@@ -9,6 +9,9 @@ ALTER TABLE users ADD COLUMN mailed_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE users ADD COLUMN mails_since BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE users ADD COLUMN mails BIGINT NOT NULL DEFAULT 0;
 
+-- When its user was last told that somebody else wants its address.
+ALTER TABLE users ADD COLUMN told_at BIGINT NOT NULL DEFAULT 0;
+
 -- What is to be sent, never a link or its token: that is computed when the mail goes out.
 CREATE TABLE outbox (
     id         TEXT   NOT NULL PRIMARY KEY, -- UUIDv7

@@ -64,10 +64,16 @@ mod inside {
     mod keys;
     mod lifetimes;
     mod lists;
+    mod mail_accounts;
+    mod mail_links;
+    mod mail_pages;
+    mod mail_sending;
+    mod moving_in;
     mod neighbours;
     mod old_access_token;
     mod old_database;
     mod old_spellings;
+    mod password_strength;
     mod pipes;
     mod policy;
     mod postgres_tls;

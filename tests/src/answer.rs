@@ -137,6 +137,12 @@ impl Answer {
             assert!(self.header("act").is_none(), "act on a success: {self:?}");
             return;
         }
+        // A page says it to people, and is guarded.
+        if self.header("content-type") == Some("text/html; charset=utf-8") {
+            let policy = self.header("content-security-policy");
+            assert!(policy.is_some(), "{self:?}");
+            return;
+        }
         assert_eq!(
             self.header("content-type"),
             Some("application/problem+json"),

@@ -85,6 +85,8 @@ impl Options {
                 ("max-sessions-per-user", "100".into()),
                 ("audit-retention", "90d".into()),
                 ("registration", "open".into()),
+                ("password-policy", "strong".into()),
+                ("mail-new-device", "off".into()),
             ],
         );
         // Limits by address would make one client of all tests.
@@ -106,8 +108,36 @@ impl Options {
         if !given("tls-cert-file") {
             (settings.http.tls_cert_file, settings.http.tls_key_file) = (None, None);
         }
+        if !given("mail-url") {
+            settings.mail.mail_url = None;
+        }
+        if !given("mail-from") {
+            settings.mail.mail_from = None;
+        }
+        for (flag, path) in [
+            ("mail-password-file", &mut settings.mail.mail_password_file),
+            ("mail-templates", &mut settings.mail.mail_templates),
+            (
+                "breached-passwords-file",
+                &mut settings.passwords.breached_passwords_file,
+            ),
+        ] {
+            if !given(flag) {
+                *path = None;
+            }
+        }
+        if !given("mail-links") {
+            settings.mail.mail_links = None;
+        }
         settings.http.connection_limits = self.connections.unwrap_or_default();
         Ok(settings)
+    }
+
+    /// Lets auth-server send its mails to this server.
+    #[must_use]
+    pub fn mailing(self, sink: &smtp_sink::Sink) -> Self {
+        self.auth("mail-url", sink.url())
+            .auth("mail-from", "Keyturn <login@keyturn.test>")
     }
 
     /// The settings of resource-api beside an auth-server at `auth_url`.

@@ -189,6 +189,13 @@ impl Cli {
         }
     }
 
+    /// The same with one argument more.
+    #[must_use]
+    pub fn with(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
     /// The arguments that every command gets.
     #[must_use]
     pub fn arguments(&self) -> &[String] {

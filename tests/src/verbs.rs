@@ -116,6 +116,28 @@ impl App {
         .await
     }
 
+    /// Asks for a mail with a link to a new password.
+    pub async fn forgot(&self, email: &str) -> Answer {
+        self.post("/password/forgot", json!({"email": email})).await
+    }
+
+    /// Sets a password by a link's token.
+    pub async fn try_reset(&self, token: &str, password: &str) -> Answer {
+        let body = json!({"token": token, "newPassword": password});
+        self.post("/password/reset", body).await
+    }
+
+    /// Proves an address by a link's token.
+    pub async fn try_verify(&self, token: &str) -> Answer {
+        self.post("/email/verify", json!({"token": token})).await
+    }
+
+    /// Accepts an invitation by a link's token.
+    pub async fn try_accept(&self, token: &str, name: &str, password: &str) -> Answer {
+        let body = json!({"token": token, "userName": name, "password": password});
+        self.post("/invitations/accept", body).await
+    }
+
     /// Registers somebody new.
     pub async fn register(&self) -> User {
         let name = format!("user-{}", random());

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use chrono::DateTime;
 use mail::{Kind, Locale, Mail, Mailer, TIMEOUT, Texts, Trust, Values};
+use shared::key_file::check_permissions;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -88,7 +89,13 @@ fn read_password(path: &Path) -> Result<Zeroizing<String>, String> {
     let text = std::fs::read_to_string(path).map(Zeroizing::new);
     let text = text.map_err(|error| said(error.to_string()))?;
     match text.trim_start_matches('\u{feff}').lines().next() {
-        Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
+        Some(line) if !line.is_empty() => {
+            // A warning alone: container engines hand secrets over in files that all of the container may read.
+            if let Err(exposed) = check_permissions(path) {
+                log::warn!("{}", exposed.naming("MAIL_PASSWORD_FILE"));
+            }
+            Ok(Zeroizing::new(line.to_owned()))
+        }
         _ => Err(said("its first line is empty".into())),
     }
 }
@@ -155,6 +162,23 @@ impl Outbox {
             locale,
             detail: detail.to_owned(),
         })
+    }
+
+    /// A mail that tells an account's user that somebody else wants its address: once an hour.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) fn tell_owner(
+        self,
+        tx: &mut Unit<'_, '_>,
+        owner: UserId,
+        address: &str,
+    ) -> Result<(), DbError> {
+        let now = tx.now();
+        if !self.on || !tx.may_be_told(owner, now)? {
+            return Ok(());
+        }
+        self.post(tx, LetterKind::AccountExists, owner, address, "")
     }
 
     /// A mail that somebody asks for, so that there is a limit: the seconds to wait, if it is reached and nothing is sent.

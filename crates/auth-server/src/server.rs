@@ -12,7 +12,7 @@ use chassis::service::{self, Connections, HangUps};
 use gate::Gate;
 use shared::clock;
 use shared::key_file::KeyFile;
-use shared::token::{Signer, Validator};
+use shared::token::{Policy, Signer, Validator};
 
 use crate::accounts::{Accounts, NewAccount};
 use crate::db::Caller;
@@ -165,7 +165,8 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
     }
 }
 
-async fn build(settings: Settings) -> Result<Parts, StartError> {
+/// The key ring and the MAC keys.
+fn open_keys(settings: &Settings) -> Result<(Arc<KeyFile>, Arc<MacKeyFile>), StartError> {
     let keys = KeyFile::open(&settings.token.jwt_keys_file)
         .map_err(|e| StartError(e.naming("JWT_KEYS_FILE")))?;
     if keys.ring().active(clock::now()).is_none() {
@@ -177,20 +178,22 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
     }
     let mac_keys = MacKeyFile::open(&settings.store.refresh_keys_file)
         .map_err(|e| StartError(e.naming("REFRESH_KEYS_FILE")))?;
-    let policy = settings.token.policy();
-    let page = match &settings.page.web_root {
-        Some(root) => Some(Arc::new(
-            Page::find(
-                root,
-                &settings.page,
-                &settings.lifetimes,
-                &policy,
-                settings.mail.mail_url.is_some(),
-            )
-            .map_err(StartError)?,
-        )),
-        None => None,
+    Ok((keys, mac_keys))
+}
+
+fn find_page(settings: &Settings, policy: &Policy) -> Result<Option<Arc<Page>>, StartError> {
+    let Some(root) = &settings.page.web_root else {
+        return Ok(None);
     };
+    let mail = settings.mail.mail_url.is_some();
+    let found = Page::find(root, &settings.page, &settings.lifetimes, policy, mail);
+    Ok(Some(Arc::new(found.map_err(StartError)?)))
+}
+
+async fn build(settings: Settings) -> Result<Parts, StartError> {
+    let (keys, mac_keys) = open_keys(&settings)?;
+    let policy = settings.token.policy();
+    let page = find_page(&settings, &policy)?;
     let metrics = Metrics::new("auth-server", env!("CARGO_PKG_VERSION")).map_err(StartError::of)?;
     let counters = Counters::register(&metrics).map_err(StartError::of)?;
     let metrics = Arc::new(metrics);
@@ -216,7 +219,6 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::clone(&mac_keys),
         announcer.clone(),
-        counters.clone(),
         settings.lifetimes.clone(),
         (outbox, new_devices),
     ));
@@ -338,7 +340,7 @@ async fn add_demo_user(accounts: &Accounts, demo: DemoUser) -> Result<(), StartE
     };
     let added = accounts.add_demo(new, &Caller::cli()).await;
     match added {
-        Ok(_) | Err(Error::AccountExists) => {
+        Ok(()) | Err(Error::AccountExists) => {
             log::warn!(
                 "DEMO_USER: everyone can log in as {}; not for a server that others can reach",
                 demo.email

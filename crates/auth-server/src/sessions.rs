@@ -71,10 +71,10 @@ impl Sessions {
         validator: Arc<Validator>,
         mac_keys: Arc<MacKeyFile>,
         announcer: Announcer,
-        counters: Counters,
         lifetimes: LifetimeSettings,
         (outbox, new_devices): (Outbox, Outbox),
     ) -> Self {
+        let counters = announcer.counters().clone();
         let sweeper = Sweeper::new(db.clone(), &announcer, lifetimes.audit_retention);
         Self {
             db,

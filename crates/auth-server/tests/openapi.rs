@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 /// The route table's own text: what it names must be described.
 const TABLE: &str = include_str!("../src/routes.rs");
+/// The pages' part of it.
+const PAGES: &str = include_str!("../src/routes/hosted.rs");
 const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 
 #[derive(Parser)]
@@ -173,7 +175,8 @@ async fn the_description_names_exactly_the_routes_and_methods_of_the_table() {
     let paths = description["paths"].as_object().unwrap();
     let table = TABLE.split("pub(crate) fn table").nth(1).unwrap();
     let table = table.split("pub(crate) fn page_table").next().unwrap();
-    assert_eq!(table.matches("resource(\"").count(), paths.len());
+    let named = [table, PAGES].map(|text| text.matches("resource(\"").count());
+    assert_eq!(named.iter().sum::<usize>(), paths.len());
 
     let nobody = "/00000000-0000-4000-8000-000000000000";
     for (template, operations) in paths {

@@ -105,6 +105,8 @@ fn builder(filter: &str) -> env_logger::Builder {
     let mut builder = env_logger::Builder::new();
     // What the filter itself says of the module counts more: it comes later.
     builder.filter_module(NOISE, log::LevelFilter::Off);
+    // It warns of what any stranger can send.
+    builder.filter_module("rustls", log::LevelFilter::Error);
     builder.parse_filters(filter);
     builder
 }

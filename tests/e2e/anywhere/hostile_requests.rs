@@ -95,7 +95,7 @@ async fn members_of_another_type_are_an_invalid_request() {
         ),
         (
             REGISTER,
-            json!({"userName": "x", "email": "other@example.com", "password": "12345678"}),
+            json!({"userName": "x", "email": "other@example.com", "password": "long enough for anyone"}),
         ),
     ];
     let others = [
@@ -150,7 +150,7 @@ async fn members_that_are_not_known_are_passed_over() {
     let pair: e2e::Pair = app.post("/login", body).await.is(200).json();
     assert_eq!(pair.claims()["roles"], json!([]));
     let email = format!("{}@example.com", e2e::random());
-    let body = json!({"userName": "x", "email": email, "password": "12345678", "roles": ["admin"], "id": "x"});
+    let body = json!({"userName": "x", "email": email, "password": "long enough for anyone", "roles": ["admin"], "id": "x"});
     let account: Value = app.post("/register", body).await.is(201).json();
     assert_eq!(account["roles"], json!([]));
 }

@@ -35,7 +35,22 @@ async fn a_wrong_method_is_told_the_right_ones() {
         (
             &app.auth_url,
             "/api/account",
-            vec![Method::PATCH, Method::DELETE],
+            vec![Method::GET, Method::PATCH, Method::DELETE],
+        ),
+        (
+            &app.auth_url,
+            "/api/account/password/forgot",
+            vec![Method::POST],
+        ),
+        (
+            &app.auth_url,
+            "/api/account/invitations",
+            vec![Method::POST],
+        ),
+        (
+            &app.auth_url,
+            "/account/reset",
+            vec![Method::GET, Method::POST],
         ),
         (&app.auth_url, "/healthz", vec![Method::GET]),
         (&app.resource_url, "/api/home", vec![Method::GET]),

@@ -11,6 +11,13 @@ use e2e::{App, Cli, Options, Pair};
 use serde_json::{Value, json};
 
 const TABLES: &str = include_str!("../../../migrations/2026-11-21-000000_initial/up.sql");
+/// What later versions made of them, up to the one before this.
+const LATER: [&str; 3] = [
+    include_str!("../../../migrations/2026-11-25-010000_front_door/up.sql"),
+    include_str!("../../../migrations/2026-11-25-020000_sightings/up.sql"),
+    include_str!("../../../migrations/2026-11-25-030000_shown_sightings/up.sql"),
+];
+const VERSIONS: [&str; 3] = ["20261125010000", "20261125020000", "20261125030000"];
 const ROWS: &str = include_str!("old_database/rows.sql");
 const KEY_FILES: [(&str, &str); 2] = [
     ("jwt-keys.json", include_str!("old_database/jwt-keys.json")),
@@ -100,6 +107,32 @@ async fn the_sessions_of_the_version_before_live_on() {
     app.delete("/sessions", &third.access_token).await.is(204);
     for pair in [&first, &third] {
         app.try_refresh(pair).await.refused(401, "session_revoked");
+    }
+}
+
+#[tokio::test]
+async fn the_sessions_of_each_version_between_live_on() {
+    for (n, _) in LATER.iter().enumerate() {
+        let mut made = LATER[..=n].join("\n");
+        // As the version that made them noted it.
+        for version in &VERSIONS[..=n] {
+            made.push_str("INSERT INTO __diesel_schema_migrations (version) VALUES ('");
+            made.push_str(version);
+            made.push_str("');");
+        }
+        let app = old_installation(Options::new(), &made).await;
+        let pair = app.refresh(&pair("fresh")).await;
+        assert_eq!(pair.generation(), 2);
+        assert_eq!(
+            pair.claims()["email_verified"],
+            false,
+            "nobody has proven it"
+        );
+        let columns = "SELECT COUNT(*) AS value FROM users WHERE email_verified_at IS NULL AND pending_email IS NULL";
+        assert!(app.database().number(columns) > Some(1));
+        app.try_log_in("ada@example.com", "correct horse battery")
+            .await
+            .is(200);
     }
 }
 

@@ -32,7 +32,7 @@ async fn an_old_account_with_a_decomposed_e_mail_is_found_and_not_registered_twi
         app.restart(None).await;
         for email in [&old_form, &today, &old_form.replace("example", "EXAMPLE")] {
             app.try_log_in(email, &user.password).await.is(200);
-            app.try_register("x", email, "long enough")
+            app.try_register("x", email, "long enough for anyone")
                 .await
                 .refused(409, "account_exists");
         }

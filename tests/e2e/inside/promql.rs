@@ -1,6 +1,7 @@
 //! What expressions for Prometheus ask for, and what the services give. It reads names and matchers, and judges no syntax.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use e2e::{App, Options};
 
@@ -69,6 +70,11 @@ impl Asked {
     }
 }
 
+async fn metrics(app: &App, url: &str) -> String {
+    let asked = app.client.get(format!("{url}/metrics"));
+    asked.send().await.unwrap().text().await.unwrap()
+}
+
 fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == ':'
 }
@@ -91,20 +97,33 @@ impl Shown {
     /// What both services show when everything that they count has happened once.
     pub(crate) async fn by_services() -> Self {
         let deny = tempfile::NamedTempFile::new().unwrap();
+        let mails = tempfile::tempdir().unwrap();
         let options = Options::new()
             .with_feed()
+            .auth("mail-url", format!("file:{}", mails.path().display()))
             .resource("deny-file", deny.path().display().to_string());
         let app = App::with(options).await;
         let (_, pair) = app.newcomer().await;
         let pair = app.refresh(&pair).await;
         app.log_out(&pair).await;
         app.call_home("no.token.here").await.is(401);
+        // The newcomer's mail, which goes out by itself.
+        let begun = Instant::now();
+        while !metrics(&app, &app.auth_url)
+            .await
+            .contains("keyturn_mails_total{")
+        {
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "no mail went out"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let mut shown = BTreeMap::new();
         // Prometheus writes this one itself.
         shown.insert("up".to_owned(), BTreeMap::new());
         for url in [&app.auth_url, &app.resource_url] {
-            let metrics = app.client.get(format!("{url}/metrics"));
-            let text = metrics.send().await.unwrap().text().await.unwrap();
+            let text = metrics(&app, url).await;
             for line in text.lines().filter(|line| !line.starts_with('#')) {
                 let (series, _) = line.rsplit_once(' ').unwrap();
                 let (name, labels) = series.split_once('{').unwrap_or((series, ""));

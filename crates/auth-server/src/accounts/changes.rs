@@ -313,7 +313,7 @@ fn ask_for_proof(
     match owner {
         Some(owner) => {
             let owner = owner.account;
-            outbox.post(tx, LetterKind::AccountExists, owner.id, &owner.email, "")?;
+            outbox.tell_owner(tx, owner.id, &owner.email)?;
         }
         None => outbox.post(tx, LetterKind::Change, id, new, "")?,
     }

@@ -104,14 +104,16 @@ impl Accounts {
             .hash_new(password, account.words(), paid)
             .await?;
         let accepted = self.db.write(caller, move |tx| {
-            // The trail outlives the account: one that was deleted does not come back by its old invitation.
-            if tx.has_record(account.id, Event::InvitationAccepted)? {
+            // By the trail: who has the keys alone invites nobody, and an account that was deleted does not come back by
+            // its old invitation.
+            let invited = tx.has_record(account.id, Event::Invited)?;
+            if !invited || tx.has_record(account.id, Event::InvitationAccepted)? {
                 return Ok(Accepted::Used);
             }
             let (made, ended) = match tx.find_user_by_email(&account.email)? {
                 None => (insert(tx, &account, &hash)?, Vec::new()),
                 Some(there) => match take_over(tx, &there, &account, &hash)? {
-                    Some(taken) => taken,
+                    Some(made) => made,
                     None => return Ok(Accepted::Used),
                 },
             };

@@ -164,7 +164,14 @@ impl Accounts {
                 return Ok(None);
             };
             match user.pending_at(now) {
-                Some(pending) => outbox.post_on_request(tx, LetterKind::Change, id, &pending.email),
+                Some(pending) => {
+                    let pending = pending.email.clone();
+                    // Whose it is already was told, and proves nothing by our link.
+                    if tx.find_user_by_email(&pending)?.is_some() {
+                        return Ok(None);
+                    }
+                    outbox.post_on_request(tx, LetterKind::Change, id, &pending)
+                }
                 None if !user.account.email_verified => {
                     outbox.post_on_request(tx, LetterKind::Verify, id, &user.account.email)
                 }

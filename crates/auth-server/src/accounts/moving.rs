@@ -193,6 +193,9 @@ fn newcomers(
     Ok(new)
 }
 
+/// A line's JSON.
+type Object = Map<String, Value>;
+
 /// The lines of a file.
 struct Lines {
     reader: BufReader<File>,
@@ -209,7 +212,7 @@ impl Lines {
     }
 
     /// The next line that has something in it, and its number.
-    fn next(&mut self) -> Option<(usize, Result<Map<String, Value>, String>)> {
+    fn next(&mut self) -> Option<(usize, Result<Object, String>)> {
         loop {
             let mut bytes = Vec::new();
             let mut limited = std::io::Read::take(&mut self.reader, LONGEST_LINE as u64);
@@ -245,7 +248,7 @@ impl Lines {
 
     /// The accounts, each with its line.
     fn accounts(mut self, now: i64) -> impl Iterator<Item = (usize, Result<NewUser, String>)> {
-        let mut firebase = None;
+        let mut firebase: Option<FirebaseParameters> = None;
         std::iter::from_fn(move || {
             loop {
                 let (line, object) = self.next()?;
@@ -254,24 +257,21 @@ impl Lines {
                     Err(why) => return Some((line, Err(why))),
                 };
                 if let (None, Some(parameters)) = (&firebase, object.get("firebase")) {
-                    match serde_json::from_value::<FirebaseParameters>(parameters.clone()) {
-                        Ok(parameters) => firebase = Some(parameters),
-                        Err(_) => {
-                            let what =
-                                "firebase wants signerKey, saltSeparator, rounds and memCost";
-                            return Some((line, Err(what.into())));
-                        }
-                    }
+                    let Ok(parameters) = serde_json::from_value(parameters.clone()) else {
+                        let what = "firebase wants signerKey, saltSeparator, rounds and memCost";
+                        return Some((line, Err(what.into())));
+                    };
+                    firebase = Some(parameters);
                     continue;
                 }
-                return Some((line, account(object, firebase.as_ref(), now)));
+                return Some((line, account(&object, firebase.as_ref(), now)));
             }
         })
     }
 }
 
 fn account(
-    object: Map<String, Value>,
+    object: &Object,
     firebase: Option<&FirebaseParameters>,
     now: i64,
 ) -> Result<NewUser, String> {
@@ -337,19 +337,22 @@ fn account(
 }
 
 /// An account as a line of the same form; with its hash if that is wanted.
-pub(crate) fn exported(user: &User, hashes: bool) -> Value {
+pub(crate) fn exported(user: &User, hashes: bool) -> Map<String, Value> {
     let account = &user.account;
-    let mut line = json!({
+    let hash = Some(&user.password_hash).filter(|hash| hashes && *hash != NO_PASSWORD);
+    let whole = json!({
         "email": account.email,
         "userName": account.user_name,
         "roles": account.roles,
         "emailVerified": account.email_verified,
         "createdAt": user.created_at,
+        "passwordHash": hash,
     });
-    if hashes && user.password_hash != NO_PASSWORD {
-        line["passwordHash"] = json!(user.password_hash);
-    }
-    line
+    let members = whole.as_object().into_iter().flatten();
+    members
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::db::{LetterKind, NewUser, Unit, User, UserId};
 use crate::error::Error;
 use crate::log_in::Paid;
 use crate::log_in::password::Password;
+use crate::outbox::Outbox;
 
 /// Who is to have an account.
 pub(crate) struct NewAccount {
@@ -31,7 +32,23 @@ impl Accounts {
             .hasher
             .hash_new(password, account.words(), paid)
             .await?;
-        self.insert(account, password_hash, caller).await
+        self.insert(account, password_hash, self.outbox, caller)
+            .await
+    }
+
+    /// Makes an account for somebody else, who is not written to.
+    ///
+    /// # Errors
+    /// As [`Self::register`].
+    pub(crate) async fn add(&self, new: NewAccount, caller: &Caller) -> Result<Account, Error> {
+        let (account, password) = checked(new)?;
+        let words = account.words();
+        let password_hash = self
+            .hasher
+            .hash_new(password, words, Paid::by_operator())
+            .await?;
+        self.insert(account, password_hash, Outbox::new(false), caller)
+            .await
     }
 
     /// Makes an account whose password everybody knows, be it weak.
@@ -39,30 +56,34 @@ impl Accounts {
     /// # Errors
     /// As [`Self::register`].
     pub(crate) async fn add_demo(&self, new: NewAccount, caller: &Caller) -> Result<(), Error> {
-        let (account, password) = checked(new)?;
+        let (mut account, password) = checked(new)?;
+        // Its mailbox is nobody's, and it is to be of use.
+        account.email_verified = true;
         let password_hash = self.hasher.hash(password, Paid::by_operator()).await?;
-        self.insert(account, password_hash, caller).await.map(drop)
+        self.insert(account, password_hash, Outbox::new(false), caller)
+            .await
+            .map(drop)
     }
 
     async fn insert(
         &self,
         account: Account,
         password_hash: String,
+        outbox: Outbox,
         caller: &Caller,
     ) -> Result<Account, Error> {
         let new = NewUser {
             account: account.clone(),
             password_hash,
             created_at: caller.now,
-            email_verified_at: None,
+            email_verified_at: account.email_verified.then_some(caller.now),
         };
-        let outbox = self.outbox;
         let inserted = self.db.write(caller, move |tx| {
             tx.insert_user(&new)?;
             let account = &new.account;
             tx.audit(&AuditRecord::of(Event::Registered, account.id))?;
-            let kind = LetterKind::Verify;
-            outbox.post_on_request(tx, kind, account.id, &account.email)
+            // The first mail of an account is none that somebody asked for.
+            outbox.post(tx, LetterKind::Verify, account.id, &account.email, "")
         });
         inserted.await.map_err(taken)?;
         Ok(account)
@@ -97,23 +118,23 @@ impl Accounts {
         let registered = self.db.write(caller, move |tx| {
             let (id, email) = (new.account.id, &new.account.email);
             // The same statements for an address that is there and for one that is not, so that time does not tell either.
-            let (kind, whose, address) = if tx.insert_user_unless_there(&new)? {
+            if tx.insert_user_unless_there(&new)? {
                 tx.audit(&AuditRecord::of(Event::Registered, id))?;
-                (LetterKind::Verify, id, email.clone())
-            } else {
-                let there = tx.find_user_by_email(email)?.ok_or(DbError::Moved)?;
-                if is_used(&there) {
-                    let account = there.account;
-                    (LetterKind::AccountExists, account.id, account.email)
-                } else {
-                    replace(tx, there.account.id, &new)?;
-                    (LetterKind::Verify, id, email.clone())
-                }
-            };
-            outbox.post_on_request(tx, kind, whose, &address)
+                // The first mail of an account is none that somebody asked for.
+                return outbox.post(tx, LetterKind::Verify, id, email, "");
+            }
+            let there = tx.find_user_by_email(email)?.ok_or(DbError::Moved)?;
+            if is_used(&there) {
+                let owner = there.account;
+                return outbox.tell_owner(tx, owner.id, &owner.email);
+            }
+            replace(tx, there.account.id, &new)?;
+            // Within the limit's time the last mail is still on its way.
+            outbox
+                .post_on_request(tx, LetterKind::Verify, id, email)
+                .map(drop)
         });
-        // Within the limit's time the last mail is still on its way.
-        registered.await.map(drop).map_err(Error::from)
+        Ok(registered.await?)
     }
 }
 

@@ -162,7 +162,13 @@ async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
 
 async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
     let (found, records) = db
-        .read(move |tx| Ok((tx.find_session(id)?, tx.audit_of_session(id)?)))
+        .read(move |tx| {
+            let found = tx.find_session(id)?;
+            let lives = found
+                .as_ref()
+                .is_some_and(|found| over(&found.session, clock::now()).is_none());
+            Ok((found, tx.story_of_session(id, lives)?))
+        })
         .await?;
     if found.is_none() && records.is_empty() {
         return Err(CommandError::Failed(format!(
@@ -266,6 +272,20 @@ fn sentence(record: &AuditRow) -> String {
         "row_behind" => format!(
             "a genuine refresh token was newer than the database{generation}: it was restored or failed over"
         ),
+        "password_changed" => match detail {
+            "reset" => "the account's password was set by a link".to_owned(),
+            "invitation" => "the account went to whom an invitation was sent to".to_owned(),
+            _ => "the account's password was changed".to_owned(),
+        },
+        "email_verified" => "the account's e-mail was proven".to_owned(),
+        "email_change_requested" => {
+            "a new e-mail was asked for, and waits for its proof".to_owned()
+        }
+        "account_changed" => format!("the account was changed: {detail}"),
+        "user_blocked" => format!("the account was blocked: {detail}"),
+        "user_unblocked" => "the account's block was lifted".to_owned(),
+        "login_delayed" => "failed log-ins to the account began to be delayed".to_owned(),
+        "mail_given_up" => format!("a mail to its user was given up: {detail}"),
         other => format!("{other}{generation} {detail}"),
     };
     let from = record

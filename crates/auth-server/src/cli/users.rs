@@ -13,7 +13,7 @@ use super::{CommandError, input, open};
 use crate::accounts::{Accounts, Import, ImportFault, Imported, NewAccount, exported};
 use crate::db::Db;
 use crate::db::{Caller, User, UserId};
-use crate::log_in::{Hasher, Paid};
+use crate::log_in::Hasher;
 use crate::mac_keys::MacKeyFile;
 use crate::outbox::link::Purpose;
 use crate::outbox::{Links, Outbox};
@@ -130,9 +130,7 @@ impl Command {
                     password,
                     roles,
                 };
-                let account = accounts
-                    .register(new, Paid::by_operator(), &Caller::cli())
-                    .await?;
+                let account = accounts.add(new, &Caller::cli()).await?;
                 say(account.id)
             }
             Self::SetPassword { user } => {
@@ -297,7 +295,7 @@ async fn export(db: &Db, hashes: bool) -> Result<(), CommandError> {
         };
         after.clone_from(last);
         for (_, user) in &page {
-            say(exported(user, hashes))?;
+            say(serde_json::Value::Object(exported(user, hashes)))?;
         }
     }
 }
@@ -336,6 +334,7 @@ struct Listed {
     id: UserId,
     user_name: String,
     email: String,
+    email_verified: bool,
     roles: Vec<String>,
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -350,6 +349,7 @@ impl From<User> for Listed {
             id: user.account.id,
             user_name: user.account.user_name,
             email: user.account.email,
+            email_verified: user.account.email_verified,
             roles: user.account.roles,
             created_at: user.created_at,
             last_login_at: user.last_login_at,

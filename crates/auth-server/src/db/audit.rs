@@ -130,6 +130,31 @@ impl Tx<'_> {
             .load(self.0)?)
     }
 
+    /// The records of a session, and beside them those of its account that concern no session, from the session's first
+    /// record to its last; of one that lives on, to today. Oldest first.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn story_of_session(
+        &mut self,
+        id: SessionId,
+        lives: bool,
+    ) -> Result<Vec<AuditRow>, DbError> {
+        let mut story = self.audit_of_session(id)?;
+        let (Some(first), Some(last)) = (story.first(), story.last()) else {
+            return Ok(story);
+        };
+        let until = if lives { i64::MAX } else { last.at };
+        let of_account = audit::table
+            .filter(audit::user_id.eq(first.user_id.clone()))
+            .filter(audit::session_id.is_null())
+            .filter(audit::at.between(first.at, until))
+            .load::<AuditRow>(self.0)?;
+        story.extend(of_account);
+        story.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(story)
+    }
+
     /// Whether there is a record of this event on an account.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ struct User {
     mailed_at: i64,
     mails_since: i64,
     mails: i64,
+    told_at: i64,
 }
 
 #[derive(Queryable, Insertable)]

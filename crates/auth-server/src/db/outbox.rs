@@ -298,6 +298,38 @@ impl Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// Lets an account be told that somebody else wants its address: once an hour, apart from the mails that it asks for
+    /// itself. `false` if it was.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn may_be_told(&mut self, user: UserId, now: i64) -> Result<bool, DbError> {
+        let hit = diesel::sql_query(
+            "UPDATE users SET told_at = $1 WHERE id = $2 AND (told_at <= $3 OR told_at > $4)",
+        )
+        .bind::<BigInt, _>(now)
+        .bind::<Text, _>(user.to_string())
+        .bind::<BigInt, _>(now - HOUR)
+        .bind::<BigInt, _>(now)
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Deletes up to `limit` mails from before `before`, Unix seconds: those of a service that sends none any more.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_old_letters(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
+        Ok(diesel::sql_query(
+            "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE created_at < $1 LIMIT $2)",
+        )
+        .bind::<BigInt, _>(before)
+        .bind::<BigInt, _>(i64::from(limit))
+        .execute(self.0)?)
+    }
+}
+
 /// What an account has had of mails on request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LettersPaid {

@@ -18,6 +18,7 @@ diesel::table! {
         mailed_at -> BigInt,
         mails_since -> BigInt,
         mails -> BigInt,
+        told_at -> BigInt,
     }
 }
 

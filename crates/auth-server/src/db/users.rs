@@ -387,6 +387,9 @@ impl Tx<'_> {
         let change = (
             users::password_hash.eq(hash.to_owned()),
             users::password_version.eq(users::password_version + 1),
+            // Whoever asked for it may have been who the new password shuts out.
+            users::pending_email.eq(None::<String>),
+            users::pending_until.eq(0),
         );
         let hit = match password_version {
             Some(version) => diesel::update(

@@ -36,7 +36,14 @@ impl Counters {
                 "Sessions ended by this process, by reason",
                 "reason",
             )?,
-            mails: counter("keyturn_mails_total", "Mails by outcome", "outcome")?,
+            mails: {
+                let mails = counter("keyturn_mails_total", "Mails by outcome", "outcome")?;
+                // An increase from nothing is none to an alert.
+                for outcome in Mailed::ALL {
+                    mails.with_label_values(&[outcome.as_str()]);
+                }
+                mails
+            },
         })
     }
 
@@ -107,6 +114,8 @@ pub enum Mailed {
 }
 
 impl Mailed {
+    const ALL: [Self; 4] = [Self::Sent, Self::Delayed, Self::GivenUp, Self::Dropped];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Sent => "sent",

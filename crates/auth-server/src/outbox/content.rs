@@ -8,7 +8,7 @@ use mail::{Kind, Values};
 use serde::{Deserialize, Serialize};
 
 use super::link::{Invitation, NewToken, Purpose};
-use crate::db::{Caller, Db, DbError, Letter, LetterKind, PasswordVersion, User, UserId};
+use crate::db::{Db, DbError, Letter, LetterKind, User, UserId};
 use crate::mac_keys::MacKeyFile;
 
 /// Makes links: where they lead, and the keys of their tokens.
@@ -41,7 +41,7 @@ impl Links {
                 purpose,
                 user: user.account.id,
                 address,
-                version: user.password_version,
+                password: Some((user.password_version, &user.password_hash)),
                 until,
                 invitation: None,
             },
@@ -57,7 +57,7 @@ impl Links {
                 purpose,
                 user: id,
                 address: &invitation.email,
-                version: PasswordVersion(0),
+                password: None,
                 until: now.saturating_add(purpose.lives()),
                 invitation: Some(invitation),
             },
@@ -126,21 +126,20 @@ pub(super) async fn of(
     letter: &Letter,
     db: &Db,
     links: &Links,
-    caller: &Caller,
+    now: i64,
 ) -> Result<Option<Content>, DbError> {
     let Some(kind) = letter.kind else {
         return Ok(None);
     };
-    let now = caller.now;
     if kind == LetterKind::Invitation {
         return Ok(invitation(letter, links, now));
     }
-    let user = match (kind, letter.user) {
-        (LetterKind::Forgot, _) => whoever_forgot(letter, db, caller).await?,
-        (_, Some(user)) => db.read(move |tx| tx.find_user(user)).await?,
-        (_, None) => None,
+    let Some(id) = letter.user else {
+        return Ok(None);
     };
-    let Some(user) = user else { return Ok(None) };
+    let Some(user) = db.read(move |tx| tx.find_user(id)).await? else {
+        return Ok(None);
+    };
     let usual = |kind| Content {
         name: user.account.user_name.clone(),
         ..Content::of(kind, letter)
@@ -154,13 +153,6 @@ pub(super) async fn of(
     };
     let own = user.account.email == letter.address;
     Ok(match kind {
-        LetterKind::Forgot => {
-            let content = Content {
-                to: user.account.email.clone(),
-                ..usual(Kind::Reset)
-            };
-            with(content, Purpose::Reset, ends(Purpose::Reset, now))
-        }
         // Only to the mailbox that is the account's today.
         LetterKind::Reset if own && user.blocked_at.is_none() => with(
             usual(Kind::Reset),
@@ -191,7 +183,10 @@ pub(super) async fn of(
         LetterKind::PasswordChanged => Some(usual(Kind::PasswordChanged)),
         LetterKind::AccountExists => Some(usual(Kind::AccountExists)),
         LetterKind::Blocked => Some(usual(Kind::Blocked)),
-        LetterKind::Reset | LetterKind::Verify | LetterKind::Invitation => None,
+        // Whoever forgot is looked up before.
+        LetterKind::Reset | LetterKind::Verify | LetterKind::Invitation | LetterKind::Forgot => {
+            None
+        }
     })
 }
 
@@ -241,30 +236,6 @@ fn device_in_our_words(detail: &str) -> String {
     let known = [named(&BROWSERS), named(&SYSTEMS), Some(address)];
     let known: Vec<&str> = known.into_iter().flatten().collect();
     known.join(", ")
-}
-
-/// Looks up who has forgotten the password, and whether the account may have another mail. From then on the letter is a
-/// usual one, and a second try pays nothing.
-async fn whoever_forgot(
-    letter: &Letter,
-    db: &Db,
-    caller: &Caller,
-) -> Result<Option<User>, DbError> {
-    let (id, address) = (letter.id.clone(), letter.address.clone());
-    db.write(caller, move |tx| {
-        let now = tx.now();
-        let found = tx.find_user_by_email(&address)?;
-        let Some(user) = found.filter(|user| user.blocked_at.is_none()) else {
-            return Ok(None);
-        };
-        let account = &user.account;
-        if tx.pay_for_letter(account.id, now)?.is_some() {
-            return Ok(None);
-        }
-        tx.address_letter(&id, LetterKind::Reset, account.id, &account.email)?;
-        Ok(Some(user))
-    })
-    .await
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! The tokens of links that are mailed: computed when a mail goes out, checked against the account when they come back,
 //! never stored.
 //!
-//! A token is an HMAC over what it opens: its purpose, the account, the address that it was sent to, the version of the
-//! password where that must still be the same, and its end. It is good once, since what it does changes what it was
+//! A token is an HMAC over what it opens: its purpose, the account, the address that it was sent to, the password's version
+//! and stored hash where that must still be the same, and its end. So neither the database nor the keys alone make one
+//! that opens an account. It is good once, since what it does changes what it was
 //! computed over, or cannot be done twice. It says nothing of the address, except an invitation, which makes the account
 //! of it.
 //!
@@ -112,7 +113,8 @@ pub(crate) struct NewToken<'a> {
     pub(crate) user: UserId,
     /// To whom it is sent.
     pub(crate) address: &'a str,
-    pub(crate) version: PasswordVersion,
+    /// The password that is the account's; of an invitation none.
+    pub(crate) password: Option<(PasswordVersion, &'a str)>,
     /// Unix second.
     pub(crate) until: i64,
     /// Of an invitation.
@@ -131,11 +133,10 @@ impl NewToken<'_> {
         if let Some(invitation) = self.invitation {
             serde_json::to_writer(&mut bytes, invitation).ok()?;
         }
-        let version = version_of(self.purpose, self.version);
         let mac = key
             .mac(DOMAIN)
             .chain_update(Sha256::digest(self.address))
-            .chain_update(version)
+            .chain_update(password_of(self.purpose, self.password))
             .chain_update(&bytes)
             .finalize()
             .into_bytes();
@@ -203,17 +204,18 @@ impl Presented {
 
     /// Whether it was sent to this address of this account, whose password is still the one of then.
     pub(crate) fn fits(&self, user: &User, address: &str) -> bool {
-        self.user == user.account.id && self.is_genuine(address, user.password_version)
+        let password = (user.password_version, user.password_hash.as_str());
+        self.user == user.account.id && self.is_genuine(address, Some(password))
     }
 
     /// The invitation, if it is genuine.
     pub(crate) fn invitation(&self) -> Option<&Invitation> {
         let invitation = self.invitation.as_ref()?;
-        self.is_genuine(&invitation.email, PasswordVersion(0))
+        self.is_genuine(&invitation.email, None)
             .then_some(invitation)
     }
 
-    fn is_genuine(&self, address: &str, version: PasswordVersion) -> bool {
+    fn is_genuine(&self, address: &str, password: Option<(PasswordVersion, &str)>) -> bool {
         let Some((signed, presented)) = self.bytes.split_last_chunk::<MAC>() else {
             return false;
         };
@@ -223,19 +225,22 @@ impl Presented {
         };
         key.mac(DOMAIN)
             .chain_update(Sha256::digest(address))
-            .chain_update(version_of(self.purpose, version))
+            .chain_update(password_of(self.purpose, password))
             .chain_update(signed)
             .verify_slice(presented)
             .is_ok()
     }
 }
 
-fn version_of(purpose: Purpose, version: PasswordVersion) -> [u8; 8] {
-    if purpose.ends_with_the_password() {
-        version.0.to_be_bytes()
-    } else {
-        [0; 8]
+/// What of the password is in a MAC: always as long, and nothing where a change of it does not matter.
+fn password_of(purpose: Purpose, password: Option<(PasswordVersion, &str)>) -> [u8; 40] {
+    let mut bytes = [0; 40];
+    if let Some((version, hash)) = password.filter(|_| purpose.ends_with_the_password()) {
+        let (start, end) = bytes.split_at_mut(8);
+        start.copy_from_slice(&version.0.to_be_bytes());
+        end.copy_from_slice(&Sha256::digest(hash));
     }
+    bytes
 }
 
 #[cfg(test)]
@@ -293,7 +298,7 @@ mod tests {
                 purpose,
                 user: self.user.account.id,
                 address: ADDRESS,
-                version: self.user.password_version,
+                password: Some((self.user.password_version, &self.user.password_hash)),
                 until: NOW + 60,
                 invitation: None,
             };
@@ -305,7 +310,7 @@ mod tests {
                 purpose: Purpose::Invitation,
                 user: self.user.account.id,
                 address: &invitation.email,
-                version: PasswordVersion(0),
+                password: None,
                 until: NOW + 60,
                 invitation: Some(invitation),
             };
@@ -334,6 +339,8 @@ mod tests {
         let world = World::new();
         let mut changed = world.user.clone();
         changed.password_version = PasswordVersion(4);
+        let mut rehashed = world.user.clone();
+        rehashed.password_hash = "+".into();
         let mut other = world.user.clone();
         other.account.id = UserId::random();
         for purpose in PURPOSES {
@@ -343,8 +350,10 @@ mod tests {
                 world.fits(&token, NOW, &world.user, "Ada@example.com"),
                 None
             );
-            let after_a_change = world.fits(&token, NOW, &changed, ADDRESS);
-            assert_eq!(after_a_change.is_some(), purpose == Purpose::Verify);
+            for changed in [&changed, &rehashed] {
+                let after_a_change = world.fits(&token, NOW, changed, ADDRESS);
+                assert_eq!(after_a_change.is_some(), purpose == Purpose::Verify);
+            }
         }
     }
 

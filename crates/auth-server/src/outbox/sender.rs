@@ -135,7 +135,11 @@ impl Sender {
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut complained_at = 0;
         loop {
-            if let Err(error) = self.round().await {
+            let round = self.round().await;
+            if matches!(round, Ok(true)) {
+                continue;
+            }
+            if let Err(error) = round {
                 let now = clock::now();
                 if now.saturating_sub(complained_at) >= QUIET {
                     complained_at = now;
@@ -146,7 +150,8 @@ impl Sender {
         }
     }
 
-    async fn round(&self) -> Result<(), DbError> {
+    /// Looks at what is due, and says whether there may be more.
+    async fn round(&self) -> Result<bool, DbError> {
         let now = clock::now();
         let (due, waiting) = self
             .db
@@ -157,6 +162,13 @@ impl Sender {
         self.waiting
             .since
             .store(since.unwrap_or(0), Ordering::Relaxed);
+        let more = due.len() >= BATCH as usize;
+        let (forgotten, due): (Vec<_>, Vec<_>) = due
+            .into_iter()
+            .partition(|letter| letter.kind == Some(LetterKind::Forgot));
+        if !forgotten.is_empty() {
+            self.look_up(forgotten).await?;
+        }
         stream::iter(due)
             .map(|letter| self.handle(letter))
             .buffer_unordered(AT_ONCE)
@@ -167,6 +179,37 @@ impl Sender {
                 }
             })
             .await;
+        Ok(more)
+    }
+
+    /// Looks up who has forgotten the password, all in one unit: whoever invents addresses makes one commit for many. What
+    /// is somebody's is a usual letter from then on, and due.
+    async fn look_up(&self, letters: Vec<Letter>) -> Result<(), DbError> {
+        let caller = Caller::housekeeping();
+        let dropped = self.db.write(&caller, move |tx| {
+            let (now, mut dropped) = (tx.now(), 0);
+            for letter in &letters {
+                if !tx.take_letter(letter, now)? {
+                    continue;
+                }
+                let found = tx.find_user_by_email(&letter.address)?;
+                let found = found.filter(|user| user.blocked_at.is_none());
+                let account = found.map(|user| user.account);
+                let paid = match &account {
+                    Some(account) => tx.pay_for_letter(account.id, now)?.is_none(),
+                    None => false,
+                };
+                if let Some(account) = account.filter(|_| paid) {
+                    let (id, email) = (account.id, &account.email);
+                    tx.address_letter(&letter.id, LetterKind::Reset, id, email)?;
+                } else {
+                    dropped += 1;
+                    tx.remove_letter(&letter.id)?;
+                }
+            }
+            Ok(dropped)
+        });
+        (0..dropped.await?).for_each(|_| self.counters.mail(Mailed::Dropped));
         Ok(())
     }
 
@@ -188,7 +231,7 @@ impl Sender {
             // A later version wrote it, and its replicas will send it.
             return Ok(());
         }
-        let content = content::of(&letter, &self.db, &self.links, &caller).await?;
+        let content = content::of(&letter, &self.db, &self.links, caller.now).await?;
         let Some(content) = content else {
             self.counters.mail(Mailed::Dropped);
             return self.remove(row).await;

@@ -142,7 +142,7 @@ pub(super) async fn show(
     let shown = accounts.find(signed_in.user, &caller).await?;
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
-        .json(UserBody::new(shown.account, shown.pending)))
+        .json(UserBody::whole(shown.account, shown.pending)))
 }
 
 pub(super) async fn remove(

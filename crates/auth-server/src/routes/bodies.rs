@@ -130,7 +130,9 @@ pub(super) struct UserBody {
     id: UserId,
     user_name: String,
     email: String,
-    email_verified: bool,
+    /// Only where the account itself is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email_verified: Option<bool>,
     /// What the e-mail is to become once the link that went there is followed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pending_email: Option<String>,
@@ -143,9 +145,19 @@ impl UserBody {
             id: account.id,
             user_name: account.user_name,
             email: account.email,
-            email_verified: account.email_verified,
+            email_verified: None,
             pending_email: pending.map(|pending| pending.email),
             roles: account.roles,
+        }
+    }
+}
+
+impl UserBody {
+    /// The same, and whether the e-mail is proven.
+    pub(super) fn whole(account: Account, pending: Option<PendingEmail>) -> Self {
+        Self {
+            email_verified: Some(account.email_verified),
+            ..Self::new(account, pending)
         }
     }
 }

@@ -7,7 +7,8 @@ mod words;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::{Data, ServiceConfig, get, post, resource};
+use actix_web::middleware::from_fn;
+use actix_web::web::{Data, ServiceConfig, get, post, resource, scope};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 use chassis::http::Form;
@@ -57,36 +58,28 @@ enum Page {
     Invitation,
 }
 
-impl Page {
-    fn path(self) -> &'static str {
-        match self {
-            Self::Reset => "/account/reset",
-            Self::Verify => "/account/verify",
-            Self::Invitation => "/account/invitation",
-        }
-    }
-}
-
 /// The routes of the pages.
 pub(super) fn table(config: &mut ServiceConfig) {
-    config
+    let pages = scope("/account")
+        .wrap(from_fn(chassis::http::deadline))
         .service(
-            resource("/account/reset")
+            resource("/reset")
                 .route(get().to(show_reset))
                 .route(post().to(reset)),
         )
         .service(
-            resource("/account/verify")
+            resource("/verify")
                 .route(get().to(show_verify))
                 .route(post().to(verify)),
         )
         .service(
-            resource("/account/invitation")
+            resource("/invitation")
                 .route(get().to(show_invitation))
                 .route(post().to(accept)),
         )
-        .service(resource("/account/page.css").route(get().to(style)))
-        .service(resource("/account/page.js").route(get().to(script)));
+        .service(resource("/page.css").route(get().to(style)))
+        .service(resource("/page.js").route(get().to(script)));
+    config.service(pages);
 }
 
 #[derive(Template)]
@@ -97,7 +90,6 @@ struct FormPage<'a> {
     title: &'static str,
     lead: &'static str,
     button: &'static str,
-    action: &'static str,
     token: &'a str,
     user_name: &'a str,
     names: bool,
@@ -251,7 +243,6 @@ impl<'a> Visit<'a> {
             title: words.title,
             lead: words.lead,
             button: words.button,
-            action: self.page.path(),
             token,
             user_name,
             names: self.page == Page::Invitation,
@@ -324,7 +315,12 @@ impl<'a> Visit<'a> {
         if let Some(Error::Busy) = fault {
             answer.insert_header((header::RETRY_AFTER, "1"));
         }
-        Ok(answer.body(html))
+        let mut answer = answer.body(html);
+        if let Some(fault) = fault {
+            // For the log and the metrics; the page itself says it to people.
+            answer.extensions_mut().insert(Problem::from(fault));
+        }
+        Ok(answer)
     }
 }
 

@@ -100,6 +100,11 @@ impl Announcer {
         Self { endings, counters }
     }
 
+    /// The counters.
+    pub(super) fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
     /// Seconds that an ending stays in force.
     pub(super) fn in_force(&self) -> i64 {
         self.endings.in_force()

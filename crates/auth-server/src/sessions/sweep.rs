@@ -25,6 +25,9 @@ const CLOCKS: i64 = 60;
 /// Seconds after the last failure that a counter of failed log-ins stays.
 const KEEP_FAILURES: i64 = 24 * 3600;
 
+/// Seconds that a mail waits at most: whoever sends gives it up after a day, and where nobody does it goes with this.
+const KEEP_LETTERS: i64 = 48 * 3600;
+
 /// Sweeps for the sessions that have begun: at once, and then once a second at most.
 #[derive(Clone)]
 pub(super) struct Sweeper(Arc<Inner>);
@@ -93,6 +96,7 @@ impl Inner {
         let ended_for = self.in_force.saturating_add(CLOCKS);
         let sessions_before = now.saturating_sub(KEEP_SESSION);
         let failures_before = now.saturating_sub(KEEP_FAILURES);
+        let letters_before = now.saturating_sub(KEEP_LETTERS);
         let audit_before = now.saturating_sub(self.audit_retention);
         let swept = self.db.write(&caller, move |tx| {
             Ok((
@@ -100,11 +104,12 @@ impl Inner {
                     + tx.delete_old_sessions(sessions_before, limit)?,
                 tx.delete_old_audit(audit_before, limit)?,
                 tx.delete_old_login_failures(failures_before, limit)?,
+                tx.delete_old_letters(letters_before, limit)?,
             ))
         });
         match swept.await {
-            Ok((sessions, records, counters)) => log::debug!(
-                "swept {sessions} sessions, {records} audit records, {counters} counters of failures"
+            Ok((sessions, records, counters, letters)) => log::debug!(
+                "swept {sessions} sessions, {records} audit records, {counters} counters of failures, {letters} mails"
             ),
             Err(error) => log::debug!("not swept, the next log-in will: {error}"),
         }

@@ -66,11 +66,11 @@ impl MailSettings {
                     .into()
             });
         };
-        refuse(self.mail_from.is_none() && !url.folder().is_some(), || {
+        refuse(self.mail_from.is_none() && url.folder().is_none(), || {
             "MAIL_URL is set, but MAIL_FROM is not: a mail has a sender".into()
         })?;
         refuse(
-            self.mail_password_file.is_some() && !url.user().is_some(),
+            self.mail_password_file.is_some() && url.user().is_none(),
             || {
                 "MAIL_PASSWORD_FILE is set, but MAIL_URL names no user: write smtp://USER@HOST"
                     .into()

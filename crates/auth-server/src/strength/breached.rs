@@ -119,7 +119,9 @@ mod tests {
             .enumerate()
             .map(|(n, password)| {
                 let hash = Sha1::digest(password);
-                let digits: String = hash.iter().map(|byte| format!("{byte:02X}")).collect();
+                let digits = hash.iter().fold(String::new(), |digits, byte| {
+                    digits + &format!("{byte:02X}")
+                });
                 format!(
                     "{digits}:{}{end}",
                     10_u64.pow(u32::try_from(n % 8).unwrap())

@@ -108,6 +108,12 @@ impl Asked {
         }
         self.add_headers(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
+        if is_page(&response) {
+            let problem = noted.unwrap_or_else(|| Problem::of_status(status));
+            self.log(&problem);
+            response.extensions_mut().insert(problem);
+            return response.map_into_left_body();
+        }
         let problem = match noted {
             Some(problem) => problem,
             // A body that somebody chose, like that of a readiness probe.
@@ -187,6 +193,12 @@ fn bare<B>(response: &HttpResponse<B>) -> Problem {
         Some(error) if response.status().is_server_error() => problem.cause(error.to_string()),
         _ => problem,
     }
+}
+
+/// A page for people: no library makes one of its own accord.
+fn is_page<B>(response: &HttpResponse<B>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
 }
 
 fn is_json<B>(response: &HttpResponse<B>) -> bool {

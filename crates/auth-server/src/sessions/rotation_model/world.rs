@@ -67,8 +67,7 @@ impl World {
                 Signer::new(Arc::clone(&keys), policy.clone()),
                 Arc::new(Validator::new(Arc::clone(&keys), policy)),
                 Arc::clone(&mac_keys),
-                Announcer::new(Endings::new(3600), counters.clone()),
-                counters,
+                Announcer::new(Endings::new(3600), counters),
                 LifetimeSettings {
                     access_token_ttl: Duration::from_mins(5),
                     refresh_idle_ttl: Duration::from_secs(IDLE.unsigned_abs()),
