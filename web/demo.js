@@ -7,7 +7,10 @@ import { createAccount } from './demo/account.js';
 import * as chain from './demo/chain.js';
 import * as diagram from './demo/diagram.js';
 import { byId, el } from './demo/dom.js';
+import { createEnter } from './demo/enter.js';
 import { createExperiments } from './demo/experiments.js';
+import { createMails } from './demo/mail.js';
+import { createService } from './demo/service.js';
 import { createSessions } from './demo/sessions.js';
 import * as card from './demo/token-card.js';
 import { createTraffic } from './demo/traffic.js';
@@ -34,7 +37,7 @@ const pair = () => {
 };
 
 const start = async () => {
-  const { resourceUrl, demo, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
+  const { resourceUrl, demo, mail, showsMail, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
   const home = `${resourceUrl}/api/home`;
   const traffic = createTraffic({ authority, show: diagram.show });
   const client = createTokenClient({ authority, api: resourceUrl, key: KEY, fetch: traffic.fetch });
@@ -44,8 +47,11 @@ const start = async () => {
     diagram.begin(title);
     card.draw(client.session?.accessToken ?? null);
   };
-  const page = { client, traffic, authority, home, demo, grace: refreshGrace, send: traffic.fetch, pair, tell, begin };
+  const mails = createMails({ authority, showsMail });
+  const service = createService({ client, authority, send: traffic.fetch });
+  const page = { client, service, mails, mail, traffic, authority, home, demo, grace: refreshGrace, send: traffic.fetch, pair, tell, begin };
   const sessions = createSessions(page);
+  createEnter(page);
   const account = createAccount(page);
   createExperiments(page);
 
@@ -67,9 +73,16 @@ const start = async () => {
     else chain.end();
   };
 
-  client.on('signedIn', ({ remote }) => {
-    draw();
+  /** What the service knows of who is signed in. */
+  const load = () => {
     sessions.load();
+    account.load();
+  };
+
+  client.on('signedIn', ({ remote }) => {
+    mails.close();
+    draw();
+    load();
     if (!remote) return tell(`Signed in. The access token lives ${duration(life())}; the refresh token turns it in for a new one.`);
     begin('In another tab');
     diagram.remark('Another tab signed in, and so did this one: storage is shared.');
@@ -77,10 +90,11 @@ const start = async () => {
   });
   client.on('refreshed', ({ remote }) => {
     draw();
-    sessions.load();
+    load();
     if (remote) diagram.remark('Another tab refreshed. This one uses the new tokens; it sent nothing.');
   });
   client.on('signedOut', ({ reason, remote }) => {
+    mails.close();
     draw();
     if (remote) diagram.remark('Another tab was signed out, and so was this one.');
     tell(reason === 'logout' ? 'Logged out. The tokens are gone from this browser and the session is over at the service.' : `Signed out: ${because(reason)}.`, reason === 'logout' ? 'good' : 'bad');
@@ -124,8 +138,8 @@ const start = async () => {
   draw();
   // Every button of the page's own text does something from here on.
   for (const button of document.querySelectorAll('button')) button.disabled = false;
-  // With an expired token the list can wait: the first refresh belongs to the user's first click.
-  if (Number(client.session?.expiresAt) > Date.now()) sessions.load();
+  // With an expired token the lists can wait: the first refresh belongs to the user's first click.
+  if (Number(client.session?.expiresAt) > Date.now()) load();
   setInterval(() => card.tick(client.session, clockSkew), 250);
   document.body.dataset.ready = 'true';
   if (client.session) tell(`Welcome back. Press “Get current time”${client.session.expiresAt < Date.now() ? ': the token has expired, so watch what one click does' : ''}.`);

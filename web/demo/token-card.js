@@ -20,7 +20,7 @@ const PROMISES = {
 };
 const MEANINGS = { iat: 'issued', nbf: 'from', exp: 'until' };
 /** Claims in the order in which a person asks for them. */
-const ORDER = ['name', 'email', 'roles', 'exp', 'iat', 'nbf', 'iss', 'aud', 'sub', 'sid', 'jti'];
+const ORDER = ['name', 'email', 'email_verified', 'roles', 'exp', 'iat', 'nbf', 'iss', 'aud', 'sub', 'sid', 'jti'];
 
 /** Marks one part here and in the raw text. @param {string} name @param {boolean} on */
 const mark = (name, on) => {
@@ -36,7 +36,7 @@ const show = (name, value) => {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   const meaning = MEANINGS[/** @type {keyof typeof MEANINGS} */ (name)];
   const local = meaning && Number.isFinite(value) ? `${meaning} ${timeOfDay(value)}` : null;
-  return [el('dt', {}, name), el('dd', { title: text }, local ?? text, local ? el('small', {}, ` ${text}`) : null)];
+  return el('div', {}, el('dt', {}, name), el('dd', { title: text }, local ?? text, local ? el('small', {}, ` ${text}`) : null));
 };
 
 /** @param {string} name @param {Node} body */
@@ -80,7 +80,7 @@ export const draw = (token, forged = false) => {
   const verdict = forged ? '✕ does not fit the payload any more' : '✓ fits; change one letter and it does not';
   parts.replaceChildren(
     part('header', el('code', { class: 'line' }, JSON.stringify(header))),
-    part('payload', el('dl', {}, ...names.flatMap((name) => show(name, payload[name])))),
+    part('payload', el('dl', {}, ...names.map((name) => show(name, payload[name])))),
     part('signature', el('p', { class: 'line verdict' }, verdict)),
   );
 };

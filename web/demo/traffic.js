@@ -37,8 +37,8 @@ export const createTraffic = ({ authority, show }) => {
   let cut = false;
   let requests = 0;
 
-  /** The list of sessions is the page's own housekeeping. @param {string} method @param {string} path */
-  const isHousekeeping = (method, path) => method === 'GET' && path.endsWith('/account/sessions');
+  /** To show the list of sessions and the account is the page's own housekeeping. @param {string} method @param {string} path */
+  const isHousekeeping = (method, path) => method === 'GET' && /\/account(\/sessions)?$/.test(path);
 
   return {
     /** How many requests went out. */

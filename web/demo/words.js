@@ -88,17 +88,29 @@ const PROBLEMS = {
   account_blocked: 'This account is blocked.',
   account_exists: 'There is an account with this e-mail already.',
   registration_closed: 'Registration is closed on this server. Ask whoever runs it for an account.',
+  email_not_verified: 'This address is not confirmed yet. A mail with a link was sent again: open it, then log in.',
   weak_password: 'A password needs 8 to 256 characters.',
   invalid_email: 'That is no e-mail address.',
   invalid_user_name: 'A name needs 1 to 64 characters.',
   session_not_found: 'That session is over already.',
 };
 
-/** What went wrong, from a problem body or an error. @param {{code?: string, problem?: string, detail?: string, status?: number, retryAfter?: number | null}} told */
-export const trouble = ({ code, problem, detail, status, retryAfter }) => {
+/** @param {string} text */
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
+
+/** @typedef {{code?: string, problem?: string, detail?: string, reason?: string, status?: number, retryAfter?: number | null}} Told */
+
+/** What went wrong, from a problem body or an error. @param {Told} told */
+export const trouble = ({ code, problem, detail, reason, status, retryAfter }) => {
   if (status === 429) return `Too many attempts. Try again in ${duration(retryAfter || 1)}.`;
+  // The service's advice fits the password; the page has only the rule about its length.
+  if (code === 'weak_password' && reason && reason !== 'length' && detail) return sentence(detail);
   const known = PROBLEMS[problem ?? ''] ?? PROBLEMS[code ?? ''];
   if (known) return known;
   if (code === 'unavailable' || (status ?? 0) >= 500) return 'The service does not answer; try again in a moment.';
   return detail ?? `The service refused: ${problem ?? code ?? status}.`;
 };
+
+/** The same of a mail that was asked for. @param {Told} told */
+export const mailTrouble = (told) =>
+  told.status === 429 ? `A mail was asked for a moment ago. The next one can go in ${duration(told.retryAfter || 1)}.` : trouble(told);

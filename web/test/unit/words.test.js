@@ -2,15 +2,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { because } from '../../demo/words.js';
+import { because, mailTrouble, trouble } from '../../demo/words.js';
 
 const { components, paths } = JSON.parse(readFileSync(new URL('../../../crates/auth-server/openapi.json', import.meta.url), 'utf8'));
 
 /** How it says what it has no words for. */
 const UNKNOWN = /the service said/;
 
+/** Why a password is not taken: the reasons of a problem are these and those that end a session. */
+const WEAK = ['length', 'guessable', 'breached'];
+const told = components.schemas.Problem.properties.reason.enum;
+
 test('the page has words of its own for every reason that ends a session, none twice', () => {
-  const reasons = components.schemas.Problem.properties.reason.enum;
+  const reasons = told.filter((reason) => !WEAK.includes(reason));
   assert.ok(reasons.includes('guessing') && reasons.length > 5);
   const words = reasons.map(because);
   for (const [at, said] of words.entries()) assert.doesNotMatch(said, UNKNOWN, reasons[at]);
@@ -26,4 +30,27 @@ test('… and for every code with which a refresh is refused', () => {
 
 test('a reason that is new is quoted', () => {
   assert.match(because('eclipse'), /the service said “eclipse”/);
+});
+
+test('a weak password: the rule of its length, else the service’s own advice as a sentence', () => {
+  assert.deepEqual(WEAK.filter((reason) => !told.includes(reason)), []);
+  const weak = (reason, detail) => trouble({ status: 422, code: 'weak_password', reason, detail });
+  assert.equal(weak('guessable', 'this password is easy to guess. Add another word or two.'), 'This password is easy to guess. Add another word or two.');
+  assert.equal(weak('breached', 'this password is in a list of leaked ones'), 'This password is in a list of leaked ones.');
+  const rule = 'A password needs 8 to 256 characters.';
+  assert.deepEqual([weak('length', 'the password must have 8 to 256 characters'), weak('guessable'), weak(undefined, 'no')], [rule, rule, rule]);
+});
+
+test('an address that is not proven yet: a mail is on its way, whichever way the client tells it', () => {
+  const words = /A mail with a link was sent again/;
+  assert.match(trouble({ status: 403, code: 'email_not_verified' }), words);
+  assert.match(trouble({ code: 'refused', problem: 'email_not_verified', status: 403 }), words);
+});
+
+test('too many mails: when the next one can go; of anything else what is always said', () => {
+  assert.equal(mailTrouble({ status: 429, retryAfter: 40 }), 'A mail was asked for a moment ago. The next one can go in 40 seconds.');
+  assert.match(mailTrouble({ status: 429, retryAfter: 3000 }), /in 50 minutes\.$/);
+  assert.match(mailTrouble({ status: 429 }), /in 1 second\.$/);
+  const told = { status: 422, code: 'invalid_email' };
+  assert.equal(mailTrouble(told), trouble(told));
 });
