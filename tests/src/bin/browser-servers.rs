@@ -1,8 +1,8 @@
 //! Both services for the browser tests: free ports, a private database, short lives, the demo page.
 //!
 //! Prints one line of JSON on standard output, `{"authUrl", "resourceUrl", "demo"}`, and stops at the end of
-//! standard input or at SIGTERM. `ACCESS_TOKEN_TTL`, `JWT_CLOCK_SKEW`, `REFRESH_GRACE`, `DEMO_USER` and
-//! `NO_DEMO_USER` change what it starts with; `WEB_ROOT` is the folder of the page.
+//! standard input or at SIGTERM. `ACCESS_TOKEN_TTL`, `JWT_CLOCK_SKEW`, `REFRESH_GRACE`, `DEMO_USER`,
+//! `NO_DEMO_USER`, `REGISTRATION` and `MAIL_URL` change what it starts with; `WEB_ROOT` is the folder of the page.
 
 use std::error::Error;
 use std::io::{Write, stdout};
@@ -39,6 +39,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .auth("access-token-ttl", variable("ACCESS_TOKEN_TTL", "5s"))
         .auth("refresh-grace", variable("REFRESH_GRACE", "2s"))
         .auth("resource-public-url", resource_url.clone());
+    options = options.auth("registration", variable("REGISTRATION", "open"));
+    let mail = variable("MAIL_URL", "");
+    if !mail.is_empty() {
+        options = options.auth("mail-url", mail);
+    }
     // The client's own tests come before the page.
     if Path::new(&web_root).join("index.html").is_file() {
         options = options.auth("web-root", web_root);

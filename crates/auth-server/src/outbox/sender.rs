@@ -62,6 +62,8 @@ pub(crate) struct Newest(Mutex<VecDeque<Shown>>);
 /// A mail as the demo page shows it.
 #[derive(Clone, Debug, serde::Serialize)]
 pub(crate) struct Shown {
+    /// What tells it from others.
+    pub(crate) id: String,
     pub(crate) to: String,
     pub(crate) subject: String,
     pub(crate) text: String,
@@ -263,6 +265,7 @@ impl Sender {
             .map_err(SendError::Later)?;
         let shown = self.newest.as_ref().map(|newest| {
             let shown = Shown {
+                id: letter.id.clone(),
                 to: content.to.clone(),
                 subject: rendered.subject.clone(),
                 text: rendered.text.clone(),
