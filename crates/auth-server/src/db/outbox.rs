@@ -381,12 +381,50 @@ const PAUSE: i64 = 60;
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::db::{Caller, Db};
+    use crate::settings::DatabaseUrl;
 
     #[test]
     fn every_kind_is_read_back() {
         for kind in LetterKind::ALL {
             assert_eq!(LetterKind::parse(kind.as_str()), Some(kind));
         }
+    }
+
+    #[tokio::test]
+    async fn of_two_replicas_that_see_a_mail_at_once_one_takes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let db = Db::open(&url, Duration::ZERO).unwrap();
+        let caller = Caller::cli();
+        let now = caller.now;
+        let letter = NewLetter {
+            kind: LetterKind::Forgot,
+            user: None,
+            address: "a@example.com".into(),
+            locale: Locale::Zh,
+            detail: String::new(),
+        };
+        db.write(&caller, move |tx| tx.post(&letter)).await.unwrap();
+        let seen = db.read(move |tx| tx.letters_due(now, 9)).await.unwrap();
+        assert_eq!((seen.len(), seen[0].locale), (1, Locale::Zh));
+        for (until, first) in [(now + 60, true), (now + 60, false), (now, false)] {
+            let letter = seen[0].clone();
+            let taken = db.write(&caller, move |tx| tx.take_letter(&letter, until));
+            assert_eq!(taken.await.unwrap(), first);
+        }
+        let due = db
+            .read(move |tx| tx.letters_due(now + 59, 9))
+            .await
+            .unwrap();
+        assert!(due.is_empty(), "whoever took it has a minute");
+        let due = db
+            .read(move |tx| tx.letters_due(now + 60, 9))
+            .await
+            .unwrap();
+        assert_eq!(due[0].tries, 1, "and then it is another one's");
     }
 }
