@@ -7,6 +7,7 @@
 //! PostgreSQL: a unit is one pooled connection on a blocking thread. SQLite: all writes go through the
 //! one thread of the writer, reads use a pool.
 
+mod addresses;
 mod audit;
 mod backup;
 mod bundled;
@@ -20,6 +21,7 @@ mod feed;
 mod groups;
 mod id;
 mod login_failures;
+mod mail_limits;
 mod migrate;
 mod number;
 mod open;
@@ -52,8 +54,9 @@ pub use feed::Ending;
 pub(crate) use groups::Groups;
 pub use id::{Id, OfSession, OfUser, SessionId, UserId};
 pub use login_failures::{Budget, CounterRow, CounterRows, Failures, Limits, Tally};
+pub use mail_limits::LettersPaid;
 pub use number::{Generation, PasswordVersion};
-pub use outbox::{Letter, LetterKind, LettersPaid, NewLetter};
+pub use outbox::{Letter, LetterKind, NewLetter};
 pub use rotation::{Rotated, Rotation};
 pub use session::{Nonce, RefreshToken, Session, Sighting};
 pub use sessions::{NewSession, SessionWithAccount};
