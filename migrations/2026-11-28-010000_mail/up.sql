@@ -1,6 +1,8 @@
 -- Mail: proven addresses, changes of address that wait for their proof, and what is to be sent.
 
 ALTER TABLE users ADD COLUMN email_verified_at BIGINT;
+-- When a stranger made the account for himself; NULL for those that an operator made or imported, and older ones.
+ALTER TABLE users ADD COLUMN self_registered_at BIGINT;
 -- The address that a change of e-mail waits for, and until when its link is good; 0 for none.
 ALTER TABLE users ADD COLUMN pending_email TEXT;
 ALTER TABLE users ADD COLUMN pending_until BIGINT NOT NULL DEFAULT 0;
@@ -16,7 +18,7 @@ ALTER TABLE users ADD COLUMN told_at BIGINT NOT NULL DEFAULT 0;
 CREATE TABLE outbox (
     id         TEXT   NOT NULL PRIMARY KEY, -- UUIDv7
     kind       TEXT   NOT NULL,
-    user_id    TEXT   REFERENCES users (id) ON DELETE CASCADE, -- NULL for invitations, and before it is looked up
+    user_id    TEXT   REFERENCES users (id) ON DELETE SET NULL, -- NULL for invitations, before it is looked up, and after
     address    TEXT   NOT NULL,
     locale     TEXT   NOT NULL,
     detail     TEXT   NOT NULL,

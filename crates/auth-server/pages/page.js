@@ -3,11 +3,18 @@
 'use strict';
 
 const field = document.getElementById('token');
-const inLink = new URLSearchParams(location.hash.slice(1)).get('token');
-if (inLink) {
-  field.value = inLink;
-  history.replaceState(null, '', location.pathname);
-}
-if (field.value) {
-  document.getElementById('token-field').hidden = true;
-}
+
+const take = () => {
+  const inLink = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (inLink) {
+    field.value = inLink;
+    history.replaceState(null, '', location.pathname);
+  }
+  if (field.value) {
+    document.getElementById('token-field').hidden = true;
+  }
+};
+
+take();
+// Another link that is opened in this tab differs in its fragment alone.
+addEventListener('hashchange', take);

@@ -10,6 +10,7 @@
 mod addresses;
 mod audit;
 mod backup;
+mod bulk;
 mod bundled;
 mod caller;
 mod connection;
@@ -45,6 +46,7 @@ use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
 pub use audit::{AuditRecord, AuditRow};
 pub use backup::backup;
+pub use bulk::{read_in_bulk, write_in_bulk};
 pub use bundled::bundled;
 pub use caller::Caller;
 pub use copy::{Copied, copy};

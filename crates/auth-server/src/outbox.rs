@@ -151,6 +151,32 @@ impl Outbox {
         address: &str,
         detail: &str,
     ) -> Result<(), DbError> {
+        self.put(tx, kind, (user, address), detail, 0)
+    }
+
+    /// The same, to be sent in so many seconds.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(crate) fn post_after(
+        self,
+        tx: &mut Unit<'_, '_>,
+        kind: LetterKind,
+        user: UserId,
+        address: &str,
+        seconds: i64,
+    ) -> Result<(), DbError> {
+        self.put(tx, kind, (user, address), "", seconds)
+    }
+
+    fn put(
+        self,
+        tx: &mut Unit<'_, '_>,
+        kind: LetterKind,
+        (user, address): (UserId, &str),
+        detail: &str,
+        after: i64,
+    ) -> Result<(), DbError> {
         if !self.on {
             return Ok(());
         }
@@ -161,6 +187,7 @@ impl Outbox {
             address: address.to_owned(),
             locale,
             detail: detail.to_owned(),
+            after,
         })
     }
 

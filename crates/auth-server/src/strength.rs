@@ -15,6 +15,11 @@ use crate::settings::PasswordPolicy;
 
 /// Characters of a password that are looked at: zxcvbn's time grows with the square of them, and nobody guesses more.
 const LOOKED_AT: usize = 100;
+/// And of one that has many of the characters which may stand for letters: zxcvbn tries their meanings in all combinations,
+/// up to a thousand, on the whole of what it looks at.
+const LOOKED_AT_IN_LEET: usize = 25;
+const LEET: &str = "4@8({[<3691!|70$5+%2";
+const MUCH_LEET: usize = 5;
 
 /// Why a new password is not taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,11 +105,7 @@ impl Strength {
 }
 
 fn guessable(password: &str, words: &[String]) -> Option<Weak> {
-    let end = password
-        .char_indices()
-        .nth(LOOKED_AT)
-        .map_or(password.len(), |(at, _)| at);
-    let looked_at = password.get(..end).unwrap_or(password);
+    let looked_at = looked_at(password);
     let words = known(words);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let entropy = zxcvbn(looked_at, &words);
@@ -116,6 +117,19 @@ fn guessable(password: &str, words: &[String]) -> Option<Weak> {
         feedback.and_then(zxcvbn::feedback::Feedback::warning),
         feedback.map_or_else(Vec::new, |feedback| feedback.suggestions().to_vec()),
     ))
+}
+
+/// The beginning of a password, by which it is judged: what is strong in it is strong in the whole.
+fn looked_at(password: &str) -> &str {
+    let leet = LEET.chars().filter(|c| password.contains(*c)).count();
+    let most = if leet > MUCH_LEET {
+        LOOKED_AT_IN_LEET
+    } else {
+        LOOKED_AT
+    };
+    let end = password.char_indices().nth(most);
+    end.and_then(|(at, _)| password.get(..at))
+        .unwrap_or(password)
 }
 
 /// E-mail and name, and their parts: who knows the one tries the others.
@@ -245,6 +259,16 @@ mod tests {
         let long = "xK".repeat(128);
         assert!(judge(PasswordPolicy::Strong, &long).is_some(), "it repeats");
         assert_eq!(judge(PasswordPolicy::Length, &long), None);
+    }
+
+    #[test]
+    fn of_a_password_that_may_mean_a_thousand_words_only_the_beginning_is_looked_at() {
+        let costly = "4@8({[<3691!|70$5+%2".repeat(5);
+        assert_eq!(looked_at(&costly).len(), LOOKED_AT_IN_LEET);
+        assert_eq!(looked_at(&"é".repeat(200)).chars().count(), LOOKED_AT);
+        assert_eq!(looked_at("short"), "short");
+        let by_a_manager = "kT9$xQ2!mW7%pL4@zR6#vN8&bH3*cJ5^dF1+gS0=";
+        assert_eq!(judge(PasswordPolicy::Strong, by_a_manager), None);
     }
 
     proptest::proptest! {

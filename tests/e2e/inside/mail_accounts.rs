@@ -245,10 +245,146 @@ async fn a_pending_address_can_be_taken_back_replaced_and_lost() {
     let third_link = link_to([sink.next().await, sink.next().await], &third);
     app.try_register("Eve", &third, PASSWORD).await.is(201);
     assert_eq!(sink.next().await.to, [third.as_str()]);
+    log_in(&app, &third, PASSWORD).await;
     app.try_verify(&third_link)
         .await
         .refused(409, "account_exists");
-    app.try_log_in(&user.email, &user.password).await.is(200);
+    // Who only squats the address loses it to the proof.
+    let fourth = address();
+    rested(&app);
+    ask(fourth.clone()).await.is(200);
+    let fourth_link = link_to([sink.next().await, sink.next().await], &fourth);
+    app.try_register("Eve", &fourth, PASSWORD).await.is(201);
+    assert_eq!(sink.next().await.to, [fourth.as_str()]);
+    app.try_verify(&fourth_link).await.is(204);
+    app.try_log_in(&fourth, PASSWORD)
+        .await
+        .refused(401, "invalid_credentials");
+    log_in(&app, &fourth, &user.password).await;
+}
+
+#[tokio::test]
+async fn a_stranger_s_registration_deletes_no_account_that_an_operator_made() {
+    let (app, sink) = verified().await;
+    let email = address();
+    let cli = Cli::new(app.folder(), app.database().url());
+    let id = tokio::task::spawn_blocking({
+        let (cli, email) = (cli.clone(), email.clone());
+        move || cli.run_with(&["user", "add", &email, "--role", "admin"], PASSWORD)
+    });
+    let id = id.await.unwrap().out.trim().to_owned();
+    app.try_register("Eve", &email, "elephants and gardenias")
+        .await
+        .is(202);
+    assert_eq!(sink.next().await.link(), None);
+    app.try_log_in(&email, "elephants and gardenias")
+        .await
+        .refused(401, "invalid_credentials");
+    app.try_log_in(&email, PASSWORD)
+        .await
+        .refused(403, "email_not_verified");
+    app.try_verify(&token(&sink.next().await)).await.is(204);
+    let pair = log_in(&app, &email, PASSWORD).await;
+    assert_eq!(pair.claims()["sub"], id.as_str());
+    assert_eq!(pair.claims()["roles"], json!(["admin"]));
+}
+
+#[tokio::test]
+async fn who_sends_the_form_three_times_gets_a_link_that_works() {
+    let (app, sink) = verified().await;
+    let email = address();
+    for _ in 0..3 {
+        app.try_register("Ada", &email, PASSWORD).await.is(202);
+    }
+    // The last one's mail comes when the account may have one again.
+    app.database()
+        .execute("UPDATE outbox SET due_at = due_at - 3600");
+    let mut last = sink.next().await;
+    loop {
+        if app.try_verify(&token(&last)).await.status == 204 {
+            break;
+        }
+        last = sink.next().await;
+    }
+    log_in(&app, &email, PASSWORD).await;
+}
+
+#[tokio::test]
+async fn a_link_sent_again_does_not_tell_whose_the_pending_address_is() {
+    let (app, sink) = mailing().await;
+    let (owner, _) = registered(&app, &sink).await;
+    let (user, _) = registered(&app, &sink).await;
+    log_in(&app, &owner.email, &owner.password).await;
+    let pair = app.log_in(&user).await;
+    let mut answers = Vec::new();
+    for target in [owner.email.clone(), address()] {
+        rested(&app);
+        let body = json!({"email": target, "currentPassword": user.password});
+        app.try_change_account(&pair.access_token, body)
+            .await
+            .is(200);
+        let again = app.ask_auth(
+            Method::POST,
+            "/api/account/email/verification",
+            Some(&pair.access_token),
+            None,
+        );
+        answers.push(again.await.status);
+    }
+    assert_eq!(answers, [429, 429]);
+}
+
+#[tokio::test]
+async fn a_second_invitation_brings_nobody_back() {
+    let app = App::start().await;
+    let cli = Cli::new(app.folder(), app.database().url());
+    let guest = address();
+    let mut links = Vec::new();
+    for _ in 0..2 {
+        let link = cli
+            .finish(&["user", "invite", &guest, "--role", "admin"])
+            .await;
+        links.push(link.trim().split_once("#token=").unwrap().1.to_owned());
+    }
+    app.try_accept(&links[0], "Ada", PASSWORD).await.is(201);
+    let pair = log_in(&app, &guest, PASSWORD).await;
+    app.try_delete_account(&pair.access_token, PASSWORD)
+        .await
+        .is(204);
+    for link in &links {
+        app.try_accept(link, "Ada", PASSWORD)
+            .await
+            .refused(401, "invalid_link");
+    }
+    // Whom the operator invites anew may come.
+    app.database().execute("UPDATE audit SET at = at - 1");
+    let link = cli.finish(&["user", "invite", &guest]).await;
+    let link = link.trim().split_once("#token=").unwrap().1;
+    app.try_accept(link, "Ada", PASSWORD).await.is(201);
+}
+
+#[tokio::test]
+async fn a_note_is_sent_although_the_account_is_gone() {
+    let sink = plain_sink().await;
+    let app = App::with(Options::new().mailing(&sink)).await;
+    let (user, _) = registered(&app, &sink).await;
+    sink.otherwise(e2e::smtp::Behaviour::HangsUp);
+    let pair = app.log_in(&user).await;
+    let new = format!("a new one {}", random());
+    let pair: Pair = app
+        .try_change_password(&pair.access_token, &user.password, &new)
+        .await
+        .is(200)
+        .json();
+    app.try_delete_account(&pair.access_token, &new)
+        .await
+        .is(204);
+    sink.otherwise(e2e::smtp::Behaviour::Usual);
+    app.database()
+        .execute("UPDATE outbox SET due_at = due_at - 3600");
+    let note = sink.next().await;
+    assert_eq!(note.to, [user.email.as_str()]);
+    assert!(note.subject().contains("password"));
 }
 
 #[tokio::test]
@@ -332,6 +468,7 @@ async fn a_change_to_another_one_s_address_tells_the_owner_and_nobody_else() {
     let (app, sink) = mailing().await;
     let (owner, _) = registered(&app, &sink).await;
     let (user, _) = registered(&app, &sink).await;
+    log_in(&app, &owner.email, &owner.password).await;
     let pair = app.log_in(&user).await;
     let body = json!({"email": owner.email.to_uppercase(), "currentPassword": user.password});
     let answer: Value = app

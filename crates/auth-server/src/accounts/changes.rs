@@ -309,7 +309,7 @@ fn ask_for_proof(
 ) -> Result<(), DbError> {
     let owner = tx
         .find_user_by_email(new)?
-        .filter(|owner| owner.account.id != id);
+        .filter(|owner| owner.account.id != id && owner.is_used());
     match owner {
         Some(owner) => {
             let owner = owner.account;

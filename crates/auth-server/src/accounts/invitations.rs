@@ -1,5 +1,9 @@
 //! Invitations: an operator or an administrator says who may have an account, and with which roles.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
 use super::{Accounts, forms, taken};
 use crate::db::{Account, AuditRecord, Caller, DbError, EndReason, Event};
 use crate::db::{Ending, LetterKind, NewLetter, NewUser, Unit, User, UserId};
@@ -9,6 +13,7 @@ use crate::log_in::password::Password;
 use crate::outbox::link::{Invitation, Purpose};
 use crate::outbox::{Guest, Links};
 use crate::sessions::end_all;
+use crate::spelling::email_key;
 
 /// What accepting an invitation came to.
 enum Accepted {
@@ -48,6 +53,7 @@ impl Accounts {
             address: email.clone(),
             locale: caller.locale,
             detail,
+            after: 0,
         };
         let (address, by_mail, id) = (email.clone(), self.outbox.is_on(), guest.id);
         self.db
@@ -106,8 +112,12 @@ impl Accounts {
         let accepted = self.db.write(caller, move |tx| {
             // By the trail: who has the keys alone invites nobody, and an account that was deleted does not come back by
             // its old invitation.
-            let invited = tx.has_record(account.id, Event::Invited)?;
-            if !invited || tx.has_record(account.id, Event::InvitationAccepted)? {
+            // Nor by a second one from before the first was accepted.
+            let Some(invited_at) = tx.invited_at(account.id)? else {
+                return Ok(Accepted::Used);
+            };
+            let address = digest(&account.email);
+            if tx.was_accepted_since(&address, invited_at)? {
                 return Ok(Accepted::Used);
             }
             let (made, ended) = match tx.find_user_by_email(&account.email)? {
@@ -118,7 +128,7 @@ impl Accounts {
                 },
             };
             let record = AuditRecord::of(Event::InvitationAccepted, account.id);
-            tx.audit(&record.detail(made.id.to_string()))?;
+            tx.audit(&record.detail(address))?;
             Ok(Accepted::Made(made, ended))
         });
         match accepted.await {
@@ -132,6 +142,11 @@ impl Accounts {
     }
 }
 
+/// An address as the audit trail, which outlives the account, may keep it.
+fn digest(address: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(email_key(address)))
+}
+
 fn insert(tx: &mut Unit<'_, '_>, account: &Account, hash: &str) -> Result<Account, DbError> {
     let now = tx.now();
     tx.insert_user(&NewUser {
@@ -139,6 +154,7 @@ fn insert(tx: &mut Unit<'_, '_>, account: &Account, hash: &str) -> Result<Accoun
         password_hash: hash.to_owned(),
         created_at: now,
         email_verified_at: Some(now),
+        self_registered: false,
     })?;
     tx.audit(&AuditRecord::of(Event::Registered, account.id))?;
     Ok(account.clone())

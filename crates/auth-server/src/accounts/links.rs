@@ -26,6 +26,7 @@ impl Accounts {
             address: forms::email(email)?,
             locale: caller.locale,
             detail: String::new(),
+            after: 0,
         };
         Ok(self.db.write(caller, move |tx| tx.post(&letter)).await?)
     }
@@ -46,12 +47,14 @@ impl Accounts {
         if !matches!(purpose, Purpose::Reset | Purpose::HandedReset) {
             return Err(Error::InvalidLink);
         }
-        let paid = door.pay_for_link(presented.user(), caller)?;
+        door.pay_for_mail(caller)?;
         let user = self.user_of(&presented).await?;
         let fits = presented.fits(&user, &user.account.email);
         if !fits || user.blocked_at.is_some() {
             return Err(Error::InvalidLink);
         }
+        // Only now: whoever knows an id must not empty the account's bucket with links that are none.
+        let paid = door.pay_for_link(user.account.id, caller)?;
         self.reset_of(&user, purpose, new, paid, caller).await
     }
 
@@ -135,6 +138,13 @@ impl Accounts {
         let (old, outbox) = (user.account.email.clone(), self.outbox);
         let adopted = self.db.write(caller, move |tx| {
             let now = tx.now();
+            // Who squats the address has no right to it.
+            let there = tx.find_user_by_email(&pending)?;
+            if let Some(there) = there.filter(|one| one.account.id != id && !one.is_used())
+                && tx.delete_unused_user(there.account.id)?
+            {
+                tx.audit(&AuditRecord::of(Event::Replaced, there.account.id))?;
+            }
             if !tx.adopt_pending_email(id, &pending, version, now)? {
                 return Ok(false);
             }
@@ -166,11 +176,16 @@ impl Accounts {
             match user.pending_at(now) {
                 Some(pending) => {
                     let pending = pending.email.clone();
-                    // Whose it is already was told, and proves nothing by our link.
-                    if tx.find_user_by_email(&pending)?.is_some() {
-                        return Ok(None);
+                    if let Some(wait) = tx.pay_for_letter(id, now)? {
+                        return Ok(Some(wait));
                     }
-                    outbox.post_on_request(tx, LetterKind::Change, id, &pending)
+                    // Whose it is already was told, and proves nothing by our link. The answer is the same.
+                    let owner = tx.find_user_by_email(&pending)?;
+                    let taken = owner.is_some_and(|one| one.account.id != id && one.is_used());
+                    if !taken {
+                        outbox.post(tx, LetterKind::Change, id, &pending, "")?;
+                    }
+                    Ok(None)
                 }
                 None if !user.account.email_verified => {
                     outbox.post_on_request(tx, LetterKind::Verify, id, &user.account.email)

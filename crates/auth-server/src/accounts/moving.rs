@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use foreign_hash::FirebaseParameters;
 use serde_json::{Map, Value, json};
 
-use super::{Accounts, forms};
+use super::forms;
 use crate::db::{Account, AuditRecord, Caller, DbError, Event, NO_PASSWORD, NewUser, Tx};
-use crate::db::{User, UserId};
-use crate::error::Error;
+use crate::db::{User, UserId, read_in_bulk, write_in_bulk};
 use crate::log_in::password::check_stored;
+use crate::settings::DatabaseUrl;
 use crate::spelling::email_key;
 
 /// Accounts in one statement, and in memory at once.
@@ -134,40 +134,49 @@ impl Import {
     }
 }
 
-impl Accounts {
-    /// Adds the accounts of a file, all in one unit; those whose e-mail is there are left alone. With `dry_run` it is
-    /// only said what would be done.
+impl Import {
+    /// Adds the accounts, all in one unit; those whose e-mail is there are left alone. With `dry_run` it is only said
+    /// what would be done. Tells how many are done now and then.
     ///
     /// # Errors
     /// The database's; then nothing was added.
-    pub(crate) async fn import(
+    pub(crate) fn write(
         &self,
-        import: Import,
+        url: &DatabaseUrl,
         dry_run: bool,
-        caller: &Caller,
-    ) -> Result<Imported, Error> {
+        mut progress: impl FnMut(usize),
+    ) -> Result<Imported, DbError> {
+        let mut done = 0;
+        let mut told = move |batch: usize| {
+            if (done + batch) / STEP > done / STEP {
+                progress(done + batch);
+            }
+            done += batch;
+        };
         if dry_run {
-            let looked = self.db.read(move |tx| {
+            return read_in_bulk(url, |tx| {
                 let mut imported = Imported::default();
-                for batch in import.batches()? {
-                    imported.added += newcomers(tx, batch?, &mut imported.there)?.len();
+                for batch in self.batches()? {
+                    let batch = batch?;
+                    told(batch.len());
+                    imported.added += newcomers(tx, batch, &mut imported.there)?.len();
                 }
                 Ok(imported)
             });
-            return Ok(looked.await?);
         }
-        let written = self.db.write(caller, move |tx| {
+        write_in_bulk(url, &Caller::cli(), |tx| {
             let mut imported = Imported::default();
-            for batch in import.batches()? {
-                let new = newcomers(tx, batch?, &mut imported.there)?;
+            for batch in self.batches()? {
+                let batch = batch?;
+                told(batch.len());
+                let new = newcomers(tx, batch, &mut imported.there)?;
                 tx.insert_users(&new)?;
                 imported.added += new.len();
             }
             let count = format!("{} accounts", imported.added);
             tx.audit(&AuditRecord::general(Event::UsersImported).detail(count))?;
             Ok(imported)
-        });
-        Ok(written.await?)
+        })
     }
 }
 
@@ -333,6 +342,7 @@ fn account(
         password_hash,
         created_at,
         email_verified_at: email_verified.then_some(now),
+        self_registered: false,
     })
 }
 

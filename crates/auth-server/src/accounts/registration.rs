@@ -2,7 +2,7 @@
 
 use super::{Accounts, check_password, forms, taken};
 use crate::db::{Account, AuditRecord, Caller, DbError, Event};
-use crate::db::{LetterKind, NewUser, Unit, User, UserId};
+use crate::db::{LetterKind, NewUser, Unit, UserId};
 use crate::error::Error;
 use crate::log_in::Paid;
 use crate::log_in::password::Password;
@@ -32,8 +32,7 @@ impl Accounts {
             .hasher
             .hash_new(password, account.words(), paid)
             .await?;
-        self.insert(account, password_hash, self.outbox, caller)
-            .await
+        self.insert(account, password_hash, true, caller).await
     }
 
     /// Makes an account for somebody else, who is not written to.
@@ -47,8 +46,7 @@ impl Accounts {
             .hasher
             .hash_new(password, words, Paid::by_operator())
             .await?;
-        self.insert(account, password_hash, Outbox::new(false), caller)
-            .await
+        self.insert(account, password_hash, false, caller).await
     }
 
     /// Makes an account whose password everybody knows, be it weak.
@@ -60,7 +58,7 @@ impl Accounts {
         // Its mailbox is nobody's, and it is to be of use.
         account.email_verified = true;
         let password_hash = self.hasher.hash(password, Paid::by_operator()).await?;
-        self.insert(account, password_hash, Outbox::new(false), caller)
+        self.insert(account, password_hash, false, caller)
             .await
             .map(drop)
     }
@@ -69,7 +67,7 @@ impl Accounts {
         &self,
         account: Account,
         password_hash: String,
-        outbox: Outbox,
+        by_himself: bool,
         caller: &Caller,
     ) -> Result<Account, Error> {
         let new = NewUser {
@@ -77,6 +75,13 @@ impl Accounts {
             password_hash,
             created_at: caller.now,
             email_verified_at: account.email_verified.then_some(caller.now),
+            self_registered: by_himself,
+        };
+        // Nobody is written to of what he did not do.
+        let outbox = if by_himself {
+            self.outbox
+        } else {
+            Outbox::new(false)
         };
         let inserted = self.db.write(caller, move |tx| {
             tx.insert_user(&new)?;
@@ -113,6 +118,7 @@ impl Accounts {
             password_hash,
             created_at: caller.now,
             email_verified_at: None,
+            self_registered: true,
         };
         let outbox = self.outbox;
         let registered = self.db.write(caller, move |tx| {
@@ -124,23 +130,18 @@ impl Accounts {
                 return outbox.post(tx, LetterKind::Verify, id, email, "");
             }
             let there = tx.find_user_by_email(email)?.ok_or(DbError::Moved)?;
-            if is_used(&there) {
+            if there.is_used() {
                 let owner = there.account;
                 return outbox.tell_owner(tx, owner.id, &owner.email);
             }
             replace(tx, there.account.id, &new)?;
-            // Within the limit's time the last mail is still on its way.
-            outbox
-                .post_on_request(tx, LetterKind::Verify, id, email)
-                .map(drop)
+            // The mails before it have gone with the account that they were of, so this one comes late rather than never.
+            let now = tx.now();
+            let wait = tx.pay_for_letter(id, now)?.unwrap_or(0);
+            outbox.post_after(tx, LetterKind::Verify, id, email, wait)
         });
         Ok(registered.await?)
     }
-}
-
-/// Whether somebody may have something to lose in this account.
-fn is_used(user: &User) -> bool {
-    user.account.email_verified || user.last_login_at.is_some() || user.blocked_at.is_some()
 }
 
 /// Gives the address of an account that nobody has proven or used to a new one: with an id of its own, so that no link to

@@ -109,7 +109,7 @@ impl Command {
             Self::Export { hashes } => return export(&db, hashes).await,
             Self::ResetLink { user } => return reset_link(&db, &user, settings).await,
             Self::Import { file, dry_run } => {
-                return import(&accounts(&db, settings)?, &file, dry_run).await;
+                return import(settings, file, dry_run).await;
             }
             Self::Invite { email, roles } => {
                 let accounts = accounts(&db, settings)?;
@@ -247,15 +247,18 @@ async fn invite(
     }
 }
 
-async fn import(accounts: &Accounts, file: &Path, dry_run: bool) -> Result<(), CommandError> {
-    let told = |lines: usize| complain(format_args!("{lines} lines read"));
-    let import = match Import::read(file, clock::now(), told) {
-        Ok(import) => import,
-        Err((faults, count)) => return Err(refused(file, &faults, count)),
-    };
-    let caller = Caller::cli();
-    let all = import.accounts;
-    let Imported { added, there } = accounts.import(import, dry_run, &caller).await?;
+async fn import(settings: &Settings, file: PathBuf, dry_run: bool) -> Result<(), CommandError> {
+    let url = settings.store.database_url.clone();
+    let imported = tokio::task::spawn_blocking(move || {
+        let told = |lines: usize| complain(format_args!("{lines} lines read"));
+        let import = match Import::read(&file, clock::now(), told) {
+            Ok(import) => import,
+            Err((faults, count)) => return Err(refused(&file, &faults, count)),
+        };
+        let told = |accounts: usize| complain(format_args!("{accounts} accounts looked at"));
+        Ok((import.accounts, import.write(&url, dry_run, told)?))
+    });
+    let (all, Imported { added, there }) = imported.await??;
     for (line, email) in &there {
         complain(format_args!(
             "line {line}: {email} is there and is left alone"

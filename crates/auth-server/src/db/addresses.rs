@@ -100,6 +100,7 @@ impl Tx<'_> {
     pub fn delete_unused_user(&mut self, id: UserId) -> Result<bool, DbError> {
         let unused = users::table
             .filter(users::id.eq(id.to_string()))
+            .filter(users::self_registered_at.is_not_null())
             .filter(users::email_verified_at.is_null())
             .filter(users::last_login_at.is_null())
             .filter(users::blocked_at.is_null());
@@ -107,7 +108,7 @@ impl Tx<'_> {
     }
 
     /// Gives a user whose address nobody has proven a new password, name and roles, and notes the proof; `false` if
-    /// somebody has proven it.
+    /// somebody has proven it, it has another address by now, or is blocked.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -119,6 +120,8 @@ impl Tx<'_> {
     ) -> Result<bool, DbError> {
         let unproven = users::table
             .filter(users::id.eq(account.id.to_string()))
+            .filter(users::email_key.eq(email_key(&account.email)))
+            .filter(users::blocked_at.is_null())
             .filter(users::email_verified_at.is_null());
         let hit = diesel::update(unproven)
             .set((

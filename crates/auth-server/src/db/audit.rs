@@ -155,15 +155,29 @@ impl Tx<'_> {
         Ok(story)
     }
 
-    /// Whether there is a record of this event on an account.
+    /// When an invitation to this account was made, in Unix seconds; `None` if none is known.
     ///
     /// # Errors
     /// See [`DbError`].
-    pub fn has_record(&mut self, user: UserId, event: Event) -> Result<bool, DbError> {
-        let records = audit::table
+    pub fn invited_at(&mut self, user: UserId) -> Result<Option<i64>, DbError> {
+        Ok(audit::table
+            .select(audit::at)
             .filter(audit::user_id.eq(user.to_string()))
-            .filter(audit::event.eq(event.as_str()));
-        Ok(diesel::select(diesel::dsl::exists(records)).get_result(self.0)?)
+            .filter(audit::event.eq(Event::Invited.as_str()))
+            .first(self.0)
+            .optional()?)
+    }
+
+    /// Whether an invitation with this detail was accepted since, in Unix seconds.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn was_accepted_since(&mut self, detail: &str, since: i64) -> Result<bool, DbError> {
+        let accepted = audit::table
+            .filter(audit::at.ge(since))
+            .filter(audit::event.eq(Event::InvitationAccepted.as_str()))
+            .filter(audit::detail.eq(detail));
+        Ok(diesel::select(diesel::dsl::exists(accepted)).get_result(self.0)?)
     }
 
     /// Takes address and user agent out of the records of a user: the ids stay.

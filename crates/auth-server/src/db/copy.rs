@@ -58,6 +58,7 @@ struct User {
     last_login_at: Option<i64>,
     blocked_at: Option<i64>,
     email_verified_at: Option<i64>,
+    self_registered_at: Option<i64>,
     pending_email: Option<String>,
     pending_until: i64,
     mailed_at: i64,

@@ -35,7 +35,7 @@ pub enum Event {
     EmailChangeRequested,
     /// Somebody was invited; the account is the one that the invitation makes.
     Invited,
-    /// An invitation was accepted; the account is the one that it named, the detail the one that has it.
+    /// An invitation was accepted; the detail is a digest of its address.
     InvitationAccepted,
     /// An account whose address nobody had proven, and which nobody had used, went to a later registration.
     Replaced,

@@ -73,7 +73,14 @@ impl Tx<'_> {
         .bind::<BigInt, _>(now - HOUR)
         .bind::<BigInt, _>(now)
         .execute(self.0)?;
-        Ok(hit == 1)
+        if hit == 1 {
+            return Ok(true);
+        }
+        // A write all the same: that there is nothing to commit would be told by the time.
+        diesel::update(users::table.filter(users::id.eq(user.to_string())))
+            .set(users::told_at.eq(users::told_at))
+            .execute(self.0)?;
+        Ok(false)
     }
 }
 

@@ -89,6 +89,8 @@ pub struct NewLetter {
     pub locale: Locale,
     /// What its text needs beside the account; empty for nothing.
     pub detail: String,
+    /// Seconds until it is to be sent.
+    pub after: i64,
 }
 
 /// A mail in the outbox.
@@ -161,7 +163,7 @@ impl Unit<'_, '_> {
                 outbox::locale.eq(letter.locale.as_str()),
                 outbox::detail.eq(&letter.detail),
                 outbox::created_at.eq(now),
-                outbox::due_at.eq(now),
+                outbox::due_at.eq(now.saturating_add(letter.after)),
                 outbox::tries.eq(0),
             ))
             .execute(self.0)?;
@@ -217,6 +219,7 @@ impl Tx<'_> {
                 outbox::kind.eq(kind.as_str()),
                 outbox::user_id.eq(Some(user.to_string())),
                 outbox::address.eq(address),
+                outbox::tries.eq(0),
             ))
             .execute(self.0)?;
         Ok(())
@@ -295,6 +298,7 @@ mod tests {
             address: "a@example.com".into(),
             locale: Locale::Zh,
             detail: String::new(),
+            after: 0,
         };
         db.write(&caller, move |tx| tx.post(&letter)).await.unwrap();
         let seen = db.read(move |tx| tx.letters_due(now, 9)).await.unwrap();

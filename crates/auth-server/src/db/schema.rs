@@ -13,6 +13,7 @@ diesel::table! {
         last_login_at -> Nullable<BigInt>,
         blocked_at -> Nullable<BigInt>,
         email_verified_at -> Nullable<BigInt>,
+        self_registered_at -> Nullable<BigInt>,
         pending_email -> Nullable<Text>,
         pending_until -> BigInt,
         mailed_at -> BigInt,

@@ -51,9 +51,20 @@ pub struct User {
     pub last_login_at: Option<i64>,
     /// What the e-mail is to become.
     pub pending: Option<PendingEmail>,
+    /// Whether a stranger made the account for himself.
+    pub self_registered: bool,
 }
 
 impl User {
+    /// Whether somebody may have something to lose in this account: it was proven or used, or an operator made it.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        !self.self_registered
+            || self.account.email_verified
+            || self.last_login_at.is_some()
+            || self.blocked_at.is_some()
+    }
+
     /// What the e-mail is to become, if the link that proves it is still good.
     #[must_use]
     pub fn pending_at(&self, now: i64) -> Option<&PendingEmail> {

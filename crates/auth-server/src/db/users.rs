@@ -2,7 +2,7 @@
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
 use super::connection::AnyConnection;
 use super::schema::users;
@@ -22,6 +22,8 @@ pub struct NewUser {
     pub created_at: i64,
     /// Unix seconds.
     pub email_verified_at: Option<i64>,
+    /// Whether a stranger makes it for himself.
+    pub self_registered: bool,
 }
 
 #[derive(Queryable, Selectable)]
@@ -39,6 +41,7 @@ struct UserRow {
     email_verified_at: Option<i64>,
     pending_email: Option<String>,
     pending_until: i64,
+    self_registered_at: Option<i64>,
 }
 
 fn user(row: UserRow) -> Result<User, DbError> {
@@ -59,6 +62,7 @@ fn user(row: UserRow) -> Result<User, DbError> {
             email,
             until: row.pending_until,
         }),
+        self_registered: row.self_registered_at.is_some(),
     })
 }
 
@@ -107,6 +111,7 @@ impl Tx<'_> {
                 users::roles.eq(write_roles(&new.account.roles)),
                 users::created_at.eq(new.created_at),
                 users::email_verified_at.eq(new.email_verified_at),
+                users::self_registered_at.eq(new.self_registered.then_some(new.created_at)),
             ))
             .execute(self.0)?;
         Ok(())
@@ -118,8 +123,9 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn insert_user_unless_there(&mut self, new: &NewUser) -> Result<bool, DbError> {
         let hit = diesel::sql_query(
-            "INSERT INTO users (id, email, email_key, user_name, password_hash, password_version, roles, created_at) \
-             VALUES ($1, $2, $3, $4, $5, 1, $6, $7) ON CONFLICT (email_key) DO NOTHING",
+            "INSERT INTO users (id, email, email_key, user_name, password_hash, password_version, roles, created_at, \
+               self_registered_at) \
+             VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8) ON CONFLICT (email_key) DO NOTHING",
         )
         .bind::<Text, _>(new.account.id.to_string())
         .bind::<Text, _>(&new.account.email)
@@ -128,6 +134,7 @@ impl Tx<'_> {
         .bind::<Text, _>(&new.password_hash)
         .bind::<Text, _>(write_roles(&new.account.roles))
         .bind::<BigInt, _>(new.created_at)
+        .bind::<Nullable<BigInt>, _>(new.self_registered.then_some(new.created_at))
         .execute(self.0)?;
         Ok(hit == 1)
     }

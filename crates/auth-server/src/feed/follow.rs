@@ -186,6 +186,7 @@ mod tests {
                 password_hash: "-".into(),
                 created_at: now,
                 email_verified_at: None,
+                self_registered: false,
             })?;
             tx.insert_session(&NewSession {
                 token: RefreshToken {

@@ -5,6 +5,7 @@
 //! [`PasswordError::Busy`]; who has paid says whose places it takes, and a payer has only so many.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -223,7 +224,7 @@ fn work(queue: &Mutex<Receiver<Job>>, strength: &Strength) {
         // It waits no longer.
         drop(place);
         // A closed answer is a client that has gone: its job is not worth 17 ms. A send that fails is one too.
-        match work {
+        let done = catch_unwind(AssertUnwindSafe(|| match work {
             Work::Hash(password, words, answer) if !answer.is_closed() => {
                 let _ = answer.send(hash_if_strong(&password, words, strength, &mut memory));
             }
@@ -231,6 +232,11 @@ fn work(queue: &Mutex<Receiver<Job>>, strength: &Strength) {
                 let _ = answer.send(verify(&password, &stored, &mut memory));
             }
             _ => {}
+        }));
+        if done.is_err() {
+            // Whoever waited hears that there is no answer; the thread goes on, with a memory of its own making.
+            log::error!("a password could not be judged or hashed: the message is on stderr");
+            memory = Memory::default();
         }
     }
 }

@@ -134,11 +134,13 @@ pub(super) async fn of(
     if kind == LetterKind::Invitation {
         return Ok(invitation(letter, links, now));
     }
-    let Some(id) = letter.user else {
-        return Ok(None);
+    let user = match letter.user {
+        Some(id) => db.read(move |tx| tx.find_user(id)).await?,
+        None => None,
     };
-    let Some(user) = db.read(move |tx| tx.find_user(id)).await? else {
-        return Ok(None);
+    // What a note tells of was so, whatever became of the account since.
+    let Some(user) = user else {
+        return Ok(note(kind, letter));
     };
     let usual = |kind| Content {
         name: user.account.user_name.clone(),
@@ -168,25 +170,36 @@ pub(super) async fn of(
             .pending_at(now)
             .filter(|pending| pending.email == letter.address)
             .and_then(|pending| with(usual(Kind::Change), Purpose::Change, pending.until)),
-        LetterKind::ChangeNote => Some(Content {
-            detail: letter.detail.clone(),
-            ..usual(Kind::ChangeNote)
+        LetterKind::ChangeNote
+        | LetterKind::AddressChanged
+        | LetterKind::NewDevice
+        | LetterKind::PasswordChanged
+        | LetterKind::AccountExists
+        | LetterKind::Blocked => note(kind, letter).map(|content| Content {
+            name: user.account.user_name.clone(),
+            ..content
         }),
-        LetterKind::AddressChanged => Some(Content {
-            detail: letter.detail.clone(),
-            ..usual(Kind::AddressChanged)
-        }),
-        LetterKind::NewDevice => Some(Content {
-            detail: device_in_our_words(&letter.detail),
-            ..usual(Kind::NewDevice)
-        }),
-        LetterKind::PasswordChanged => Some(usual(Kind::PasswordChanged)),
-        LetterKind::AccountExists => Some(usual(Kind::AccountExists)),
-        LetterKind::Blocked => Some(usual(Kind::Blocked)),
         // Whoever forgot is looked up before.
         LetterKind::Reset | LetterKind::Verify | LetterKind::Invitation | LetterKind::Forgot => {
             None
         }
+    })
+}
+
+/// A mail that only tells; `None` for those with a link.
+fn note(kind: LetterKind, letter: &Letter) -> Option<Content> {
+    let (kind, detail) = match kind {
+        LetterKind::ChangeNote => (Kind::ChangeNote, letter.detail.clone()),
+        LetterKind::AddressChanged => (Kind::AddressChanged, letter.detail.clone()),
+        LetterKind::NewDevice => (Kind::NewDevice, device_in_our_words(&letter.detail)),
+        LetterKind::PasswordChanged => (Kind::PasswordChanged, String::new()),
+        LetterKind::AccountExists => (Kind::AccountExists, String::new()),
+        LetterKind::Blocked => (Kind::Blocked, String::new()),
+        _ => return None,
+    };
+    Some(Content {
+        detail,
+        ..Content::of(kind, letter)
     })
 }
 

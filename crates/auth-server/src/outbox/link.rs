@@ -288,6 +288,7 @@ mod tests {
                     created_at: 0,
                     last_login_at: None,
                     pending: None,
+                    self_registered: true,
                 },
                 _folder: folder,
             }

@@ -145,7 +145,7 @@ impl Sender {
                 let now = clock::now();
                 if now.saturating_sub(complained_at) >= QUIET {
                     complained_at = now;
-                    log::warn!("the outbox cannot be read, mails wait: {error}");
+                    log::warn!("the outbox cannot be read or written, mails wait: {error}");
                 }
             }
             tokio::time::sleep(LOOK).await;
@@ -168,19 +168,18 @@ impl Sender {
         let (forgotten, due): (Vec<_>, Vec<_>) = due
             .into_iter()
             .partition(|letter| letter.kind == Some(LetterKind::Forgot));
+        let mut looked_up = Ok(());
         if !forgotten.is_empty() {
-            self.look_up(forgotten).await?;
+            looked_up = self.look_up(forgotten).await;
         }
-        stream::iter(due)
+        // The others are not kept back by it, and the first fault of a round is told: a mail is due again when the time
+        // for which it was taken is over.
+        let handled: Vec<_> = stream::iter(due)
             .map(|letter| self.handle(letter))
             .buffer_unordered(AT_ONCE)
-            .for_each(|handled| async move {
-                if let Err(error) = handled {
-                    // It is due again when the time for which it was taken is over.
-                    log::warn!("a mail's row cannot be written: {error}");
-                }
-            })
+            .collect()
             .await;
+        handled.into_iter().fold(looked_up, Result::and)?;
         Ok(more)
     }
 

@@ -214,7 +214,7 @@ impl<'a> Visit<'a> {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
         let own = match (text("origin"), text("sec-fetch-site")) {
             // What browsers say, and pages cannot.
-            (_, Some(site)) => site == "same-origin" || site == "none",
+            (_, Some(site)) => site == "same-origin",
             (Some(origin), None) => origin == self.issuer.origin,
             // No browser: nothing that it would send along for somebody else.
             (None, None) => true,

@@ -26,7 +26,7 @@ const CLOCKS: i64 = 60;
 const KEEP_FAILURES: i64 = 24 * 3600;
 
 /// Seconds that a mail waits at most: whoever sends gives it up after a day, and where nobody does it goes with this.
-const KEEP_LETTERS: i64 = 48 * 3600;
+const KEEP_LETTERS: i64 = 7 * 86_400;
 
 /// Sweeps for the sessions that have begun: at once, and then once a second at most.
 #[derive(Clone)]

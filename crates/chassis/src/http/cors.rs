@@ -29,7 +29,7 @@ const EXPOSED: HeaderValue =
 const SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
 /// Paths that no web page of another origin has any business with.
-const EXEMPT: [&str; 3] = ["/internal", "/metrics", "/account"];
+const EXEMPT: [&str; 4] = ["/internal", "/metrics", "/account", "/demo"];
 
 /// Middleware that answers preflights and adds the CORS headers to every answer, errors included.
 /// Goes right inside [`finish`](super::finish).

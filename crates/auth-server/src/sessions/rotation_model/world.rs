@@ -93,6 +93,7 @@ impl World {
             password_hash: "-".into(),
             created_at: MORNING,
             email_verified_at: None,
+            self_registered: false,
         };
         let id = account.id;
         let user = runtime.block_on(async {
