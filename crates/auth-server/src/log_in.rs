@@ -88,10 +88,26 @@ impl FrontDoor {
     /// [`Error::TooManyAttempts`].
     pub fn pay_for_registration(&self, email: &str, caller: &Caller) -> Result<Paid, Error> {
         let paid = self.address_pays(None, caller)?;
+        self.pay_for_mailbox(email)?;
         let whose = |buckets: &Buckets| buckets.whose(None, email);
         self.pays(paid, |buckets| {
             [Payer::Registration(whose(buckets)), Payer::AllStrangers]
         })
+    }
+
+    /// Lets whoever has a mail sent to an address of his choice pay for that: the same for known and unknown ones.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`].
+    pub fn pay_for_mailbox(&self, email: &str) -> Result<(), Error> {
+        if !self.outbox.is_on() {
+            return Ok(());
+        }
+        let nobody = Paid::by_operator();
+        self.pays(nobody, |buckets| {
+            [Payer::Mailbox(buckets.whose(None, email))]
+        })
+        .map(drop)
     }
 
     /// Lets whoever asks for a mail pay with the address.

@@ -364,6 +364,33 @@ async fn a_second_invitation_brings_nobody_back() {
 }
 
 #[tokio::test]
+async fn who_registers_and_deletes_again_and_again_fills_nobody_s_mailbox() {
+    let sink = plain_sink().await;
+    let options = Options::new().mailing(&sink).auth("login-limits", "on");
+    let app = App::with(options).await;
+    let (email, other) = (address(), address());
+    for _ in 0..5 {
+        app.try_register("Eve", &email, PASSWORD).await.is(201);
+        assert_eq!(sink.next().await.to, [email.as_str()]);
+        let pair = log_in(&app, &email, PASSWORD).await;
+        app.try_delete_account(&pair.access_token, PASSWORD)
+            .await
+            .is(204);
+    }
+    let refused = app.try_register("Eve", &email, PASSWORD).await;
+    refused.refused(429, "too_many_attempts");
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!(wait <= 720, "{wait}");
+    app.try_register("Ada", &other, PASSWORD).await.is(201);
+    // Nor by a change of address.
+    let pair = log_in(&app, &other, PASSWORD).await;
+    let body = json!({"email": email, "currentPassword": PASSWORD});
+    app.try_change_account(&pair.access_token, body)
+        .await
+        .refused(429, "too_many_attempts");
+}
+
+#[tokio::test]
 async fn a_note_is_sent_although_the_account_is_gone() {
     let sink = plain_sink().await;
     let app = App::with(Options::new().mailing(&sink)).await;

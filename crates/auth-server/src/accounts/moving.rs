@@ -173,6 +173,11 @@ impl Import {
                 tx.insert_users(&new)?;
                 imported.added += new.len();
             }
+            if imported.added + imported.there.len() != self.accounts {
+                return Err(DbError::Unusable(
+                    "the file changed while it was read".into(),
+                ));
+            }
             let count = format!("{} accounts", imported.added);
             tx.audit(&AuditRecord::general(Event::UsersImported).detail(count))?;
             Ok(imported)
@@ -214,6 +219,10 @@ struct Lines {
 impl Lines {
     fn open(path: &Path) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
+        let found = file.metadata().map_err(|error| error.to_string())?;
+        if !found.is_file() {
+            return Err("it is read twice, so it must be a file, no folder and no pipe".into());
+        }
         Ok(Self {
             reader: BufReader::new(file),
             line: 0,
@@ -433,6 +442,15 @@ mod tests {
         std::fs::write(&path, "x\n".repeat(1000)).unwrap();
         let (faults, count) = Import::read(&path, NOW, |_| ()).err().unwrap();
         assert_eq!((faults.len(), count), (MOST_FAULTS, 1000));
+    }
+
+    #[test]
+    fn what_cannot_be_read_twice_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path(), Path::new("/dev/null")] {
+            let (faults, _) = Import::read(path, NOW, |_| ()).err().unwrap();
+            assert!(faults[0].what.contains("read twice"), "{faults:?}");
+        }
     }
 
     #[test]

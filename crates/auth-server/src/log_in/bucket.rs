@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use chassis::client_address::network;
 use governor::clock::{Clock, DefaultClock};
@@ -25,6 +26,11 @@ const PER_SECOND: NonZeroU32 = NonZeroU32::new(1).unwrap();
 /// keeps out the others.
 const STRANGERS_BURST: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const STRANGERS_PER_SECOND: NonZeroU32 = NonZeroU32::new(4).unwrap();
+
+/// The same for an address that anybody may have a mail sent to, by an account of his own each time: the limits of an
+/// account, which a deletion forgets, do not hold him.
+const MAILBOX_BURST: NonZeroU32 = NonZeroU32::new(5).unwrap();
+const MAILBOX_EVERY: Duration = Duration::from_mins(12);
 
 /// After so many looks, payers whose bucket is full again are forgotten.
 const FORGET_EVERY: u32 = 1024;
@@ -64,6 +70,8 @@ pub(crate) enum Payer {
     SignedIn(Whose),
     /// An e-mail that somebody registers.
     Registration(Whose),
+    /// An e-mail that somebody has a mail sent to.
+    Mailbox(Whose),
 }
 
 impl Payer {
@@ -78,7 +86,8 @@ impl Payer {
             | Self::Devices(_)
             | Self::Session(_)
             | Self::SignedIn(_)
-            | Self::Registration(_) => 16,
+            | Self::Registration(_)
+            | Self::Mailbox(_) => 16,
         }
     }
 }
@@ -109,6 +118,8 @@ impl Paid {
 pub(super) struct Buckets {
     usual: DefaultKeyedRateLimiter<Payer>,
     strangers: DefaultKeyedRateLimiter<Payer>,
+    /// Of addresses that mails go to although no account may have them.
+    mailboxes: DefaultKeyedRateLimiter<Payer>,
     clock: DefaultClock,
     looks: AtomicU32,
     hash: std::hash::RandomState,
@@ -123,6 +134,11 @@ impl Buckets {
         Self {
             usual: RateLimiter::keyed(quota(PER_SECOND, BURST)),
             strangers: RateLimiter::keyed(quota(STRANGERS_PER_SECOND, STRANGERS_BURST)),
+            mailboxes: RateLimiter::keyed(
+                Quota::with_period(MAILBOX_EVERY)
+                    .unwrap_or(Quota::per_hour(MAILBOX_BURST))
+                    .allow_burst(MAILBOX_BURST),
+            ),
             clock: DefaultClock::default(),
             looks: AtomicU32::new(0),
             hash: std::hash::RandomState::new(),
@@ -178,6 +194,7 @@ impl Buckets {
         {
             self.usual.retain_recent();
             self.strangers.retain_recent();
+            self.mailboxes.retain_recent();
         }
         let taken = match payer {
             Payer::StrangersFrom(..)
@@ -186,6 +203,7 @@ impl Buckets {
             | Payer::Site(_)
             | Payer::AllStrangers => Ok(()),
             Payer::Strangers(_) => self.strangers.check_key(&payer),
+            Payer::Mailbox(_) => self.mailboxes.check_key(&payer),
             _ => self.usual.check_key(&payer),
         };
         taken.map_err(|not_until| not_until.wait_time_from(self.clock.now()).as_secs() + 1)?;

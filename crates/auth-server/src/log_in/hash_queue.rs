@@ -17,11 +17,17 @@ use tokio::sync::oneshot;
 
 use super::bucket::{Paid, Payer};
 use crate::db::NO_PASSWORD;
-use crate::log_in::password::{Memory, Password, PasswordError, Verdict, hash, self_test, verify};
+use crate::log_in::password::{
+    Memory, Password, PasswordError, Verdict, hash, is_ours, self_test, verify,
+};
 use crate::strength::{Strength, Weak};
 
 /// Log-ins that may wait for a thread; at about 17 ms a hash this is the most anyone waits for: a second or two.
 const QUEUE: usize = 128;
+
+/// Hashes of other systems that may wait for the one thread which they have: each may cost a second of it. Whoever moved in
+/// waits for those who did, and nobody else does.
+const FOREIGN_QUEUE: usize = 8;
 
 /// How much the threads that hash give way: beside one that does not, each gets a tenth of a core.
 #[cfg(target_os = "linux")]
@@ -102,6 +108,8 @@ impl Drop for Place {
 #[derive(Clone)]
 pub struct Hasher {
     jobs: SyncSender<Job>,
+    /// What costs more than ours.
+    foreign: SyncSender<Job>,
     queue: Arc<Queue>,
     /// What the password of an unknown user is compared with: the same work, and never a match.
     dummy_hash: Arc<str>,
@@ -116,12 +124,15 @@ impl Hasher {
         let strength = Arc::new(strength);
         self_test()?;
         let (jobs, waiting) = sync_channel(QUEUE);
+        let (foreign, foreign_waiting) = sync_channel(FOREIGN_QUEUE);
         let waiting = Arc::new(Mutex::new(waiting));
-        for n in 0..threads.max(1) {
-            let (waiting, strength) = (Arc::clone(&waiting), Arc::clone(&strength));
+        let foreign_waiting = Arc::new(Mutex::new(foreign_waiting));
+        let lanes = (0..threads.max(1)).map(|n| (format!("argon2-{n}"), &waiting));
+        for (name, lane) in lanes.chain([("foreign-hash".to_owned(), &foreign_waiting)]) {
+            let (lane, strength) = (Arc::clone(lane), Arc::clone(&strength));
             thread::Builder::new()
-                .name(format!("argon2-{n}"))
-                .spawn(move || work(&waiting, &strength))
+                .name(name)
+                .spawn(move || work(&lane, &strength))
                 .map_err(|_| PasswordError::Failed("no thread"))?;
         }
         let unguessable: [u8; 32] = rand::random();
@@ -129,6 +140,7 @@ impl Hasher {
         let nobody = hash(&nobody, &mut Memory::default())?.into();
         Ok(Self {
             jobs,
+            foreign,
             queue: Arc::default(),
             dummy_hash: nobody,
         })
@@ -162,7 +174,7 @@ impl Hasher {
         paid: Paid,
     ) -> Result<String, PasswordError> {
         let (answer, hash) = oneshot::channel();
-        self.submit(Work::Hash(password, words, answer), paid)?;
+        self.submit(&self.jobs, Work::Hash(password, words, answer), paid)?;
         hash.await.map_err(|_| PasswordError::Failed("no answer"))?
     }
 
@@ -181,7 +193,12 @@ impl Hasher {
         let known = stored.is_some();
         let stored = stored.unwrap_or_else(|| self.dummy_hash.to_string());
         let (answer, verdict) = oneshot::channel();
-        self.submit(Work::Verify(password, stored, answer), paid)?;
+        let lane = if is_ours(&stored) {
+            &self.jobs
+        } else {
+            &self.foreign
+        };
+        self.submit(lane, Work::Verify(password, stored, answer), paid)?;
         let verdict = verdict
             .await
             .map_err(|_| PasswordError::Failed("no answer"))??;
@@ -194,10 +211,9 @@ impl Hasher {
         self.queue.waiting.load(Ordering::Relaxed)
     }
 
-    fn submit(&self, work: Work, paid: Paid) -> Result<(), PasswordError> {
+    fn submit(&self, lane: &SyncSender<Job>, work: Work, paid: Paid) -> Result<(), PasswordError> {
         let place = Place::take(&self.queue, paid)?;
-        self.jobs
-            .try_send(Job { work, place })
+        lane.try_send(Job { work, place })
             .map_err(|error| match error {
                 TrySendError::Full(_) => PasswordError::Busy,
                 TrySendError::Disconnected(_) => PasswordError::Failed("threads are gone"),
@@ -334,6 +350,32 @@ mod tests {
                 "{stored}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_storm_on_hashes_that_moved_in_keeps_nobody_else_waiting() {
+        let hasher = hasher();
+        let ours = hasher
+            .hash(password("correct horse"), free())
+            .await
+            .unwrap();
+        // scrypt of a tenth of a second and more.
+        let costly = "$scrypt$ln=15,r=8,p=1$c29tZXNhbHRzb21lc2FsdA$\
+            AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let storm = (0..50).map(|_| hasher.verify(password("x"), Some(costly.into()), free()));
+        let storm = futures_util::future::join_all(storm);
+        let other = async { fits(&hasher, "correct horse", Some(ours)).await };
+        let (storm, other) = tokio::join!(storm, other);
+        assert!(other);
+        let busy = |answer: &&Result<_, _>| matches!(answer, Err(PasswordError::Busy));
+        let refused = storm.iter().filter(busy).count();
+        assert!((50 - FOREIGN_QUEUE - 2..50).contains(&refused), "{refused}");
+        assert!(
+            storm
+                .iter()
+                .flatten()
+                .all(|verdict| *verdict == Verdict::Wrong)
+        );
     }
 
     #[tokio::test]

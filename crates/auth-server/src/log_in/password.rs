@@ -192,6 +192,11 @@ pub(crate) fn verify(
     Ok(Verdict::Wrong)
 }
 
+/// Whether a hash is one of ours, and costs what ours cost.
+pub(super) fn is_ours(stored: &str) -> bool {
+    ours(stored).is_some()
+}
+
 /// Salt and output of a hash with today's parameters.
 fn ours(stored: &str) -> Option<(Params, Vec<u8>, [u8; OUTPUT])> {
     let phc = PasswordHash::new(stored).ok()?;

@@ -130,6 +130,9 @@ pub(super) async fn change_profile(
     let confirmed = door
         .confirm(signed_in.user, signed_in.session, current, &caller)
         .await?;
+    if let Some(email) = &body.email {
+        door.pay_for_mailbox(email)?;
+    }
     let changed = accounts.change_profile(&confirmed, change, &caller).await?;
     Ok(HttpResponse::Ok().json(UserBody::new(changed.account, changed.pending)))
 }
