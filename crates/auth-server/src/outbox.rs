@@ -136,6 +136,13 @@ impl Outbox {
         let Some(found) = tx.find_user(user)? else {
             return Ok(());
         };
+        // Whoever registered a stranger's address must not have him written to by changing a password or logging in again
+        // and again.
+        let repeatable = matches!(kind, LetterKind::NewDevice | LetterKind::PasswordChanged);
+        let now = tx.now();
+        if repeatable && !found.account.email_verified && tx.pay_for_letter(user, now)?.is_some() {
+            return Ok(());
+        }
         self.post(tx, kind, user, &found.account.email, detail)
     }
 

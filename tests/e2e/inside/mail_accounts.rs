@@ -391,6 +391,37 @@ async fn who_registers_and_deletes_again_and_again_fills_nobody_s_mailbox() {
 }
 
 #[tokio::test]
+async fn nobody_fills_a_mailbox_that_is_not_his_with_notes() {
+    let sink = plain_sink().await;
+    let options = Options::new().mailing(&sink).auth("mail-new-device", "on");
+    let app = App::with(options).await;
+    let (squatter, _) = registered(&app, &sink).await;
+    for _ in 0..4 {
+        log_in(&app, &squatter.email, &squatter.password).await;
+    }
+    let mut pair = app.log_in(&squatter).await;
+    let mut current = squatter.password.clone();
+    for _ in 0..3 {
+        let new = format!("a new one {}", random());
+        pair = app
+            .try_change_password(&pair.access_token, &current, &new)
+            .await
+            .is(200)
+            .json();
+        current = new;
+    }
+    let to = format!(
+        "SELECT COUNT(*) AS value FROM outbox WHERE address = '{}'",
+        squatter.email
+    );
+    // One within the minute, and a mail to somebody else behind it shows that no other was.
+    sink.next().await;
+    app.try_register("Ada", &address(), PASSWORD).await.is(201);
+    assert_ne!(sink.next().await.to, [squatter.email.as_str()]);
+    assert_eq!(app.database().number(&to), Some(0));
+}
+
+#[tokio::test]
 async fn a_note_is_sent_although_the_account_is_gone() {
     let sink = plain_sink().await;
     let app = App::with(Options::new().mailing(&sink)).await;
@@ -417,7 +448,8 @@ async fn a_note_is_sent_although_the_account_is_gone() {
 #[tokio::test]
 async fn a_new_password_ends_what_an_intruder_asked_for() {
     let (app, sink) = mailing().await;
-    let (user, _) = registered(&app, &sink).await;
+    let (user, mail) = registered(&app, &sink).await;
+    app.try_verify(&token(&mail)).await.is(204);
     let pair = app.log_in(&user).await;
     let theirs = address();
     let body = json!({"email": theirs, "currentPassword": user.password});
@@ -451,7 +483,8 @@ async fn a_new_password_ends_what_an_intruder_asked_for() {
     )
     .await
     .is(202);
-    assert_eq!(sink.next().await.to, [user.email.as_str()]);
+    let waiting = "SELECT COUNT(*) AS value FROM outbox";
+    assert_eq!(app.database().number(waiting), Some(0));
 }
 
 #[tokio::test]
@@ -651,7 +684,8 @@ async fn a_changed_password_a_block_after_reuse_and_an_unknown_device_are_told()
         .auth("refresh-grace", "0s")
         .auth("refresh-late-retries", "0");
     let app = App::with(options).await;
-    let (user, _) = registered(&app, &sink).await;
+    let (user, mail) = registered(&app, &sink).await;
+    app.try_verify(&token(&mail)).await.is(204);
     // The first log-in of all is no news.
     let first: Value = app
         .try_log_in(&user.email, &user.password)

@@ -26,11 +26,7 @@ impl BreachedPasswords {
     /// A sentence with the path.
     pub fn open(path: &Path) -> Result<Self, String> {
         let said = |why: String| format!("BREACHED_PASSWORDS_FILE: {}: {why}", path.display());
-        let mut file = File::open(path).map_err(|error| said(error.to_string()))?;
-        let length = file
-            .metadata()
-            .map_err(|error| said(error.to_string()))?
-            .len();
+        let (mut file, length) = open(path).map_err(|error| said(error.to_string()))?;
         let mut ends = Vec::new();
         for at in [0, length / 2, length.saturating_sub(WINDOW).max(length / 2)] {
             let line = line_from(&mut file, at, length).map_err(|error| said(error.to_string()))?;
@@ -55,8 +51,7 @@ impl BreachedPasswords {
     /// If it cannot be read.
     pub(super) fn has(&self, password: &str) -> io::Result<bool> {
         let wanted: [u8; 20] = Sha1::digest(password).into();
-        let mut file = File::open(&self.path)?;
-        let length = file.metadata()?.len();
+        let (mut file, length) = open(&self.path)?;
         // The line that begins first at or after `low` is not below the wanted one's; that after `high` is not above.
         let (mut low, mut high) = (0, length);
         while low < high {
@@ -69,6 +64,15 @@ impl BreachedPasswords {
         }
         Ok(false)
     }
+}
+
+/// The file and its length. A pipe in its place would hold up whoever opens it.
+fn open(path: &Path) -> io::Result<(File, u64)> {
+    let found = std::fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::other("this is no regular file"));
+    }
+    Ok((File::open(path)?, found.len()))
 }
 
 /// The first line that begins at or after this place, and where; `None` if none does.
@@ -192,5 +196,6 @@ mod tests {
             );
         }
         assert!(BreachedPasswords::open(&folder.path().join("none")).is_err());
+        assert!(BreachedPasswords::open(folder.path()).is_err());
     }
 }
