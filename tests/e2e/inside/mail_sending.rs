@@ -82,6 +82,23 @@ async fn an_address_that_there_is_not_and_a_mail_of_yesterday_are_given_up() {
 }
 
 #[tokio::test]
+async fn a_mail_that_takes_its_time_holds_up_no_other() {
+    let sink = plain_sink().await;
+    let app = App::with(Options::new().mailing(&sink)).await;
+    sink.script([Behaviour::Silent]);
+    app.register().await;
+    sink.connected(1).await;
+    // The first one's server says nothing for as long as a mail may take; others go meanwhile.
+    let quick = app.register().await;
+    assert_eq!(sink.next().await.to, [quick.email.as_str()]);
+    // Whoever takes a mail has a minute for it; had the try ended, it would be due sooner.
+    let under_way = "SELECT COUNT(*) AS value FROM outbox WHERE tries = 1 AND due_at > created_at + 50 AND address <> ";
+    let under_way = format!("{under_way}'{}'", quick.email);
+    assert_eq!(app.database().number(&under_way), Some(1));
+    until(&app, WAITING, 1).await;
+}
+
+#[tokio::test]
 async fn no_mail_goes_in_the_clear_to_another_machine() {
     let sink = plain_sink().await;
     // Reached by an address that is not loopback's, and without STARTTLS.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use chassis::metrics::{Metrics, prometheus};
 use chrono::DateTime;
 use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::stream::FuturesUnordered;
 use mail::{Mail, Mailer, SendError, Texts};
 use shared::clock;
 
@@ -25,7 +25,7 @@ use crate::operations::counters::{Counters, Mailed};
 const LOOK: Duration = Duration::from_millis(500);
 /// Mails that are looked at in one go, and sent at the same time.
 const BATCH: u32 = 32;
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 /// Seconds for which a mail is the one's that took it: longer than a server may take for it.
 const TAKEN: i64 = 60;
 /// Seconds after which a mail that nobody takes is given up: what it told of is old then.
@@ -133,27 +133,47 @@ impl Sender {
         self.newest.clone()
     }
 
-    /// Sends what is due, again and again.
+    /// Sends what is due, again and again. A mail that takes its time holds up no other: its place alone is taken.
     pub(crate) async fn follow(self: Arc<Self>) {
+        let mut under_way = FuturesUnordered::new();
         let mut complained_at = 0;
         loop {
-            let round = self.round().await;
-            if matches!(round, Ok(true)) {
-                continue;
+            let looked = self.look().await;
+            let (due, pause) = match looked {
+                Ok(looked) => looked,
+                Err(error) => {
+                    complain(&mut complained_at, &error);
+                    (Vec::new(), LOOK)
+                }
+            };
+            let mut full = false;
+            for letter in due {
+                full = under_way.len() >= AT_ONCE;
+                if full {
+                    break;
+                }
+                under_way.push(self.handle(letter));
             }
-            if let Err(error) = round {
-                let now = clock::now();
-                if now.saturating_sub(complained_at) >= QUIET {
-                    complained_at = now;
-                    log::warn!("the outbox cannot be read or written, mails wait: {error}");
+            let mut pause = std::pin::pin!(tokio::time::sleep(pause));
+            loop {
+                tokio::select! {
+                    () = &mut pause => break,
+                    Some(handled) = under_way.next(), if !under_way.is_empty() => {
+                        if let Err(error) = handled {
+                            // It is due again when the time for which it was taken is over.
+                            complain(&mut complained_at, &error);
+                        } else if full {
+                            break;
+                        }
+                    }
                 }
             }
-            tokio::time::sleep(LOOK).await;
         }
     }
 
-    /// Looks at what is due, and says whether there may be more.
-    async fn round(&self) -> Result<bool, DbError> {
+    /// What is due to be sent, and how long until it makes sense to look again. Whoever has forgotten a password is looked
+    /// up here.
+    async fn look(&self) -> Result<(Vec<Letter>, Duration), DbError> {
         let now = clock::now();
         let (due, waiting) = self
             .db
@@ -164,23 +184,19 @@ impl Sender {
         self.waiting
             .since
             .store(since.unwrap_or(0), Ordering::Relaxed);
-        let more = due.len() >= BATCH as usize;
         let (forgotten, due): (Vec<_>, Vec<_>) = due
             .into_iter()
             .partition(|letter| letter.kind == Some(LetterKind::Forgot));
-        let mut looked_up = Ok(());
-        if !forgotten.is_empty() {
-            looked_up = self.look_up(forgotten).await;
+        if forgotten.is_empty() {
+            return Ok((due, LOOK));
         }
-        // The others are not kept back by it, and the first fault of a round is told: a mail is due again when the time
-        // for which it was taken is over.
-        let handled: Vec<_> = stream::iter(due)
-            .map(|letter| self.handle(letter))
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        handled.into_iter().fold(looked_up, Result::and)?;
-        Ok(more)
+        match self.look_up(forgotten).await {
+            // What is somebody's is due now, and there may be more.
+            Ok(()) => Ok((due, Duration::ZERO)),
+            // The others are not kept back by it.
+            Err(error) if due.is_empty() => Err(error),
+            Err(_) => Ok((due, LOOK)),
+        }
     }
 
     /// Looks up who has forgotten the password, all in one unit: whoever invents addresses makes one commit for many. What
@@ -310,6 +326,15 @@ impl Sender {
                 tx.remove_letter(&letter.id)
             })
             .await
+    }
+}
+
+/// Logs what is wrong with the database, now and then: it is asked twice a second.
+fn complain(complained_at: &mut i64, error: &DbError) {
+    let now = clock::now();
+    if now.saturating_sub(*complained_at) >= QUIET {
+        *complained_at = now;
+        log::warn!("the outbox cannot be read or written, mails wait: {error}");
     }
 }
 
