@@ -126,7 +126,7 @@ impl Outbox {
     pub(crate) fn note(
         self,
         tx: &mut Unit<'_, '_>,
-        kind: LetterKind,
+        kind: Kind,
         user: UserId,
         detail: &str,
     ) -> Result<(), DbError> {
@@ -138,7 +138,7 @@ impl Outbox {
         };
         // Whoever registered a stranger's address must not have him written to by changing a password or logging in again
         // and again.
-        let repeatable = matches!(kind, LetterKind::NewDevice | LetterKind::PasswordChanged);
+        let repeatable = matches!(kind, Kind::NewDevice | Kind::PasswordChanged);
         let now = tx.now();
         if repeatable && !found.account.email_verified && tx.pay_for_letter(user, now)?.is_some() {
             return Ok(());
@@ -153,7 +153,7 @@ impl Outbox {
     pub(crate) fn post(
         self,
         tx: &mut Unit<'_, '_>,
-        kind: LetterKind,
+        kind: Kind,
         user: UserId,
         address: &str,
         detail: &str,
@@ -168,7 +168,7 @@ impl Outbox {
     pub(crate) fn post_after(
         self,
         tx: &mut Unit<'_, '_>,
-        kind: LetterKind,
+        kind: Kind,
         user: UserId,
         address: &str,
         seconds: i64,
@@ -179,7 +179,7 @@ impl Outbox {
     fn put(
         self,
         tx: &mut Unit<'_, '_>,
-        kind: LetterKind,
+        kind: Kind,
         (user, address): (UserId, &str),
         detail: &str,
         after: i64,
@@ -189,7 +189,7 @@ impl Outbox {
         }
         let locale = tx.caller().locale;
         tx.post(&NewLetter {
-            kind,
+            kind: LetterKind::Mail(kind),
             user: Some(user),
             address: address.to_owned(),
             locale,
@@ -212,7 +212,7 @@ impl Outbox {
         if !self.on || !tx.may_be_told(owner, now)? {
             return Ok(());
         }
-        self.post(tx, LetterKind::AccountExists, owner, address, "")
+        self.post(tx, Kind::AccountExists, owner, address, "")
     }
 
     /// A mail that somebody asks for, so that there is a limit: the seconds to wait, if it is reached and nothing is sent.
@@ -222,7 +222,7 @@ impl Outbox {
     pub(crate) fn post_on_request(
         self,
         tx: &mut Unit<'_, '_>,
-        kind: LetterKind,
+        kind: Kind,
         user: UserId,
         address: &str,
     ) -> Result<Option<i64>, DbError> {

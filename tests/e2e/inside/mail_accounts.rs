@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::mail_links::{mailing, plain_sink, registered, token};
+use super::mail_sending::{WAITING, until};
 
 const PASSWORD: &str = "hippopotamus umbrella";
 
@@ -418,7 +419,12 @@ async fn nobody_fills_a_mailbox_that_is_not_his_with_notes() {
     sink.next().await;
     app.try_register("Ada", &address(), PASSWORD).await.is(201);
     assert_ne!(sink.next().await.to, [squatter.email.as_str()]);
-    assert_eq!(app.database().number(&to), Some(0));
+    until(&app, &to, 0).await;
+    let told = sink.accepted();
+    let told = told
+        .iter()
+        .filter(|mail| mail.to == [squatter.email.as_str()]);
+    assert_eq!(told.count(), 2, "the proof, and one note");
 }
 
 #[tokio::test]
@@ -483,8 +489,8 @@ async fn a_new_password_ends_what_an_intruder_asked_for() {
     )
     .await
     .is(202);
-    let waiting = "SELECT COUNT(*) AS value FROM outbox";
-    assert_eq!(app.database().number(waiting), Some(0));
+    let untaken = "SELECT COUNT(*) AS value FROM outbox WHERE tries = 0";
+    assert_eq!(app.database().number(untaken), Some(0));
 }
 
 #[tokio::test]
@@ -499,9 +505,11 @@ async fn strangers_who_want_an_address_leave_its_owner_the_mails_that_he_asks_fo
             .is(202);
     }
     app.forgot(&email).await.is(202);
-    // He is told once, and gets what he asks for.
-    assert_eq!(sink.next().await.link(), None);
-    app.try_reset(&token(&sink.next().await), "elephants and gardenias")
+    // He is told once, and gets what he asks for, in whatever order.
+    let mails = [sink.next().await, sink.next().await];
+    let links: Vec<_> = mails.iter().filter(|mail| mail.link().is_some()).collect();
+    assert_eq!(links.len(), 1);
+    app.try_reset(&token(links[0]), "elephants and gardenias")
         .await
         .is(204);
 }
@@ -567,12 +575,9 @@ async fn the_link_is_sent_again_on_request_within_the_limit() {
     assert!((1..=60).contains(&wait), "{wait}");
     app.try_verify(&token(&mail)).await.is(204);
     // There is nothing to prove any more.
+    until(&app, WAITING, 0).await;
     ask().await.is(202);
-    assert_eq!(
-        app.database()
-            .number("SELECT COUNT(*) AS value FROM outbox"),
-        Some(0)
-    );
+    assert_eq!(app.database().number(WAITING), Some(0));
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use e2e::{App, Options, Running, random};
 use super::mail_links::{mailing, plain_sink, registered, token};
 
 /// Waits until the database says so.
-async fn until(app: &App, sql: &str, wanted: i64) {
+pub(super) async fn until(app: &App, sql: &str, wanted: i64) {
     for _ in 0..600 {
         if app.database().number(sql) == Some(wanted) {
             return;
@@ -18,7 +18,7 @@ async fn until(app: &App, sql: &str, wanted: i64) {
     panic!("{sql}: {:?}, never {wanted}", app.database().number(sql));
 }
 
-const WAITING: &str = "SELECT COUNT(*) AS value FROM outbox";
+pub(super) const WAITING: &str = "SELECT COUNT(*) AS value FROM outbox";
 const DELAYED: &str = "SELECT COUNT(*) AS value FROM outbox WHERE tries > 0 AND due_at > created_at + 5 AND due_at < created_at + 50";
 
 /// Lets what was put off be due.

@@ -1,7 +1,9 @@
 //! Changes of an account, by its user or by an operator.
 
+use mail::Kind;
+
 use super::{Accounts, forms, taken};
-use crate::db::{Account, Caller, EndReason, Event, LetterKind, PendingEmail, User};
+use crate::db::{Account, Caller, EndReason, Event, PendingEmail, User};
 use crate::db::{AuditRecord, DbError, Unit};
 use crate::db::{PasswordVersion, UserId};
 use crate::error::Error;
@@ -202,7 +204,7 @@ impl Accounts {
             let hit = tx.set_password(id, None, &hash)?;
             if hit {
                 tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
-                outbox.note(tx, LetterKind::PasswordChanged, id, "")?;
+                outbox.note(tx, Kind::PasswordChanged, id, "")?;
             }
             Ok(hit)
         })
@@ -315,9 +317,9 @@ fn ask_for_proof(
             let owner = owner.account;
             outbox.tell_owner(tx, owner.id, &owner.email)?;
         }
-        None => outbox.post(tx, LetterKind::Change, id, new, "")?,
+        None => outbox.post(tx, Kind::Change, id, new, "")?,
     }
-    outbox.post(tx, LetterKind::ChangeNote, id, old, new)?;
+    outbox.post(tx, Kind::ChangeNote, id, old, new)?;
     tx.audit(&AuditRecord::of(Event::EmailChangeRequested, id))
 }
 

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mail::Kind;
 use sha2::{Digest, Sha256};
 
 use super::{Accounts, forms, taken};
@@ -48,7 +49,7 @@ impl Accounts {
         let detail = serde_json::to_string(&guest)
             .map_err(|_| Error::Internal("an invitation cannot be written".into()))?;
         let letter = NewLetter {
-            kind: LetterKind::Invitation,
+            kind: LetterKind::Mail(Kind::Invitation),
             user: None,
             address: email.clone(),
             locale: caller.locale,

@@ -1,5 +1,7 @@
 //! What a mailed link does: a new password, or the proof of an address.
 
+use mail::Kind;
+
 use super::changes::too_many_mails;
 use super::{Accounts, forms, taken};
 use crate::db::{AuditRecord, Caller, DbError, EndReason, Event};
@@ -87,7 +89,7 @@ impl Accounts {
                 tx.audit(&AuditRecord::of(Event::EmailVerified, id).detail("reset"))?;
             }
             let ended = end_all(tx, id, EndReason::Password)?;
-            outbox.note(tx, LetterKind::PasswordChanged, id, "")?;
+            outbox.note(tx, Kind::PasswordChanged, id, "")?;
             Ok(Some(ended))
         });
         let ended = ended.await?.ok_or(Error::InvalidLink)?;
@@ -149,7 +151,7 @@ impl Accounts {
                 return Ok(false);
             }
             tx.audit(&AuditRecord::of(Event::AccountChanged, id).detail("e-mail"))?;
-            outbox.post(tx, LetterKind::AddressChanged, id, &old, &pending)?;
+            outbox.post(tx, Kind::AddressChanged, id, &old, &pending)?;
             Ok(true)
         });
         if adopted.await.map_err(taken)? {
@@ -183,12 +185,12 @@ impl Accounts {
                     let owner = tx.find_user_by_email(&pending)?;
                     let taken = owner.is_some_and(|one| one.account.id != id && one.is_used());
                     if !taken {
-                        outbox.post(tx, LetterKind::Change, id, &pending, "")?;
+                        outbox.post(tx, Kind::Change, id, &pending, "")?;
                     }
                     Ok(None)
                 }
                 None if !user.account.email_verified => {
-                    outbox.post_on_request(tx, LetterKind::Verify, id, &user.account.email)
+                    outbox.post_on_request(tx, Kind::Verify, id, &user.account.email)
                 }
                 None => Ok(None),
             }

@@ -1,8 +1,10 @@
 //! How an account begins.
 
+use mail::Kind;
+
 use super::{Accounts, check_password, forms, taken};
 use crate::db::{Account, AuditRecord, Caller, DbError, Event};
-use crate::db::{LetterKind, NewUser, Unit, UserId};
+use crate::db::{NewUser, Unit, UserId};
 use crate::error::Error;
 use crate::log_in::Paid;
 use crate::log_in::password::Password;
@@ -88,7 +90,7 @@ impl Accounts {
             let account = &new.account;
             tx.audit(&AuditRecord::of(Event::Registered, account.id))?;
             // The first mail of an account is none that somebody asked for.
-            outbox.post(tx, LetterKind::Verify, account.id, &account.email, "")
+            outbox.post(tx, Kind::Verify, account.id, &account.email, "")
         });
         inserted.await.map_err(taken)?;
         Ok(account)
@@ -127,7 +129,7 @@ impl Accounts {
             if tx.insert_user_unless_there(&new)? {
                 tx.audit(&AuditRecord::of(Event::Registered, id))?;
                 // The first mail of an account is none that somebody asked for.
-                return outbox.post(tx, LetterKind::Verify, id, email, "");
+                return outbox.post(tx, Kind::Verify, id, email, "");
             }
             let there = tx.find_user_by_email(email)?.ok_or(DbError::Moved)?;
             if there.is_used() {
@@ -138,7 +140,7 @@ impl Accounts {
             // The mails before it have gone with the account that they were of, so this one comes late rather than never.
             let now = tx.now();
             let wait = tx.pay_for_letter(id, now)?.unwrap_or(0);
-            outbox.post_after(tx, LetterKind::Verify, id, email, wait)
+            outbox.post_after(tx, Kind::Verify, id, email, wait)
         });
         Ok(registered.await?)
     }

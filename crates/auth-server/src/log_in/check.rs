@@ -2,13 +2,15 @@
 
 use uuid::Uuid;
 
+use mail::Kind;
+
 use super::attempt::{Place, Who};
 use super::bucket::{Paid, Payer, network_of};
 use super::delay::{Origin, who_counts};
 use super::device_token::DeviceToken;
 use super::{Counter, FrontDoor};
 use crate::db::AuditRecord;
-use crate::db::{Account, Caller, EndReason, Event, LetterKind, User};
+use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::log_in::password::{Password, Verdict};
@@ -96,7 +98,7 @@ impl FrontDoor {
     async fn send_proof_again(&self, account: &Account, caller: &Caller) -> Result<(), Error> {
         let (outbox, id, email) = (self.outbox, account.id, account.email.clone());
         let posted = self.db.write(caller, move |tx| {
-            outbox.post_on_request(tx, LetterKind::Verify, id, &email)
+            outbox.post_on_request(tx, Kind::Verify, id, &email)
         });
         // Within the limit's time the last mail is still on its way.
         posted.await.map(drop).map_err(Error::from)

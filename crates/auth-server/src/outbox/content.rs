@@ -128,10 +128,11 @@ pub(super) async fn of(
     links: &Links,
     now: i64,
 ) -> Result<Option<Content>, DbError> {
-    let Some(kind) = letter.kind else {
+    let Some(LetterKind::Mail(kind)) = letter.kind else {
+        // Whoever forgot is looked up before, and what a later version wrote its replicas send.
         return Ok(None);
     };
-    if kind == LetterKind::Invitation {
+    if kind == Kind::Invitation {
         return Ok(invitation(letter, links, now));
     }
     let user = match letter.user {
@@ -156,46 +157,35 @@ pub(super) async fn of(
     let own = user.account.email == letter.address;
     Ok(match kind {
         // Only to the mailbox that is the account's today.
-        LetterKind::Reset if own && user.blocked_at.is_none() => with(
+        Kind::Reset if own && user.blocked_at.is_none() => with(
             usual(Kind::Reset),
             Purpose::Reset,
             ends(Purpose::Reset, now),
         ),
-        LetterKind::Verify if own && !user.account.email_verified => with(
+        Kind::Verify if own && !user.account.email_verified => with(
             usual(Kind::Verify),
             Purpose::Verify,
             ends(Purpose::Verify, now),
         ),
-        LetterKind::Change => user
+        Kind::Change => user
             .pending_at(now)
             .filter(|pending| pending.email == letter.address)
             .and_then(|pending| with(usual(Kind::Change), Purpose::Change, pending.until)),
-        LetterKind::ChangeNote
-        | LetterKind::AddressChanged
-        | LetterKind::NewDevice
-        | LetterKind::PasswordChanged
-        | LetterKind::AccountExists
-        | LetterKind::Blocked => note(kind, letter).map(|content| Content {
+        kind => note(kind, letter).map(|content| Content {
             name: user.account.user_name.clone(),
             ..content
         }),
-        // Whoever forgot is looked up before.
-        LetterKind::Reset | LetterKind::Verify | LetterKind::Invitation | LetterKind::Forgot => {
-            None
-        }
     })
 }
 
 /// A mail that only tells; `None` for those with a link.
-fn note(kind: LetterKind, letter: &Letter) -> Option<Content> {
-    let (kind, detail) = match kind {
-        LetterKind::ChangeNote => (Kind::ChangeNote, letter.detail.clone()),
-        LetterKind::AddressChanged => (Kind::AddressChanged, letter.detail.clone()),
-        LetterKind::NewDevice => (Kind::NewDevice, device_in_our_words(&letter.detail)),
-        LetterKind::PasswordChanged => (Kind::PasswordChanged, String::new()),
-        LetterKind::AccountExists => (Kind::AccountExists, String::new()),
-        LetterKind::Blocked => (Kind::Blocked, String::new()),
-        _ => return None,
+fn note(kind: Kind, letter: &Letter) -> Option<Content> {
+    if kind.has_link() {
+        return None;
+    }
+    let detail = match kind {
+        Kind::NewDevice => device_in_our_words(&letter.detail),
+        _ => letter.detail.clone(),
     };
     Some(Content {
         detail,

@@ -13,7 +13,7 @@ use chassis::metrics::{Metrics, prometheus};
 use chrono::DateTime;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use mail::{Mail, Mailer, SendError, Texts};
+use mail::{Kind, Mail, Mailer, SendError, Texts};
 use shared::clock;
 
 use super::Post;
@@ -218,7 +218,7 @@ impl Sender {
                 };
                 if let Some(account) = account.filter(|_| paid) {
                     let (id, email) = (account.id, &account.email);
-                    tx.address_letter(&letter.id, LetterKind::Reset, id, email)?;
+                    tx.address_letter(&letter.id, LetterKind::Mail(Kind::Reset), id, email)?;
                 } else {
                     dropped += 1;
                     tx.remove_letter(&letter.id)?;

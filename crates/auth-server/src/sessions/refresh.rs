@@ -2,11 +2,13 @@
 
 use shared::clock::seconds;
 
+use mail::Kind;
+
 use super::end::end_all;
 use super::listing::{expires_in, expires_in_late};
 use super::{Pair, Sessions};
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
-use crate::db::{Caller, EndReason, Event, LetterKind, Session, Sighting};
+use crate::db::{Caller, EndReason, Event, Session, Sighting};
 use crate::error::Error;
 use crate::error::Over;
 use crate::operations::counters::Exchange;
@@ -242,7 +244,7 @@ impl Sessions {
                 let mut ended = vec![reused_ending];
                 if blocked {
                     tx.audit(&AuditRecord::of(Event::UserBlocked, user).detail("reuse"))?;
-                    outbox.note(tx, LetterKind::Blocked, user, "")?;
+                    outbox.note(tx, Kind::Blocked, user, "")?;
                     ended.extend(end_all(tx, user, EndReason::Blocked)?);
                 }
                 Ok(ended)

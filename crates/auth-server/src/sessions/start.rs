@@ -2,10 +2,12 @@
 
 use shared::clock::seconds;
 
+use mail::Kind;
+
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
 use super::{Pair, Sessions};
-use crate::db::{Account, Caller, EndReason, Event, LetterKind, User};
+use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx, Unit};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
@@ -76,7 +78,7 @@ impl Sessions {
                     tx.replace_hash(id, old, new)?;
                 }
                 let device = format!("{} {}", unit_new.address, unit_new.device);
-                notes.note(tx, LetterKind::NewDevice, id, &device)?;
+                notes.note(tx, Kind::NewDevice, id, &device)?;
                 let ended = begin(tx, &unit_new, keep)?;
                 let account = account_now(tx, id)?;
                 Ok(Begun::Session { ended, account })
@@ -126,7 +128,7 @@ impl Sessions {
                     return Ok(None);
                 }
                 tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
-                outbox.note(tx, LetterKind::PasswordChanged, id, "")?;
+                outbox.note(tx, Kind::PasswordChanged, id, "")?;
                 let mut ended = end_all(tx, id, EndReason::Password)?;
                 ended.extend(begin(tx, &unit_new, keep)?);
                 Ok(Some((ended, account_now(tx, id)?)))
