@@ -65,6 +65,8 @@ mod inside {
     mod lifetimes;
     mod lists;
     mod mail_accounts;
+    mod mail_addresses;
+    mod mail_invitations;
     mod mail_links;
     mod mail_pages;
     mod mail_sending;
