@@ -9,17 +9,24 @@
  * service answers the same pair again with the same successor. The Web Lock only saves requests. While it is held
  * there is one reading of storage, one POST with a deadline and one write, and no code of the application.
  *
+ * A session begins by `login` (the service's own JSON endpoints, for pages of the account) or by `loginWithRedirect` and
+ * `handleRedirect` (OAuth 2.1: authorization code and PKCE, for an app that shares the sign-on). The second kind has a
+ * `clientId` beside the pair. That decides which endpoints it is refreshed and ended at, and nothing else.
+ *
  * In this order: the types; the judgements, which are functions of what they are given and the clock (what a pair says,
  * what an answer means, where things go, how long to wait); what has a memory or sends something, which are functions of
- * a client, `self` (storage, events, the service, log-outs, refreshes, calls); then `createTokenClient`, which makes one.
+ * a client, `self` (storage, events, the service, log-outs, refreshes, redirects, calls); then `createTokenClient`, which
+ * makes one.
  *
  * @module
  */
 
 /**
  * What the service hands out; further members are ignored. `deviceToken` comes with the answer to a log-in: it tells
- * the service at the next one that this browser is no stranger to the account.
- * @typedef {{accessToken: string, refreshToken: string, expiresIn?: number, deviceToken?: string}} Pair
+ * the service at the next one that this browser is no stranger to the account. `clientId`: the app that the pair was
+ * given to; its `refreshToken` may be `''` (the service gave it none), and its `idToken` is kept as the hint for a
+ * log-out, never read.
+ * @typedef {{accessToken: string, refreshToken: string, expiresIn?: number, deviceToken?: string, clientId?: string, idToken?: string}} Pair
  */
 
 /**
@@ -59,7 +66,30 @@
  * @property {number} [refreshBefore] Refresh before a call when the token has less than this many milliseconds to live; 0: never.
  * @property {typeof globalThis.fetch} [fetch] The platform's unless given.
  * @property {Pick<LockManager, 'request'> | null} [locks] `navigator.locks` unless given; `null`: none.
- * @property {{login?: string, refresh?: string, logout?: string}} [paths] Below `authority`.
+ * @property {Partial<Record<Path, string>>} [paths] Below `authority`.
+ * @property {string} [issuer] What the `iss` of a redirect must be, to the letter; the origin of `authority` unless given.
+ */
+
+/**
+ * What is asked for at the log-in page. `redirectUri` must be one that the client is registered with, to the letter; the
+ * page's address without query and fragment unless given. `returnTo` is where in this origin the address bar is put
+ * afterwards; where it is now unless given. All others go to the page as they are, under the names that OAuth gives them.
+ * @typedef {object} RedirectOptions
+ * @property {string} clientId
+ * @property {string} [scope] `openid` unless given.
+ * @property {string} [redirectUri]
+ * @property {string} [returnTo]
+ * @property {string} [prompt] `none`: show no page, come back with `login_required` if one was needed. `login`: ask again.
+ * @property {string} [loginHint] The e-mail address to begin with.
+ * @property {string} [uiLocales] Languages of the page, by blanks, the best first.
+ * @property {number} [maxAge] Ask again when the log-in is older than this many seconds.
+ * @property {string} [acrValues]
+ * @property {string} [resource]
+ */
+
+/**
+ * What is remembered of a redirect until it comes back, and when it began.
+ * @typedef {{verifier: string, redirectUri: string, clientId: string, returnTo: string, at: number}} Begun
  */
 
 /**
@@ -77,27 +107,29 @@
  * - `memory`: only what storage did not take. For all other names storage is the truth.
  * - `told`: the `id` of the state whose event went out last; `false`: signed out. Without a value nobody has looked yet.
  * - `listeners`: with the name of the event that each waits for.
- * - `flights`: refreshes under way, by refresh token, and log-outs, by access token.
+ * - `flights`: refreshes under way, by refresh token, log-outs, by access token, and the return of a redirect.
  * - `tired`: why the service is left alone now, that is: no refresh, and no word of former log-outs.
  */
 
 /**
  * Why there is no session, or no fresh one. `code` is `refused` (the service said no) or `unavailable` (it did not
  * answer, or said "later": whoever was signed in still is). `status` is the HTTP status, 0 when there was no answer;
- * `problem` what the service calls it, `retryAfter` the seconds it asked for.
+ * `problem` what the service calls it, `retryAfter` the seconds it asked for. `reason` is OAuth's word for what became of
+ * a redirect (`access_denied`, `login_required`, `invalid_grant`, …), or `issuer_mismatch`: another service's answer.
  */
 export class TokenError extends Error {
   /**
    * @param {'refused' | 'unavailable'} code
-   * @param {number} [status] @param {string} [problem] @param {number} [retryAfter]
+   * @param {number} [status] @param {string} [problem] @param {number} [retryAfter] @param {string} [reason]
    */
-  constructor(code, status = 0, problem, retryAfter = 1) {
+  constructor(code, status = 0, problem, retryAfter = 1, reason) {
     super(`token service ${code}`);
     this.name = 'TokenError';
     this.code = code;
     this.status = status;
     this.problem = problem;
     this.retryAfter = retryAfter;
+    this.reason = reason;
   }
 }
 
@@ -133,14 +165,27 @@ export const decode = (token) =>
 /** @param {any} text */
 const isText = (text) => text && typeof text === 'string';
 
-/** @param {any} pair @returns {Stored | null} */
-const asPair = (pair) => (isText(pair?.accessToken) && isText(pair.refreshToken) ? pair : null);
+/** Only an app may be without a refresh token. @param {any} pair @returns {Stored | null} */
+const asPair = (pair) => (isText(pair?.accessToken) && isText(pair.refreshToken || pair.clientId) ? pair : null);
+
+/**
+ * The answer of `/oauth/token` as a pair. What it does not renew stays: a refresh token may go on (RFC 6749 §6), as does
+ * the hint for a log-out.
+ * @param {any} json @param {Partial<Stored>} app
+ */
+const ofApp = (json, app) => ({
+  ...app,
+  accessToken: json?.access_token,
+  refreshToken: json?.refresh_token || app.refreshToken,
+  expiresIn: json?.expires_in,
+  idToken: json?.id_token || app.idToken,
+});
 
 /** A pair that arrives now, as it will lie in storage: with the difference of the clocks. @param {Pair} pair @returns {Stored} */
-const arrived = ({ accessToken, refreshToken, expiresIn }) => {
+const arrived = ({ accessToken, refreshToken, expiresIn, clientId, idToken }) => {
   const { iat, exp } = /** @type {any} */ (decode(accessToken));
   const skew = (iat ?? exp - /** @type {any} */ (expiresIn)) * 1000 - Date.now() || 0;
-  return { accessToken, refreshToken, skew, id: Math.random() };
+  return { accessToken, refreshToken, skew, id: Math.random(), ...(clientId && { clientId, idToken }) };
 };
 
 /** @param {Stored | null} pair @returns {Session | null} */
@@ -153,14 +198,14 @@ const sessionOf = (pair) => {
 
 /**
  * Whether so little of the token's life is left that it is refreshed before a call: `refreshBefore`, at most half of
- * its life; 5 seconds where the body cannot be sent twice.
+ * its life; 5 seconds where the body cannot be sent twice. Never where nothing can refresh it.
  * @param {Stored} pair @param {number | undefined} refreshBefore @param {unknown} stream
  */
 const isDue = (pair, refreshBefore, stream) => {
   const { expiresAt, claims } = /** @type {Session} */ (sessionOf(pair));
   const { iat, exp } = /** @type {any} */ (claims);
   const margin = Math.max(stream ? 5000 : 0, Math.min(/** @type {number} */ (refreshBefore), (exp - iat) * 500) || 0);
-  return margin && expiresAt - Date.now() < margin;
+  return margin && pair.refreshToken && expiresAt - Date.now() < margin;
 };
 
 /** @param {Stored | null} a @param {Stored} b */
@@ -168,7 +213,7 @@ const sameUser = (a, b) => a && decode(a.accessToken).sub === decode(b.accessTok
 
 // What an answer means
 
-/** The words for a refused refresh. Only the service has them, and only they end a session. */
+/** The words for a refused refresh. Only the service has them, and only they and OAuth's `invalid_grant` end a session. */
 const OVER = /^(invalid_(access|refresh)_token|session_(expired|revoked)|refresh_token_(superseded|reused))$/;
 
 /**
@@ -178,21 +223,26 @@ const OVER = /^(invalid_(access|refresh)_token|session_(expired|revoked)|refresh
 
 /**
  * Judges an answer: a pair or a refusal; `unavailable` for everything that decides nothing, such as a proxy's page.
- * `skew`: how far the service's clock is ahead, in milliseconds.
- * @param {Pick<Response, 'ok' | 'status' | 'headers'>} answer @param {string} text @param {boolean} isLogin @param {number} [skew]
+ * `skew`: how far the service's clock is ahead, in milliseconds. `app`: what is known of the session of an app, whose
+ * answers are OAuth's.
+ * @param {Pick<Response, 'ok' | 'status' | 'headers'>} answer @param {string} text @param {unknown} isLogin @param {number} [skew]
+ * @param {Partial<Stored>} [app]
  * @returns {Verdict}
  */
-const judge = ({ ok, status, headers }, text, isLogin, skew = 0) => {
+const judge = ({ ok, status, headers }, text, isLogin, skew = 0, app) => {
   /** @type {any} */
   const json = attempt(() => JSON.parse(text));
-  const pair = ok && asPair(json);
+  const pair = ok && asPair(app ? ofApp(json, app) : json);
   if (pair) return { pair };
   const problem = json?.code;
   const denied = /^40[013]$/.test(/** @type {any} */ (status));
   // The articles' server says no with 200 `false`. A gateway's JSON decides nothing.
-  const reason = (ok ? json === false : denied && OVER.test(problem)) && (json.reason || problem || 'refused');
+  const over = ok ? json === false : denied && (OVER.test(problem) || (app && json?.error === 'invalid_grant'));
+  const reason = over && (json.reason || problem || 'refused');
   // No session depends on a log-in, and other services refuse one in their own words, or without any.
-  if (reason || (denied && isLogin && (json || !text))) return { error: new TokenError('refused', status, problem), reason };
+  if (reason || (denied && isLogin && (json || !text))) {
+    return { error: new TokenError('refused', status, problem, 1, json?.error), reason };
+  }
   const after = /** @type {string} */ (headers.get('Retry-After'));
   // A date is the service's: compare it with the service's clock.
   const seconds = +after || (Date.parse(after) - Date.now() - skew) / 1000 || 0;
@@ -285,13 +335,13 @@ const keep = (self, fresh) => {
 
 /**
  * What outlives the session lies beside it: of the last five, the latest last.
- * @param {Self} self @param {string} name @returns {Map<string, string>}
+ * @param {Self} self @param {string} name @returns {Map<string, string | string[]>}
  */
 const recall = (self, name) => attempt(() => new Map(load(self, `${self.key}-${name}`))) ?? new Map();
 
 /**
  * Puts the value at the end, or takes it away.
- * @param {Self} self @param {string} name @param {string} id @param {string} [value]
+ * @param {Self} self @param {string} name @param {string} id @param {string | string[]} [value]
  */
 const remember = (self, name, id, value) => {
   const map = recall(self, name);
@@ -330,14 +380,20 @@ const emit = (self, name, facts) => {
 
 // The service
 
-/** @typedef {'login' | 'refresh' | 'logout'} Path */
+/** @typedef {keyof typeof PATHS} Path */
 
-/** The address of one of the three at the service. @param {Self} self @param {Path} name */
-const at = (self, name) =>
-  absolute(
-    (self.authority ?? '').replace(/\/$/, '') +
-      (self.paths?.[name] ?? '/api/account/' + name.replace('refresh', 'refresh-token')),
-  ).href;
+const PATHS = {
+  login: '/api/account/login',
+  refresh: '/api/account/refresh-token',
+  logout: '/api/account/logout',
+  authorize: '/oauth/authorize',
+  token: '/oauth/token',
+  revoke: '/oauth/revoke',
+  endSession: '/oauth/logout',
+};
+
+/** The address of one of them at the service. @param {Self} self @param {Path} name */
+const at = (self, name) => absolute((self.authority ?? '').replace(/\/$/, '') + (self.paths?.[name] ?? PATHS[name])).href;
 
 /**
  * Called bare: the platform's is not a method.
@@ -347,26 +403,37 @@ const call = (self, input, init) => (self.fetch ?? globalThis.fetch)(input, init
 
 /** @param {Self} self @param {URL} target @returns {boolean} whether the token may go there */
 const trusted = (self, { origin, pathname }) =>
-  !(/** @type {Path[]} */ (['refresh', 'login', 'logout']).some((name) => at(self, name) === origin + pathname)) &&
+  !(/** @type {Path[]} */ (Object.keys(PATHS)).some((name) => at(self, name) === origin + pathname)) &&
   [self.authority ?? '', self.api ?? []].flat().some((url) => absolute(url).origin === origin);
 
+/** What has a value, under the names that OAuth gives it: `clientId` is `client_id`. @param {object} fields */
+const form = (fields) => {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value != null) params.set(name.replace(/[A-Z]/g, '_$&').toLowerCase(), value);
+  }
+  return params;
+};
+
 /**
- * One POST. Never rejects: without a whole answer the error's status is 0. A redirect is no answer: it would carry the
- * tokens elsewhere.
- * @param {Self} self @param {Path} name @param {object} body @param {boolean} [keepalive] @param {AbortSignal} [signal]
+ * One POST, for an app of a form. Never rejects: without a whole answer the error's status is 0. A redirect is no answer:
+ * it would carry the tokens elsewhere.
+ * @param {Self} self @param {Path} name @param {any} body @param {Partial<Stored>} [app] @param {boolean} [keepalive]
+ * @param {AbortSignal} [signal]
  * @returns {Promise<Verdict>}
  */
-const post = (self, name, body, keepalive, signal = limit(self.timeout)) => {
+const post = (self, name, body, app, keepalive, signal = limit(self.timeout)) => {
   const ask = async () => {
     const res = await call(self, at(self, name), {
       method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(body),
+      headers: app ? {} : { 'Content-Type': 'application/json' },
+      body: app ? form(body) : JSON.stringify(body),
       redirect: 'error',
       signal,
       keepalive,
     });
-    return judge(res, await res.text(), name === 'login', read(self)?.skew);
+    // The exchange of a code is a log-in, too.
+    return judge(res, await res.text(), name === 'login' || body.code, read(self)?.skew, app);
   };
   return orAborted(ask(), signal).catch(() => ({ error: new TokenError('unavailable') }));
 };
@@ -389,10 +456,12 @@ const once = ({ flights }, id, work) => {
 // Log-outs
 
 /** Ends a session at the service, now or at the next chance. Never rejects. @param {Self} self @param {Pair} pair */
-const leave = (self, { accessToken, refreshToken }) =>
+const leave = (self, { accessToken, refreshToken, clientId }) =>
   once(self, accessToken, async () => {
-    remember(self, 'logouts', accessToken, refreshToken);
-    const { error } = await post(self, 'logout', { accessToken, refreshToken }, true);
+    remember(self, 'logouts', accessToken, clientId ? [refreshToken, clientId] : refreshToken);
+    const { error } = await (clientId
+      ? post(self, 'revoke', { token: refreshToken || accessToken, clientId }, {}, true)
+      : post(self, 'logout', { accessToken, refreshToken }, undefined, true));
     // Done, or not a pair of its own: that is the service's last word. Others may stand in between and say theirs.
     if (error && !/^(2..|40[01])$/.test(/** @type {any} */ (error.status))) rest(self, error);
     else remember(self, 'logouts', accessToken);
@@ -401,7 +470,10 @@ const leave = (self, { accessToken, refreshToken }) =>
 /** A page that does something anyway is the chance to tell the service of former log-outs. @param {Self} self */
 const chance = (self) => {
   if (self.tired?.()) return;
-  for (const [accessToken, refreshToken] of recall(self, 'logouts')) leave(self, { accessToken, refreshToken });
+  for (const [accessToken, left] of recall(self, 'logouts')) {
+    const [refreshToken, clientId] = [left].flat();
+    leave(self, { accessToken, refreshToken, clientId });
+  }
 };
 
 // Refreshes
@@ -414,10 +486,16 @@ const chance = (self) => {
 const exchange = async (self, failed) => {
   const sent = read(self);
   if (sent?.accessToken !== failed.accessToken) return { pair: sent };
-  const { accessToken, refreshToken } = sent;
+  const { accessToken, refreshToken, clientId } = sent;
   const deadline = limit(self.timeout);
   const current = () => read(self)?.refreshToken === refreshToken;
-  const ask = () => post(self, 'refresh', { accessToken, refreshToken }, undefined, deadline);
+  /** @returns {Promise<Verdict>} */
+  const ask = async () =>
+    !clientId
+      ? post(self, 'refresh', { accessToken, refreshToken }, undefined, false, deadline)
+      : refreshToken
+        ? post(self, 'token', { grantType: 'refresh_token', refreshToken, clientId }, sent, false, deadline)
+        : { reason: 'session_expired' }; // by the API, for there is nothing to ask with
   let answer = await ask();
   // A lost answer may be a rotation that happened: the service answers the same pair once more.
   if (answer.error?.status === 0) {
@@ -473,6 +551,73 @@ const renew = async (self, failed) => {
     }
     return pair;
   });
+};
+
+// Redirects
+
+/** @param {Uint8Array} bytes */
+const base64url = (bytes) =>
+  btoa(String.fromCharCode(...bytes)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');
+
+/** 256 bits that nobody guesses. */
+const secret = () => base64url(crypto.getRandomValues(new Uint8Array(32)));
+
+/** Where the page is, without query and fragment. */
+const here = () => location.origin + location.pathname;
+
+/** Navigates. @param {Self} self @param {Path} name @param {object} query */
+const go = (self, name, query) => location.assign(`${at(self, name)}?${form(query)}`);
+
+/**
+ * Every redirect has a place of its own, of this tab: neither a second click nor another tab takes away what the answer
+ * to the first is checked by.
+ * @param {Self} self @param {string | null} state
+ */
+const slot = (self, state) => `${self.key}-redirect-${state}`;
+
+/** @param {string} name @returns {Begun | undefined} */
+const begun = (name) => attempt(() => JSON.parse(/** @type {string} */ (sessionStorage.getItem(name))));
+
+/** @param {Self} self @param {RedirectOptions} options */
+const begin = async (self, { clientId, scope = 'openid', redirectUri = here(), returnTo = location.href, ...more }) => {
+  const [state, verifier] = [secret(), secret()];
+  const text = JSON.stringify({ clientId, redirectUri, verifier, returnTo: absolute(returnTo), at: Date.now() });
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier));
+  for (const name of Object.keys(sessionStorage)) {
+    // Those that never came back. Not at once: it may be the former of two clicks, and somebody at its page.
+    const old = name.startsWith(slot(self, '')) && !(/** @type {Begun} */ (begun(name))?.at > Date.now() - 36e5);
+    if (old) sessionStorage.removeItem(name);
+  }
+  sessionStorage.setItem(slot(self, state), text);
+  const codeChallenge = base64url(new Uint8Array(hash));
+  const known = { responseType: 'code', clientId, redirectUri, scope, state, codeChallenge, codeChallengeMethod: 'S256' };
+  go(self, 'authorize', { ...more, ...known });
+};
+
+/**
+ * What a redirect brought: the pair, or `null` when the page's address is no answer to one of ours. Takes what it was
+ * checked by and what it brought out of sight before it sends anything: each is good for one time.
+ * @param {Self} self @returns {Promise<Pair | null>}
+ */
+const end = async (self) => {
+  const query = new URLSearchParams(globalThis.location?.search);
+  const code = query.get('code');
+  const error = query.get('error');
+  const name = slot(self, query.get('state'));
+  const known = (code || error) && begun(name);
+  if (!known) return null;
+  sessionStorage.removeItem(name);
+  // The second where it can be: the address bar takes none of another origin.
+  for (const url of [here(), known.returnTo]) attempt(() => history.replaceState(history.state, '', url));
+  // An answer of another service must not make its codes go to this one, nor the other way round (RFC 9207).
+  const alien = query.get('iss') !== (self.issuer ?? absolute(self.authority ?? '').origin);
+  if (alien || error) throw new TokenError('refused', 0, undefined, 1, alien ? 'issuer_mismatch' : `${error}`);
+  const { clientId, redirectUri, verifier: codeVerifier } = known;
+  const body = { grantType: 'authorization_code', code, redirectUri, codeVerifier, clientId };
+  // Once. A code is good for one exchange, so whoever lost the answer has to come back with another one.
+  const answer = await post(self, 'token', body, { clientId, refreshToken: '' });
+  if (!answer.pair) throw answer.error;
+  return answer.pair;
 };
 
 // Calls
@@ -566,6 +711,28 @@ export const createTokenClient = (options = {}) => {
     },
 
     /**
+     * Goes to the service's log-in page, or through it where the browser is signed on already. Whoever comes back is
+     * signed in by {@link handleRedirect}. Needs a secure context (https, or localhost) and `sessionStorage`; rejects
+     * with the platform's error, and stays, without.
+     * @param {RedirectOptions} options
+     * @returns {Promise<void>}
+     */
+    loginWithRedirect: (options) => begin(self, options),
+
+    /**
+     * Signs in with what {@link loginWithRedirect} comes back with, and puts the address bar where it was. `null` when
+     * the page's address is no such answer: call it at every start. Calls at once are one, with one result. Rejects with
+     * a {@link TokenError}: `refused` with its `reason`, or `unavailable`. Both leave whoever was signed in signed in.
+     * @returns {Promise<Session | null>}
+     */
+    handleRedirect: () =>
+      once(self, 'redirect', async () => {
+        chance(self);
+        const pair = await end(self);
+        return pair && client.adopt(pair);
+      }),
+
+    /**
      * Signs in with a pair that came another way, such as the answer to a change of password.
      * @param {Pair} pair
      * @returns {Session}
@@ -578,24 +745,39 @@ export const createTokenClient = (options = {}) => {
     },
 
     /**
-     * Refreshes now. Rejects with a {@link TokenError}: `refused` also when nobody is signed in.
+     * Refreshes now. Rejects with a {@link TokenError}: `refused` also when nobody is signed in, or without a refresh token.
      * @returns {Promise<Session>}
      */
     async refresh() {
       chance(self);
       const pair = read(self);
-      const session = pair && sessionOf(await renew(self, pair));
+      const session = pair?.refreshToken && sessionOf(await renew(self, pair));
       if (!session) throw new TokenError('refused');
       return session;
     },
 
-    /** Signs out here at once, then tells the service. Never rejects. @returns {Promise<void>} */
-    async logout() {
+    /**
+     * Signs out here at once, then tells the service. Never rejects. A session of {@link loginWithRedirect} is ended
+     * alone: the browser stays signed on, and so do other apps. With `redirect` the page goes on to where the service
+     * ends them all, and from there to that address (`true`: this one, without query and fragment) if the client is
+     * registered with it.
+     * @param {{redirect?: boolean | string}} [options]
+     * @returns {Promise<void>}
+     */
+    async logout({ redirect } = {}) {
       const pair = read(self);
       write(self, null);
       if (!pair) return;
       emit(self, 'signedOut', { reason: 'logout' });
-      await leave(self, pair);
+      const left = leave(self, pair);
+      const { clientId, idToken } = pair;
+      if (redirect && clientId) {
+        attempt(() => {
+          const postLogoutRedirectUri = redirect === true ? here() : redirect;
+          go(self, 'endSession', { clientId, idTokenHint: idToken, postLogoutRedirectUri });
+        });
+      }
+      await left;
     },
 
     /**

@@ -25,6 +25,18 @@ client.on('signedoff', () => {});
 const assign = () => (client.session = null);
 void assign;
 
+// An app's half, which needs a page.
+const app = async (): Promise<Session | null> => {
+  await client.loginWithRedirect({ clientId: 'spa', scope: 'openid email', returnTo: '/', prompt: 'login', loginHint: email, uiLocales: 'zh', maxAge: 60 });
+  // @ts-expect-error whose log-in is it?
+  await client.loginWithRedirect({ scope: 'openid' });
+  await client.logout({ redirect: true });
+  await client.logout({ redirect: 'https://app.test/bye' });
+  return client.handleRedirect().catch((error: TokenError) => (error.reason === 'access_denied' ? null : Promise.reject(error)));
+};
+void app;
+createTokenClient({ issuer: authority, paths: { authorize: '/authorize', token: '/token', revoke: '/revoke', endSession: '/end' } }).close();
+
 const refused: unknown = await client.login({ email, password: `not ${password}` }).catch((error: unknown) => error);
 if (!(refused instanceof TokenError) || refused.code !== 'refused') throw new Error('a wrong password was not refused');
 

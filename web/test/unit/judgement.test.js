@@ -17,9 +17,9 @@ const CODES = ['invalid_access_token', 'invalid_refresh_token', 'session_expired
 const PAIR = { accessToken: 'a.b.c', refreshToken: 'r' };
 
 /** The verdict on an answer, short. */
-const verdict = (status, body, { login = false, headers, skew } = {}) => {
+const verdict = (status, body, { login = false, headers, skew, app } = {}) => {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  const { pair, error, reason } = judge({ ok: status >= 200 && status < 300, status, headers: new Headers(headers) }, text, login, skew);
+  const { pair, error, reason } = judge({ ok: status >= 200 && status < 300, status, headers: new Headers(headers) }, text, login, skew, app);
   return pair ? 'pair' : [error.code, error.status, error.problem, reason || undefined];
 };
 
@@ -49,6 +49,26 @@ test('only a code of a refused refresh with 400, 401 or 403 ends a session, and 
 test('200 false is a refusal, other JSON with 200 is none', () => {
   assert.deepEqual(verdict(200, 'false'), ['refused', 200, undefined, 'refused']);
   for (const body of ['true', '0', 'null', '""', '{}', '[]', '', 'False']) assert.equal(verdict(200, body)[0], 'unavailable', body);
+});
+
+test('of an app a pair is the answer of /oauth/token, and invalid_grant is a refusal; the words of the one kind are nothing to the other', () => {
+  const app = { clientId: 'spa', refreshToken: 'old', idToken: 'i', skew: 5, id: 7 };
+  const full = { access_token: 'a', refresh_token: 'new', id_token: 'j', expires_in: 60, token_type: 'Bearer' };
+  const pair = (body, of = app) => judge({ ok: true, status: 200, headers: new Headers() }, JSON.stringify(body), false, 0, of).pair;
+  const { accessToken, refreshToken, expiresIn, clientId, idToken } = pair(full);
+  assert.deepEqual([accessToken, refreshToken, expiresIn, clientId, idToken], ['a', 'new', 60, 'spa', 'j']);
+  assert.equal(pair({ access_token: 'a' }).refreshToken, 'old');
+  assert.equal(pair({ access_token: 'a' }, { clientId: 'spa', refreshToken: '' }).refreshToken, '');
+  for (const body of [PAIR, {}, null, 'text', { refresh_token: 'r' }, { access_token: '' }, { access_token: 1 }, { access_token: 'a', refresh_token: 1 }]) assert.equal(pair(body), undefined);
+  assert.deepEqual(verdict(200, full), ['unavailable', 200, undefined, undefined]);
+  for (const status of [400, 401, 403]) {
+    assert.deepEqual(verdict(status, { error: 'invalid_grant' }, { app }), ['refused', status, undefined, 'refused']);
+    assert.deepEqual(verdict(status, { error: 'invalid_grant', code: 'session_revoked', reason: 'logout' }, { app }), ['refused', status, 'session_revoked', 'logout']);
+    assert.equal(verdict(status, { error: 'invalid_grant' })[0], 'unavailable');
+    assert.equal(verdict(status, { error: 'invalid_client' }, { app })[0], 'unavailable');
+    assert.equal(verdict(status, { error: 'invalid_client' }, { app, login: true })[0], 'refused');
+  }
+  for (const status of [200, 404, 429, 500]) assert.equal(verdict(status, { error: 'invalid_grant' }, { app })[0], 'unavailable');
 });
 
 test('a refused log-in ends no session; it may be refused in other words or without any, but not by a page', () => {

@@ -1,7 +1,7 @@
 /** Statements 20–24: what is sent, how often, and to whom. */
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { API, AUTHORITY, HOME, PATHS, deferred, expired, installPage, json, jwt, seconds, world } from './support.js';
+import { API, AUTHORITY, HOME, OAUTH, PATHS, deferred, expired, installPage, json, jwt, seconds, world } from './support.js';
 
 const bytes = Uint8Array.from({ length: 1000 }, (_, i) => i % 256);
 const form = () => {
@@ -152,16 +152,16 @@ test('23. … also when it is the only one, and when the refresh comes before th
   assert.equal(w.of('api').length, 0);
 });
 
-test('24. the token goes only to the origins in api and to authority (its log-in, refresh and log-out paths excepted)', async () => {
+test('24. the token goes only to the origins in api and to authority (its paths of log-in, refresh and log-out, an app’s too, excepted)', async () => {
   const w = world();
   const { accessToken } = w.signIn();
-  w.on.login = w.on.refresh = w.on.logout = w.on.api = () => json({});
+  for (const kind of Object.keys({ ...PATHS, ...OAUTH, api: 1 })) w.on[kind] = () => json({});
   const client = w.client({ api: [`${API}/v1/`, 'https://other.test:8443'] });
   const goes = async (url) => {
     await client.fetch(url);
     return w.requests.at(-1).token === accessToken;
   };
-  for (const url of [HOME, `${API}/else?where`, 'https://other.test:8443/x', `${AUTHORITY}/api/account/sessions`, 'HTTP://API.TEST:80/x']) {
+  for (const url of [HOME, `${API}/else?where`, 'https://other.test:8443/x', `${AUTHORITY}/api/account/sessions`, `${AUTHORITY}/oauth/userinfo`, 'HTTP://API.TEST:80/x']) {
     assert.ok(await goes(url), url);
   }
   const elsewhere = [
@@ -171,7 +171,7 @@ test('24. the token goes only to the origins in api and to authority (its log-in
     'http://api.test.evil.test/',
     'https://other.test/',
     'http://auth.test.:80/',
-    ...Object.values(PATHS).flatMap((path) => [AUTHORITY + path, `${AUTHORITY}${path}?x`, `${AUTHORITY}/a/..${path}#y`]),
+    ...Object.values({ ...PATHS, ...OAUTH }).flatMap((path) => [AUTHORITY + path, `${AUTHORITY}${path}?x`, `${AUTHORITY}/a/..${path}#y`]),
   ];
   for (const url of elsewhere) assert.ok(!(await goes(url)), url);
 });

@@ -2,6 +2,7 @@
  * The world of a client under test: a storage, a token service that follows the rotation rules, an API, and a `fetch`
  * between them that keeps an exact copy of every request. Nothing here knows how the client works.
  */
+import { createHash } from 'node:crypto';
 import { createTokenClient } from '../../token-client.js';
 
 export const AUTHORITY = 'http://auth.test';
@@ -9,6 +10,8 @@ export const API = 'http://api.test';
 export const HOME = `${API}/api/home`;
 export const KEY = 'token-session';
 export const PATHS = { login: '/api/account/login', refresh: '/api/account/refresh-token', logout: '/api/account/logout' };
+/** What an app speaks to. */
+export const OAUTH = { authorize: '/oauth/authorize', token: '/oauth/token', revoke: '/oauth/revoke', endSession: '/oauth/logout' };
 
 const base64url = (text) => Buffer.from(text).toString('base64url');
 
@@ -29,6 +32,9 @@ export const problem = (status, code, headers = {}, more = {}) =>
   });
 
 export const expired = () => problem(401, 'token_expired', { act: 'expired' });
+
+/** A refusal of `/oauth/token`: OAuth's word, and the service's own. */
+export const oauthProblem = (status, error, code, more = {}) => json({ error, error_description: error, ...(code && { code }), ...more }, status);
 
 /** What `fetch` rejects with when nothing answers. */
 export const networkError = () => new TypeError('fetch failed');
@@ -89,6 +95,7 @@ export const fakeLocks = (log = []) => {
 const service = ({ life = 60, clock = Date.now }) => {
   let sessions = 0;
   const tokens = new Map(); // access token → session
+  const codes = new Map(); // code → what was asked for
   const self = {
     sessions: [],
     issue(sub, more = {}) {
@@ -105,6 +112,44 @@ const service = ({ life = 60, clock = Date.now }) => {
       return { accessToken, refreshToken: `secret-${sid}-${generation}`, tokenType: 'Bearer', expiresIn: life, refreshExpiresIn: 99 };
     },
     find: (accessToken) => tokens.get(accessToken),
+    /** For an app: a code that is good for one exchange. */
+    code(query, sub = 'u1') {
+      const code = `code-${codes.size + 1}`;
+      codes.set(code, { ...query, sub });
+      return code;
+    },
+    /** The answer of `/oauth/token`. */
+    grant({ more: { client_id }, ...session }, full) {
+      const { accessToken, refreshToken } = full;
+      const id_token = jwt({ aud: client_id, sub: session.sub });
+      return { access_token: accessToken, token_type: 'Bearer', expires_in: life, scope: 'openid', refresh_token: refreshToken, refresh_expires_in: 99, id_token };
+    },
+    token(form) {
+      const session = (name) => self.sessions.find(({ sid }) => sid === /^secret-(s\d+)-/.exec(form[name])?.[1]);
+      if (form.grant_type === 'refresh_token') {
+        const found = session('refresh_token');
+        if (found?.more.client_id !== form.client_id) return oauthProblem(400, 'invalid_grant', 'invalid_refresh_token');
+        if (found.ended) return oauthProblem(400, 'invalid_grant', 'session_revoked', { reason: found.ended });
+        const generation = Number(form.refresh_token.split('-').at(-1));
+        if (found.generation - generation > 1) return oauthProblem(400, 'invalid_grant', 'refresh_token_reused');
+        if (found.generation === generation) found.generation += 1;
+        return json(self.grant(found, self.pair(found)));
+      }
+      const asked = codes.get(form.code);
+      codes.set(form.code, null);
+      const challenge = createHash('sha256').update(form.code_verifier ?? '').digest('base64url');
+      const right = asked?.client_id === form.client_id && asked.redirect_uri === form.redirect_uri && asked.code_challenge === challenge;
+      if (form.grant_type !== 'authorization_code' || !right) return oauthProblem(400, 'invalid_grant', 'invalid_code');
+      const full = self.issue(asked.sub, { client_id: form.client_id, scope: asked.scope });
+      return json(self.grant(self.sessions.at(-1), full));
+    },
+    /** By either token of the session. */
+    revoke({ token, client_id }) {
+      const found = tokens.get(token) ?? self.sessions.find(({ sid }) => token.startsWith(`secret-${sid}-`));
+      if (found && found.more.client_id !== client_id) return oauthProblem(400, 'invalid_grant');
+      if (found) found.ended ??= 'logout';
+      return new Response(null);
+    },
     rotate({ accessToken, refreshToken }) {
       const session = tokens.get(accessToken);
       const [, sid, generation] = /^secret-(s\d+)-(\d+)$/.exec(refreshToken) ?? [];
@@ -119,8 +164,8 @@ const service = ({ life = 60, clock = Date.now }) => {
 };
 
 /**
- * Everything together. `on.refresh`, `on.login`, `on.logout` and `on.api` may replace an answer: they get the request
- * and the usual answer as a function.
+ * Everything together. `on.refresh`, `on.login`, `on.logout`, `on.token`, `on.revoke` and `on.api` may replace an answer:
+ * they get the request and the usual answer as a function.
  */
 export const world = (settings = {}) => {
   const auth = service(settings);
@@ -137,6 +182,8 @@ export const world = (settings = {}) => {
       if (session) session.ended = 'logout';
       return new Response(null, { status: 204 });
     },
+    token: ({ body }) => auth.token(formOf(body)),
+    revoke: ({ body }) => auth.revoke(formOf(body)),
     api: ({ token, body }) => {
       if (!token) return problem(401, 'token_missing');
       const session = auth.find(token);
@@ -153,7 +200,8 @@ export const world = (settings = {}) => {
     seen.bytes = Buffer.from(await direct.arrayBuffer());
     seen.body = seen.bytes.toString();
     const { pathname } = new URL(url);
-    const kind = Object.keys(PATHS).find((name) => pathname === PATHS[name]) ?? 'api';
+    const paths = { ...PATHS, ...OAUTH };
+    const kind = Object.keys(paths).find((name) => pathname === paths[name]) ?? 'api';
     seen.kind = kind;
     for (const look of [...waiting]) look();
     const answer = (async () => (on[kind] ? on[kind](seen, () => usual[kind](seen)) : usual[kind](seen)))();
@@ -193,6 +241,13 @@ export const world = (settings = {}) => {
       self.store(pair);
       return pair;
     },
+    /** Puts a fresh pair of a new session of an app in storage, as the client would. */
+    signInApp(sub = 'u1', clientId = 'spa') {
+      const { accessToken, refreshToken } = auth.issue(sub, { client_id: clientId });
+      const pair = { accessToken, refreshToken, clientId, idToken: 'the.id.token' };
+      self.store(pair);
+      return pair;
+    },
     /** The API says `act: expired` to every token issued until now. */
     expire: () => auth.sessions.forEach((session) => (session.live = null)),
     /** All events of a client, in order. */
@@ -203,6 +258,52 @@ export const world = (settings = {}) => {
     },
   };
   return self;
+};
+
+/** The fields of a form. */
+export const formOf = (body) => Object.fromEntries(new URLSearchParams(body));
+
+/**
+ * A tab at this address: where it was sent, what its address bar was set to, and its `sessionStorage`, whose names are
+ * its own keys as in a browser.
+ */
+export const installTab = (t, start, { secure = true } = {}) => {
+  let at = new URL(start);
+  const tab = {
+    gone: [],
+    replaced: [],
+    /** The page is loaded anew, at this address. */
+    load: (href) => (at = new URL(href, at)),
+    get href() {
+      return at.href;
+    },
+    values: () => ({ ...globalThis.sessionStorage }),
+  };
+  const location = { assign: (url) => void tab.gone.push(new URL(url, at)) };
+  for (const name of ['href', 'origin', 'pathname', 'search', 'hash']) Object.defineProperty(location, name, { get: () => at[name] });
+  const history = {
+    state: { of: 'the router' },
+    replaceState(state, title, url) {
+      const next = new URL(url, document.baseURI ?? at);
+      if (next.origin !== at.origin) throw new DOMException('another origin', 'SecurityError');
+      tab.replaced.push([state, next.href]);
+      at = next;
+    },
+  };
+  const methods = {
+    getItem: (name) => globalThis.sessionStorage[name] ?? null,
+    setItem: (name, value) => void (globalThis.sessionStorage[name] = `${value}`),
+    removeItem: (name) => void delete globalThis.sessionStorage[name],
+  };
+  const document = { baseURI: undefined };
+  const globals = { location, history, document, sessionStorage: Object.create(methods) };
+  if (!secure) globals.crypto = { getRandomValues: (array) => array };
+  for (const [name, value] of Object.entries(globals)) {
+    const own = Object.getOwnPropertyDescriptor(globalThis, name);
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+    t.after(() => (own ? Object.defineProperty(globalThis, name, own) : delete globalThis[name]));
+  }
+  return Object.assign(tab, { document });
 };
 
 /** A page at this address, with a `<base>` somebody put into it. */
