@@ -275,7 +275,8 @@ test('an app without a refresh token is signed in until its access token is over
     const events = w.listen(client);
     const accessToken = jwt({ sub: 'u1', sid: 's1', iat: seconds() - 59, exp: seconds() + 1 });
     client.adopt({ accessToken, refreshToken: '', clientId: 'spa' });
-    assert.deepEqual(w.stored().refreshToken, '');
+    assert.equal(w.stored().refreshToken, '');
+    w.store({ ...w.stored(), skew: 0 }); // a second before its end
     w.on.api = () => json({});
     assert.equal((await client.fetch(HOME)).status, 200, 'used as long as it works');
     assert.equal((await client.fetch(HOME, { method: 'POST', body: new Blob(['x']).stream(), duplex: 'half' })).status, 200);
