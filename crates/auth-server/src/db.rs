@@ -8,11 +8,13 @@
 //! one thread of the writer, reads use a pool.
 
 mod addresses;
+mod apps;
 mod audit;
 mod backup;
 mod bulk;
 mod bundled;
 mod caller;
+mod clients;
 mod connection;
 mod copy;
 mod end_reason;
@@ -44,11 +46,13 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
+pub use apps::{BrowserRow, CodeRow, Fetched, PendingCode};
 pub use audit::{AuditRecord, AuditRow};
 pub use backup::backup;
 pub use bulk::{read_in_bulk, write_in_bulk};
 pub use bundled::bundled;
 pub use caller::Caller;
+pub use clients::{ClientRow, ClientsVersion};
 pub use copy::{Copied, copy};
 pub use end_reason::EndReason;
 pub use event::Event;
@@ -59,8 +63,8 @@ pub use login_failures::{Budget, CounterRow, CounterRows, Failures, Limits, Tall
 pub use mail_limits::LettersPaid;
 pub use number::{Generation, PasswordVersion};
 pub use outbox::{Letter, LetterKind, NewLetter};
-pub use rotation::{Rotated, Rotation};
-pub use session::{Nonce, RefreshToken, Session, Sighting};
+pub use rotation::{Owner, Rotated, Rotation};
+pub use session::{Grant, Nonce, Purpose, RefreshToken, Session, SessionKind, Sighting};
 pub use sessions::{NewSession, SessionWithAccount};
 pub use user::{Account, NO_PASSWORD, PendingEmail, User};
 pub use users::NewUser;

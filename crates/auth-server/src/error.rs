@@ -83,6 +83,15 @@ pub enum Error {
     /// The session whose access token came along ended while the request was at work.
     #[error("the session has ended")]
     SessionEnded,
+    /// An authorization code that is over, spent, forged, another client's, or does not fit what it was asked with.
+    #[error("the code is not good, or not any more")]
+    InvalidCode,
+    /// More than was granted, or than the client may have.
+    #[error("the scope has more than may be granted")]
+    InvalidScope,
+    /// A client's token where the user's own is wanted.
+    #[error("this wants a token of the user's own session, not of a client")]
+    WrongKindOfToken,
     /// Not a live session of the caller.
     #[error("no such session of yours")]
     SessionNotFound,

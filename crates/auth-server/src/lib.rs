@@ -8,6 +8,7 @@
 
 mod accounts;
 pub mod cli;
+pub mod clients;
 pub mod db;
 pub mod error;
 mod feed;

@@ -3,6 +3,8 @@
 //! Every change is one unit of [`Db::write`] that decides by what it hits, so that two requests, two
 //! replicas or a killed process can never leave two live successors of one refresh token.
 
+mod apps;
+mod browser;
 mod end;
 mod listing;
 mod refresh;
@@ -18,6 +20,8 @@ use shared::token::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
 
+pub use apps::{AppTokens, Granted};
+pub use browser::{Browser, BrowserStart, Leave};
 pub use end::{Announcer, end_all, end_one};
 pub use listing::Listed;
 pub use start::{Admission, FirstUse};
@@ -31,7 +35,7 @@ use crate::error::Error;
 use crate::mac_keys::MacKeyFile;
 use crate::operations::counters::Counters;
 use crate::outbox::Outbox;
-use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::{Purpose, RefreshToken};
 use crate::settings::LifetimeSettings;
 use sweep::Sweeper;
 
@@ -122,6 +126,7 @@ impl Sessions {
         let exp = now
             .saturating_add(seconds(self.lifetimes.access_token_ttl))
             .min(token.absolute_until);
+        debug_assert_eq!(token.purpose, Purpose::Account);
         let access_token = self.signer.sign(
             &NewToken {
                 sub: &account.id.to_string(),
@@ -144,6 +149,11 @@ impl Sessions {
             refresh_expires_in,
         })
     }
+}
+
+/// When something is over that lives for so many seconds unless used, but for no longer than another; in Unix seconds.
+fn expires_soonest(now: i64, lives: i64, absolute_until: i64) -> i64 {
+    now.saturating_add(lives).min(absolute_until)
 }
 
 #[cfg(test)]

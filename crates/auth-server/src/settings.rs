@@ -115,6 +115,14 @@ pub struct LifetimeSettings {
     #[arg(long, env = "MAX_SESSIONS_PER_USER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..), global = true)]
     pub max_sessions_per_user: u32,
 
+    /// A browser that is signed in on the log-in page is signed out when no program asked for this long.
+    #[arg(long, env = "SSO_IDLE_TTL", default_value = "24h", value_parser = parse_lifetime, global = true)]
+    pub sso_idle_ttl: Duration,
+
+    /// It is signed out this long after its log-in, however much it is used.
+    #[arg(long, env = "SSO_ABSOLUTE_TTL", default_value = "30d", value_parser = parse_lifetime, global = true)]
+    pub sso_absolute_ttl: Duration,
+
     /// Audit records are deleted after this long.
     #[arg(long, env = "AUDIT_RETENTION", default_value = "90d", value_parser = parse_lifetime, global = true)]
     pub audit_retention: Duration,
@@ -241,6 +249,8 @@ impl LifetimeSettings {
             ("ACCESS_TOKEN_TTL", self.access_token_ttl),
             ("REFRESH_IDLE_TTL", self.refresh_idle_ttl),
             ("REFRESH_ABSOLUTE_TTL", self.refresh_absolute_ttl),
+            ("SSO_IDLE_TTL", self.sso_idle_ttl),
+            ("SSO_ABSOLUTE_TTL", self.sso_absolute_ttl),
             ("AUDIT_RETENTION", self.audit_retention),
         ] {
             refuse(lifetime.is_zero(), || {
@@ -256,6 +266,9 @@ impl LifetimeSettings {
         })?;
         refuse(self.refresh_idle_ttl > self.refresh_absolute_ttl, || {
             "REFRESH_IDLE_TTL is above REFRESH_ABSOLUTE_TTL".into()
+        })?;
+        refuse(self.sso_idle_ttl > self.sso_absolute_ttl, || {
+            "SSO_IDLE_TTL is above SSO_ABSOLUTE_TTL".into()
         })?;
         refuse(self.refresh_grace > LONGEST_GRACE, || {
             "REFRESH_GRACE is above 5m".into()

@@ -36,7 +36,30 @@ impl Bearer {
         if self.claims.has_role(role) {
             Ok(())
         } else {
-            Err(insufficient_role(&self.realm))
+            Err(insufficient(
+                &self.realm,
+                "insufficient_role",
+                "the token lacks the role that this needs",
+                None,
+            ))
+        }
+    }
+
+    /// Refuses a token that may not be used for this. One without a `scope`, of the user's own session, may be used for
+    /// everything.
+    ///
+    /// # Errors
+    /// A 403 `insufficient_scope`, whose challenge names the scope (RFC 6750 §3).
+    pub fn require_scope(&self, scope: &str) -> Result<(), Problem> {
+        if self.claims.has_scope(scope) {
+            Ok(())
+        } else {
+            Err(insufficient(
+                &self.realm,
+                "insufficient_scope",
+                "the token may not be used for this",
+                Some(scope),
+            ))
         }
     }
 }
@@ -68,11 +91,27 @@ type Answering<B> = LocalBoxFuture<'static, Result<ServiceResponse<EitherBody<B>
 pub fn require_role<B: MessageBody + 'static>(
     role: &'static str,
 ) -> impl Fn(ServiceRequest, Next<B>) -> Answering<B> + Clone + 'static {
+    require(move |bearer| bearer.require_role(role))
+}
+
+/// Middleware that lets only tokens pass that may be used for this, as [`Bearer::require_scope`] judges; goes inside a
+/// gate: `.wrap(from_fn(require_scope("orders:read"))).wrap(from_fn(guard))`.
+pub fn require_scope<B: MessageBody + 'static>(
+    scope: &'static str,
+) -> impl Fn(ServiceRequest, Next<B>) -> Answering<B> + Clone + 'static {
+    require(move |bearer| bearer.require_scope(scope))
+}
+
+fn require<B: MessageBody + 'static>(
+    judge: impl Fn(&Bearer) -> Result<(), Problem> + Copy + 'static,
+) -> impl Fn(ServiceRequest, Next<B>) -> Answering<B> + Clone + 'static {
     move |req, next| {
         Box::pin(async move {
             let judged = match req.extensions().get::<Bearer>() {
-                Some(bearer) => bearer.require_role(role),
-                None => Err(Problem::internal("a route without a gate asks for a role")),
+                Some(bearer) => judge(bearer),
+                None => Err(Problem::internal(
+                    "a route without a gate asks what its bearer may do",
+                )),
             };
             match judged {
                 Ok(()) => Ok(next.call(req).await?.map_into_left_body()),
@@ -83,11 +122,16 @@ pub fn require_role<B: MessageBody + 'static>(
 }
 
 /// RFC 6750 §3.1: the token is good, but does not reach.
-fn insufficient_role(realm: &str) -> Problem {
-    let problem = Problem::new(StatusCode::FORBIDDEN, "insufficient_role")
-        .detail("the token lacks the role that this needs");
+fn insufficient(
+    realm: &str,
+    code: &'static str,
+    detail: &'static str,
+    scope: Option<&str>,
+) -> Problem {
+    let problem = Problem::new(StatusCode::FORBIDDEN, code).detail(detail);
+    let scope = scope.map_or_else(String::new, |scope| format!(r#", scope="{scope}""#));
     let challenge = format!(
-        r#"Bearer realm="{realm}", error="insufficient_scope", error_description="the token lacks the role that this needs""#
+        r#"Bearer realm="{realm}", error="insufficient_scope", error_description="{detail}"{scope}"#
     );
     match HeaderValue::try_from(challenge) {
         Ok(challenge) => problem.header(header::WWW_AUTHENTICATE, challenge),

@@ -67,7 +67,18 @@ pub struct Gate {
     revoked: Revoked,
     realm: Arc<str>,
     exempt: Vec<String>,
-    every_audience: bool,
+    audience: Audience,
+}
+
+/// Which audiences open a gate.
+#[derive(Clone, Copy)]
+enum Audience {
+    /// Any of the policy's.
+    Any,
+    /// All of them together.
+    Every,
+    /// Any of them, or the issuer.
+    AnyOrIssuer,
 }
 
 impl Gate {
@@ -89,7 +100,7 @@ impl Gate {
             revoked,
             realm: REALM.into(),
             exempt: Vec::new(),
-            every_audience: false,
+            audience: Audience::Any,
         }
     }
 
@@ -113,7 +124,14 @@ impl Gate {
     /// made for a single API of several does not manage the account.
     #[must_use]
     pub fn every_audience(mut self) -> Self {
-        self.every_audience = true;
+        self.audience = Audience::Every;
+        self
+    }
+
+    /// Takes tokens for the issuer itself as well, as the issuer does where it tells a client of its user.
+    #[must_use]
+    pub fn or_issuer(mut self) -> Self {
+        self.audience = Audience::AnyOrIssuer;
         self
     }
 
@@ -143,10 +161,10 @@ impl Gate {
 
     fn check(&self, headers: &HeaderMap, now: i64) -> Result<Checked, TokenError> {
         let token = bearer_of(headers)?;
-        if self.every_audience {
-            self.validator.check_own(token, now)
-        } else {
-            self.validator.check(token, now)
+        match self.audience {
+            Audience::Any => self.validator.check(token, now),
+            Audience::Every => self.validator.check_own(token, now),
+            Audience::AnyOrIssuer => self.validator.check_for_issuer(token, now),
         }
     }
 }

@@ -55,7 +55,7 @@ mod guard;
 pub mod problem;
 mod request;
 
-pub use bearer::{Bearer, require_role};
+pub use bearer::{Bearer, require_role, require_scope};
 pub use guard::{Gate, LookUp, Refused, bearer_of, guard};
 pub use problem::Problem;
 pub use request::{REQUEST_ID, RequestInfo};

@@ -151,6 +151,24 @@ impl Fixture {
         format!("Bearer {}", self.signer.sign(&token, now).unwrap())
     }
 
+    fn app_token(&self, scope: &str) -> String {
+        let token = NewAppToken {
+            sub: "u",
+            sid: "s",
+            jti: "t",
+            iat: self.now,
+            exp: self.now + 60,
+            client_id: "shop",
+            scope,
+            for_apis: true,
+            name: None,
+            email: None,
+            roles: None,
+        };
+        let token = self.signer.sign_app(&token, self.now);
+        format!("Bearer {}", token.unwrap())
+    }
+
     async fn get(&self, path: &str, credential: Option<&str>) -> Answer {
         let guarded = web::scope("/by-middleware")
             .wrap(from_fn(require_role("admin")))
@@ -159,6 +177,12 @@ impl Fixture {
         let app = App::new()
             .app_data(self.gate.clone())
             .service(guarded)
+            .service(
+                web::scope("/scoped")
+                    .wrap(from_fn(require_scope("orders:read")))
+                    .wrap(from_fn(guard))
+                    .service(me),
+            )
             .service(
                 web::scope("/api")
                     .wrap(from_fn(guard))
@@ -261,6 +285,31 @@ async fn a_role_is_asked_for_in_the_handler_or_before_it() {
         );
         assert!(challenge.unwrap().contains(r#"error="insufficient_scope""#));
         assert_eq!(fixture.get(path, None).await.0, 401);
+    }
+}
+
+#[actix_web::test]
+async fn a_token_without_a_scope_may_do_everything_and_one_with_a_scope_what_it_says() {
+    let fixture = Fixture::new();
+    let own = fixture.token("u", "s", 60, &[]);
+    assert_eq!(fixture.get("/scoped/me", Some(&own)).await.0, 200);
+    for (scope, expected) in [
+        ("orders:read", 200),
+        ("openid orders:read", 200),
+        ("openid", 403),
+        ("", 403),
+        ("orders:reader", 403),
+        ("ORDERS:READ", 403),
+    ] {
+        let token = fixture.app_token(scope);
+        let Answer(status, code, act, challenge) = fixture.get("/scoped/me", Some(&token)).await;
+        assert_eq!((status, act), (expected, None), "{scope:?}");
+        if status == 403 {
+            assert_eq!(code, "insufficient_scope");
+            let challenge = challenge.unwrap();
+            assert!(challenge.contains(r#"error="insufficient_scope""#));
+            assert!(challenge.contains(r#"scope="orders:read""#));
+        }
     }
 }
 

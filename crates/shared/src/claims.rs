@@ -36,6 +36,10 @@ pub struct Claims {
     pub email_verified: bool,
     /// The user's roles; empty if the token has none.
     pub roles: Vec<String>,
+    /// The client that the token was issued to (RFC 9068 §2.2); `None` in a token of the user's own session.
+    pub client_id: Option<String>,
+    /// What the token may be used for, words by blanks (RFC 9068 §2.2.3); `None` where nothing is limited.
+    pub scope: Option<String>,
 }
 
 impl Claims {
@@ -43,6 +47,15 @@ impl Claims {
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         self.roles.iter().any(|held| held == role)
+    }
+
+    /// Whether the token may be used for this: its `scope` has the word, compared exactly, or it has no `scope`, as
+    /// the tokens of the user's own session, which may do everything.
+    #[must_use]
+    pub fn has_scope(&self, word: &str) -> bool {
+        self.scope
+            .as_deref()
+            .is_none_or(|scope| scope.split(' ').any(|held| held == word))
     }
 }
 
@@ -82,6 +95,10 @@ pub(crate) struct RawClaims<'a> {
     email_verified: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "json::present")]
     roles: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    client_id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "json::present")]
+    scope: Option<&'a RawValue>,
 }
 
 /// A claim is missing or has the wrong JSON type; says which.
@@ -179,6 +196,8 @@ impl<'a> RawClaims<'a> {
                 "the claim email_verified is neither true nor false",
             )?,
             roles,
+            client_id: text(self.client_id, "the claim client_id is not a string")?,
+            scope: text(self.scope, "the claim scope is not a string")?,
         })
     }
 }

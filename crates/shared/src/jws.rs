@@ -89,7 +89,9 @@ pub(crate) fn open(keys: &KeyFile, token: &str, purpose: Purpose) -> Result<Open
     let form = Form::read(token)?;
     let mut ring = keys.ring();
     let known = match purpose {
-        Purpose::Access => ring.iter().find(|key| key.header() == form.header),
+        Purpose::Access => ring
+            .iter()
+            .find(|key| key.header() == form.header || key.app_header() == form.header),
         Purpose::Service => None,
     };
     let standing = if let Some(key) = known {

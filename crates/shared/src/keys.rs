@@ -37,6 +37,8 @@ pub struct Key {
     /// The header segment of every access token that this key signs, ready to be written and to be
     /// compared with.
     header: Box<str>,
+    /// The same for the access tokens of clients.
+    app_header: Box<str>,
     sign_from: i64,
     verify_until: Option<i64>,
     former: Option<Former>,
@@ -79,10 +81,14 @@ impl fmt::Display for KeyState {
 impl Key {
     pub(crate) fn new(kid: String, secret: &[u8], sign_from: i64) -> Self {
         let quoted = serde_json::Value::from(kid.as_str());
-        let header = format!(r#"{{"alg":"HS256","typ":"JWT","kid":{quoted}}}"#);
+        let header = |typ: &str| {
+            let header = format!(r#"{{"alg":"HS256","typ":"{typ}","kid":{quoted}}}"#);
+            URL_SAFE_NO_PAD.encode(header).into()
+        };
         Self {
             hs256: Hs256::new(secret),
-            header: URL_SAFE_NO_PAD.encode(header).into(),
+            header: header("JWT"),
+            app_header: header("at+jwt"),
             kid,
             sign_from,
             verify_until: None,
@@ -118,6 +124,10 @@ impl Key {
 
     pub(crate) fn header(&self) -> &str {
         &self.header
+    }
+
+    pub(crate) fn app_header(&self) -> &str {
+        &self.app_header
     }
 
     fn secret(&self) -> &[u8] {

@@ -47,7 +47,7 @@ mod payload;
 mod sign;
 
 #[cfg(feature = "sign")]
-pub use payload::NewToken;
+pub use payload::{NewAppToken, NewToken};
 #[cfg(feature = "sign")]
 pub use sign::{SignError, Signer};
 
@@ -158,6 +158,17 @@ impl Validator {
             payload,
             standing,
             skew: self.policy.skew,
+        })
+    }
+
+    /// The same for what the issuer tells of the user: a token that names the issuer itself, or any of its audiences.
+    ///
+    /// # Errors
+    /// The first fault in the order of the contract.
+    pub fn check_for_issuer(&self, token: &str, now: i64) -> Result<Checked, TokenError> {
+        self.check_for(token, now, |aud| {
+            aud.iter()
+                .any(|aud| *aud == self.policy.issuer || self.policy.audiences.contains(aud))
         })
     }
 

@@ -24,8 +24,15 @@ impl Copy {
         let said = format!("from {from:?} to {to:?}");
         let copied = tokio::task::spawn_blocking(move || db::copy(&from, &to)).await??;
         say(format_args!(
-            "copied {said}: {} users, {} sessions, {} counters of failed log-ins, {} mails, {} audit records",
-            copied.users, copied.sessions, copied.login_failures, copied.outbox, copied.audit
+            "copied {said}: {} users, {} sessions, {} clients, {} consents, {} counters of failed log-ins, {} mails, \
+             {} audit records",
+            copied.users,
+            copied.sessions,
+            copied.clients,
+            copied.consents,
+            copied.login_failures,
+            copied.outbox,
+            copied.audit
         ))?;
         say("start the service on the target with the same key files; every session goes on")
     }

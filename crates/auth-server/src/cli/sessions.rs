@@ -138,11 +138,11 @@ async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {
     let caller = Caller::cli();
     let ended = db.write(&caller, move |tx| {
         let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
         end_one(tx, user, id, EndReason::Admin)
     });
-    if ended.await?.is_some() {
+    if !ended.await?.is_empty() {
         say("ended")
     } else {
         Err(CommandError::Failed(

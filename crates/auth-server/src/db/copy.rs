@@ -7,8 +7,11 @@ use diesel::prelude::*;
 
 use super::backup::existing;
 use super::connection::AnyConnection;
-use super::schema::{audit, login_budgets, login_failures, outbox, sessions, users};
-use super::{DbError, open};
+use super::schema::{
+    audit, clients, consents, login_budgets, login_failures, logout_deliveries, outbox, sessions,
+    users,
+};
+use super::{ClientRow, DbError, open};
 use crate::settings::DatabaseUrl;
 
 /// Rows that are read at a time.
@@ -23,6 +26,12 @@ pub struct Copied {
     pub sessions: usize,
     /// Counters of failed log-ins, and what accounts have left of verdicts.
     pub login_failures: usize,
+    /// Programs that sign users in here.
+    pub clients: usize,
+    /// What users have agreed to with them.
+    pub consents: usize,
+    /// Log-outs that they are to be told of.
+    pub logout_deliveries: usize,
     /// Mails that are to be sent.
     pub outbox: usize,
     /// Audit records.
@@ -95,6 +104,35 @@ struct Session {
     shown_sighting_at: i64,
     shown_sighting_address: String,
     shown_sighting_device: String,
+    kind: String,
+    client_id: String,
+    parent_id: Option<String>,
+    scope: String,
+    auth_time: i64,
+    amr: String,
+    browser_sid: Option<String>,
+    pending: Option<String>,
+    code_challenge: Option<String>,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = consents)]
+struct Consent {
+    user_id: String,
+    client_id: String,
+    scope: String,
+    granted_at: i64,
+}
+
+#[derive(Queryable, Insertable)]
+#[diesel(table_name = logout_deliveries)]
+struct Delivery {
+    id: String,
+    client_id: String,
+    sid: String,
+    sub: String,
+    tries: i64,
+    due_at: i64,
 }
 
 #[derive(Queryable, Insertable)]
@@ -220,6 +258,34 @@ fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result
                     .execute(target)?)
             },
         )?,
+        clients: in_batches(
+            |after| {
+                let next = clients::table.filter(clients::id.gt(after));
+                Ok(next.order(clients::id).limit(BATCH).load(source)?)
+            },
+            |row: &ClientRow| row.id.clone(),
+            |row| {
+                Ok(diesel::insert_into(clients::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
+        consents: copy_consents(source, target)?,
+        logout_deliveries: in_batches(
+            |after| {
+                let next = logout_deliveries::table.filter(logout_deliveries::id.gt(after));
+                Ok(next
+                    .order(logout_deliveries::id)
+                    .limit(BATCH)
+                    .load(source)?)
+            },
+            |row: &Delivery| row.id.clone(),
+            |row| {
+                Ok(diesel::insert_into(logout_deliveries::table)
+                    .values(row)
+                    .execute(target)?)
+            },
+        )?,
         outbox: in_batches(
             |after| {
                 let next = outbox::table.filter(outbox::id.gt(after));
@@ -250,11 +316,36 @@ fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result
     })
 }
 
+/// Their key has two columns.
+fn copy_consents(source: &mut AnyConnection, target: &mut AnyConnection) -> Result<usize, DbError> {
+    let mut offset = 0;
+    let mut copied = 0;
+    loop {
+        let batch: Vec<Consent> = consents::table
+            .order((consents::user_id, consents::client_id))
+            .offset(offset)
+            .limit(BATCH)
+            .load(source)?;
+        if batch.is_empty() {
+            return Ok(copied);
+        }
+        offset = offset.saturating_add(BATCH);
+        for row in batch {
+            copied += diesel::insert_into(consents::table)
+                .values(row)
+                .execute(target)?;
+        }
+    }
+}
+
 fn refuse_rows(target: &mut AnyConnection) -> Result<(), DbError> {
     let rows = users::table.count().get_result::<i64>(target)?
         + sessions::table.count().get_result::<i64>(target)?
         + login_failures::table.count().get_result::<i64>(target)?
         + login_budgets::table.count().get_result::<i64>(target)?
+        + clients::table.count().get_result::<i64>(target)?
+        + consents::table.count().get_result::<i64>(target)?
+        + logout_deliveries::table.count().get_result::<i64>(target)?
         + outbox::table.count().get_result::<i64>(target)?
         + audit::table.count().get_result::<i64>(target)?;
     if rows == 0 {

@@ -19,10 +19,14 @@ pub enum EndReason {
     Admin,
     /// Too many wrong current passwords came with its access tokens.
     Guessing,
+    /// A later log-in in the same browser took its place.
+    Replaced,
+    /// An operator blocked or removed the client.
+    Client,
 }
 
 impl EndReason {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Logout,
         Self::Ended,
         Self::Password,
@@ -31,6 +35,8 @@ impl EndReason {
         Self::Limit,
         Self::Admin,
         Self::Guessing,
+        Self::Replaced,
+        Self::Client,
     ];
 
     /// The word in answers, rows and metrics.
@@ -45,6 +51,8 @@ impl EndReason {
             Self::Limit => "limit",
             Self::Admin => "admin",
             Self::Guessing => "guessing",
+            Self::Replaced => "replaced",
+            Self::Client => "client",
         }
     }
 

@@ -3,6 +3,7 @@
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
+use super::connection::AnyConnection;
 use super::schema::sessions;
 use super::users::uuid;
 use super::{DbError, Ending, Tx};
@@ -55,6 +56,48 @@ impl Tx<'_> {
             .bind::<BigInt, _>(session.late_generation.0)
             .load::<EndedRow>(self.0)?;
         Ok(endings(&rows)?.pop())
+    }
+
+    /// Ends the sessions of a condition that are not yet ended. The condition has `$2`, `$3` … for `values`.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub(super) fn end_where(
+        &mut self,
+        reason: EndReason,
+        condition: &str,
+        values: &[&str],
+    ) -> Result<Vec<Ending>, DbError> {
+        let sql = format!(
+            "UPDATE sessions SET ended_at = {}, end_reason = $1 WHERE ended_at IS NULL AND {condition} \
+             RETURNING id, ended_at, end_reason",
+            self.clock_sql()
+        );
+        let mut query = diesel::sql_query(sql)
+            .into_boxed::<<AnyConnection as Connection>::Backend>()
+            .bind::<Text, _>(reason.as_str().to_owned());
+        for value in values {
+            query = query.bind::<Text, _>((*value).to_owned());
+        }
+        let rows = query.load::<EndedRow>(self.0)?;
+        endings(&rows)
+    }
+
+    /// Ends the programs of these sessions that end with them.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn end_apps_of(
+        &mut self,
+        parents: &[Ending],
+        reason: EndReason,
+    ) -> Result<Vec<Ending>, DbError> {
+        let mut ended = Vec::new();
+        for parent in parents {
+            let parent = parent.session.to_string();
+            ended.extend(self.end_where(reason, "kind = 'app' AND parent_id = $2", &[&parent])?);
+        }
+        Ok(ended)
     }
 
     /// Ends a session of this user that is not yet ended.
@@ -115,7 +158,7 @@ impl Tx<'_> {
     ) -> Result<Vec<Ending>, DbError> {
         let sql = format!(
             "UPDATE sessions SET ended_at = {}, end_reason = $1 WHERE ended_at IS NULL AND id IN ( \
-               SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 \
+               SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 AND kind <> 'app' AND generation > 0 \
                AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 \
                ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $6) \
              RETURNING id, ended_at, end_reason",

@@ -43,6 +43,12 @@ pub enum Event {
     UsersImported,
     /// A mail was given up; the detail says of which kind.
     MailGivenUp,
+    /// A client fetched its session with a code; the detail is the client.
+    AppSignedIn,
+    /// The user agreed to what a client asked for; the detail is the client.
+    ConsentGiven,
+    /// A client was added, changed, blocked or removed; the detail says which and what.
+    ClientChanged,
 }
 
 impl Event {
@@ -70,6 +76,9 @@ impl Event {
             Self::Replaced => "replaced",
             Self::UsersImported => "users_imported",
             Self::MailGivenUp => "mail_given_up",
+            Self::AppSignedIn => "app_signed_in",
+            Self::ConsentGiven => "consent_given",
+            Self::ClientChanged => "client_changed",
         }
     }
 }

@@ -10,18 +10,19 @@ use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
 use super::connection::AnyConnection;
 use super::prepared::{self, Prepared};
-use super::session_row::write_nonce;
+use super::schema::sessions;
+use super::session_row::{grant, write_nonce};
 use super::users::{account, uuid};
 use super::{DbError, Generation, SessionId, Tx, UserId};
-use crate::db::{Account, RefreshToken};
+use crate::db::{Account, Grant, RefreshToken, Session};
 
 /// What a rotation moves.
 #[derive(Clone)]
 pub struct Rotation {
     /// The token that was presented.
     pub presented: RefreshToken,
-    /// The user its access token names.
-    pub user: UserId,
+    /// Who asks.
+    pub owner: Owner,
     /// Unix seconds.
     pub now: i64,
     /// Unix seconds to which the idle end slides, if the absolute end allows.
@@ -34,6 +35,40 @@ pub struct Rotation {
     pub shown_from: i64,
 }
 
+/// Who may turn a session over: the account's own goes by its user, a client's by the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The user that the access token which came along names.
+    User(UserId),
+    /// The client, which has shown that it is this one, or is public; its id is not empty.
+    Client(String),
+}
+
+impl Owner {
+    /// User and client as the statement compares them: one of the two is empty.
+    fn words(&self) -> (String, &str) {
+        match self {
+            Self::User(user) => (user.to_string(), ""),
+            Self::Client(client) => (String::new(), client),
+        }
+    }
+
+    /// Whether the session is this one's.
+    #[must_use]
+    pub fn owns(&self, session: &Session) -> bool {
+        match self {
+            // One of a deleted account is nobody's any more, and is over.
+            Self::User(user) => {
+                session.grant.is_none() && session.user.is_none_or(|owner| owner == *user)
+            }
+            Self::Client(client) => session
+                .grant
+                .as_ref()
+                .is_some_and(|grant| grant.client == *client),
+        }
+    }
+}
+
 /// What a rotation found.
 #[derive(Clone)]
 pub struct Rotated {
@@ -41,6 +76,8 @@ pub struct Rotated {
     pub account: Account,
     /// Unix seconds.
     pub absolute_until: i64,
+    /// What the client was granted, if it is a client's.
+    pub grant: Option<Grant>,
 }
 
 /// What becomes of the row; `{…}` is what the rotation brings.
@@ -51,7 +88,8 @@ const MOVES: &str = "generation = {next}, rotated_at = {now}, \
     address = {address}, agent = {agent}";
 
 /// What the row must be.
-const IF: &str = "sessions.id = {session} AND generation = {found} AND user_id = {user} AND nonce = {nonce} \
+const IF: &str = "sessions.id = {session} AND generation = {found} \
+    AND client_id = {client} AND (client_id <> '' OR user_id = {user}) AND nonce = {nonce} \
     AND ended_at IS NULL AND idle_until > {now} AND absolute_until > {now}";
 
 /// The count of late retries in a row, at a usual rotation.
@@ -59,7 +97,7 @@ const LATE: &str =
     "late_streak = CASE WHEN late_generation = generation THEN late_streak ELSE 0 END";
 
 /// What a rotation brings, in the order of the values.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "next",
     "now",
     "idle_until",
@@ -68,6 +106,7 @@ const NAMES: [&str; 10] = [
     "agent",
     "session",
     "found",
+    "client",
     "user",
     "nonce",
 ];
@@ -75,7 +114,8 @@ const NAMES: [&str; 10] = [
 /// One row, on either database.
 fn one(late: &str) -> prepared::Text {
     let text = format!(
-        "UPDATE sessions SET {MOVES} WHERE {IF} RETURNING user_id, absolute_until, \
+        "UPDATE sessions SET {MOVES} WHERE {IF} \
+         RETURNING user_id, absolute_until, client_id, scope, auth_time, amr, browser_sid, \
            (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
            (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
            (SELECT email_verified_at FROM users WHERE users.id = sessions.user_id) AS email_verified_at, \
@@ -91,7 +131,7 @@ fn one(late: &str) -> prepared::Text {
 
 static ROTATE: LazyLock<prepared::Text> = LazyLock::new(|| one(LATE));
 static CATCH_UP: LazyLock<prepared::Text> =
-    LazyLock::new(|| one("late_generation = 0, late_streak = 0"));
+    LazyLock::new(|| one("late_generation = 0, late_streak = 0, pending = NULL"));
 
 #[derive(QueryableByName)]
 struct RotatedRow {
@@ -99,6 +139,16 @@ struct RotatedRow {
     user_id: String,
     #[diesel(sql_type = BigInt)]
     absolute_until: i64,
+    #[diesel(sql_type = Text)]
+    client_id: String,
+    #[diesel(sql_type = Text)]
+    scope: String,
+    #[diesel(sql_type = BigInt)]
+    auth_time: i64,
+    #[diesel(sql_type = Text)]
+    amr: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    browser_sid: Option<String>,
     #[diesel(sql_type = Text)]
     user_name: String,
     #[diesel(sql_type = Text)]
@@ -129,6 +179,22 @@ impl Tx<'_> {
         rotation: &Rotation,
         found: Generation,
     ) -> Result<Option<Rotated>, DbError> {
+        if found == Generation(0) {
+            // Back before its code was fetched: the ends that stand in the row are the code's, and the token knows
+            // the session's.
+            let until = rotation.presented.absolute_until;
+            diesel::update(
+                sessions::table
+                    .filter(sessions::id.eq(rotation.presented.session.to_string()))
+                    .filter(sessions::nonce.eq(write_nonce(&rotation.presented.nonce)))
+                    .filter(sessions::generation.eq(0)),
+            )
+            .set((
+                sessions::absolute_until.eq(until),
+                sessions::idle_until.eq(until),
+            ))
+            .execute(self.0)?;
+        }
         self.advance(&CATCH_UP, rotation, found)
     }
 
@@ -138,10 +204,8 @@ impl Tx<'_> {
         rotation: &Rotation,
         found: Generation,
     ) -> Result<Option<Rotated>, DbError> {
-        let (session, user) = (
-            rotation.presented.session.to_string(),
-            rotation.user.to_string(),
-        );
+        let session = rotation.presented.session.to_string();
+        let (user, client) = rotation.owner.words();
         let nonce = write_nonce(&rotation.presented.nonce);
         let row = Prepared::new(text)
             .integer(rotation.presented.generation.next().0)
@@ -154,6 +218,7 @@ impl Tx<'_> {
             .text(&rotation.agent)
             .text(&session)
             .integer(found.0)
+            .text(client)
             .text(&user)
             .text(&nonce)
             .integer(rotation.now)
@@ -170,6 +235,13 @@ impl Tx<'_> {
                     &row.roles,
                 )?,
                 absolute_until: row.absolute_until,
+                grant: grant(
+                    row.client_id,
+                    row.scope,
+                    row.auth_time,
+                    row.amr,
+                    row.browser_sid.as_deref(),
+                )?,
             })
         })
         .transpose()
@@ -192,11 +264,13 @@ impl Tx<'_> {
             .load::<ManyRow>(conn)?
             .into_iter()
             .map(
-                |(session, absolute_until, user, name, email, verified_at, roles)| {
+                |((session, absolute_until), (user, name, email, verified_at, roles), granted)| {
                     let account = account(&user, name, email, verified_at, &roles)?;
+                    let (client, scope, auth_time, amr, browser) = granted;
                     let rotated = Rotated {
                         account,
                         absolute_until,
+                        grant: grant(client, scope, auth_time, amr, browser.as_deref())?,
                     };
                     Ok((uuid(&session)?, rotated))
                 },
@@ -210,7 +284,11 @@ impl Tx<'_> {
 const LOCK: &str = "20ms";
 
 /// What a rotation among many answers.
-type ManyRow = (String, i64, String, String, String, Option<i64>, String);
+type ManyRow = (
+    (String, i64),
+    (String, String, String, Option<i64>, String),
+    (String, String, i64, String, Option<String>),
+);
 
 static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
     let text = format!("UPDATE sessions SET {MOVES} FROM ").replace("{late}", LATE);
@@ -218,10 +296,10 @@ static ROTATE_MANY: LazyLock<prepared::Text> = LazyLock::new(|| {
     // whoever gets the connection from a pooler next.
     let condition = format!(
         "(SELECT set_config('lock_timeout', '{LOCK}', true) OFFSET 0) AS bound, \
-         unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS asked ({}) \
-         JOIN users ON users.id = asked.to_user \
-         WHERE {IF} \
-         RETURNING sessions.id, absolute_until, users.id, user_name, email, email_verified_at, roles",
+         unnest(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AS asked ({}), users \
+         WHERE users.id = sessions.user_id AND {IF} \
+         RETURNING sessions.id, absolute_until, users.id, user_name, email, email_verified_at, roles, \
+           client_id, scope, auth_time, amr, browser_sid",
         NAMES.map(|name| format!("to_{name}")).join(", ")
     );
     let text = NAMES.iter().fold(text + &condition, |text, name| {
@@ -241,6 +319,7 @@ struct RotateMany<'a> {
     agent: Vec<&'a str>,
     session: Vec<String>,
     found: Vec<i64>,
+    client: Vec<&'a str>,
     user: Vec<String>,
     nonce: Vec<String>,
 }
@@ -258,7 +337,9 @@ impl<'a> RotateMany<'a> {
             all.agent.push(&rotation.agent);
             all.session.push(presented.session.to_string());
             all.found.push(presented.generation.0);
-            all.user.push(rotation.user.to_string());
+            let (user, client) = rotation.owner.words();
+            all.client.push(client);
+            all.user.push(user);
             all.nonce.push(write_nonce(&presented.nonce));
         }
         all
@@ -282,6 +363,8 @@ impl QueryFragment<Pg> for RotateMany<'_> {
         out.push_sql(text());
         out.push_bind_param::<Array<BigInt>, _>(&self.found)?;
         out.push_sql(text());
+        out.push_bind_param::<Array<Text>, _>(&self.client)?;
+        out.push_sql(text());
         for texts in [&self.user, &self.nonce] {
             out.push_bind_param::<Array<Text>, _>(texts)?;
             out.push_sql(text());
@@ -297,7 +380,11 @@ impl QueryId for RotateMany<'_> {
 }
 
 impl Query for RotateMany<'_> {
-    type SqlType = (Text, BigInt, Text, Text, Text, Nullable<BigInt>, Text);
+    type SqlType = (
+        (Text, BigInt),
+        (Text, Text, Text, Nullable<BigInt>, Text),
+        (Text, Text, BigInt, Text, Nullable<Text>),
+    );
 }
 
 impl<C> RunQueryDsl<C> for RotateMany<'_> {}

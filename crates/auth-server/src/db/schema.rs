@@ -50,6 +50,67 @@ diesel::table! {
         shown_sighting_at -> BigInt,
         shown_sighting_address -> Text,
         shown_sighting_device -> Text,
+        kind -> Text,
+        client_id -> Text,
+        parent_id -> Nullable<Text>,
+        scope -> Text,
+        auth_time -> BigInt,
+        amr -> Text,
+        browser_sid -> Nullable<Text>,
+        pending -> Nullable<Text>,
+        code_challenge -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    clients (id) {
+        id -> Text,
+        name -> Text,
+        kind -> Text,
+        secret_hash -> Nullable<Text>,
+        former_secret_hash -> Nullable<Text>,
+        former_secret_until -> Nullable<BigInt>,
+        redirect_uris -> Text,
+        logout_uris -> Text,
+        backchannel_uri -> Nullable<Text>,
+        scopes -> Text,
+        roles -> Text,
+        api -> BigInt,
+        trusted -> BigInt,
+        pkce -> BigInt,
+        id_token_alg -> Text,
+        created_at -> BigInt,
+        changed_at -> BigInt,
+        blocked_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    consents (user_id, client_id) {
+        user_id -> Text,
+        client_id -> Text,
+        scope -> Text,
+        granted_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    logout_deliveries (id) {
+        id -> Text,
+        client_id -> Text,
+        sid -> Text,
+        sub -> Text,
+        tries -> BigInt,
+        due_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    pushed_requests (id) {
+        id -> Text,
+        client_id -> Text,
+        request -> Text,
+        expires_at -> BigInt,
     }
 }
 

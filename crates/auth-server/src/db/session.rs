@@ -7,9 +7,83 @@ use super::{SessionId, UserId};
 /// make a token.
 pub type Nonce = [u8; 16];
 
+/// What a token of ours is for: a refresh at one door, or something else altogether. The MAC of each is in a domain of
+/// its own, so none can be presented as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The refresh token of the account's own session.
+    Account,
+    /// The refresh token of a client.
+    App,
+    /// An authorization code: the token of generation 0.
+    Code,
+    /// The cookie of a browser that is signed in.
+    Browser,
+}
+
+/// What a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKind {
+    /// The account's own, of `/api/account/login`: it may do everything.
+    Account,
+    /// A browser that is signed in on our pages.
+    Browser,
+    /// A program that the browser's user is signed in to; ends with the browser's session.
+    App,
+    /// One that stays when the browser signs out.
+    Offline,
+    /// A client in its own name.
+    Service,
+}
+
+impl SessionKind {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Browser => "browser",
+            Self::App => "app",
+            Self::Offline => "offline",
+            Self::Service => "service",
+        }
+    }
+
+    /// The kind behind a stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::Account,
+            Self::Browser,
+            Self::App,
+            Self::Offline,
+            Self::Service,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+    }
+}
+
+/// What a client was granted: the part of a session that only clients' have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The client; never empty.
+    pub client: String,
+    /// What its tokens may be used for, words by blanks.
+    pub scope: String,
+    /// When its user gave his password, Unix seconds.
+    pub auth_time: i64,
+    /// How, as RFC 8176 names it; words by blanks.
+    pub amr: String,
+    /// The `sid` of its id_tokens; `None` without a browser.
+    pub browser_sid: Option<SessionId>,
+}
+
 /// What a genuine refresh token says. It holds the nonce, so it is a secret: no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RefreshToken {
+    /// What it is for; not in the token, but in its MAC.
+    pub purpose: Purpose,
     /// Which MAC key: the one that the session began with.
     pub key_id: u32,
     /// The session.
@@ -61,6 +135,12 @@ pub struct Session {
     pub sighting: Option<Sighting>,
     /// The last one that the user's list may show while that is too fresh for it; its generation is not kept.
     pub shown_sighting: Option<Sighting>,
+    /// What it is.
+    pub kind: SessionKind,
+    /// The browser's session that it came from.
+    pub parent: Option<SessionId>,
+    /// What its client was granted, if it is a client's.
+    pub grant: Option<Grant>,
 }
 
 /// A retry that came from another network or another user agent than the rotation that it asked about.

@@ -7,7 +7,7 @@ use diesel::prelude::*;
 use super::users::uuid;
 use super::{DbError, Generation};
 use crate::db::Nonce;
-use crate::db::{EndReason, Session, Sighting};
+use crate::db::{EndReason, Grant, Session, SessionKind, Sighting};
 
 #[derive(Queryable)]
 pub(super) struct SessionRow {
@@ -37,6 +37,37 @@ pub(super) struct SessionRow {
     shown_sighting_at: i64,
     shown_sighting_address: String,
     shown_sighting_device: String,
+    kind: String,
+    client_id: String,
+    parent_id: Option<String>,
+    scope: String,
+    auth_time: i64,
+    amr: String,
+    browser_sid: Option<String>,
+    #[expect(dead_code, reason = "read by the exchange's own statement")]
+    pending: Option<String>,
+    #[expect(dead_code, reason = "read by the exchange's own statement")]
+    code_challenge: Option<String>,
+}
+
+/// What the columns say of a client; none for the account's own sessions.
+pub(super) fn grant(
+    client: String,
+    scope: String,
+    auth_time: i64,
+    amr: String,
+    browser_sid: Option<&str>,
+) -> Result<Option<Grant>, DbError> {
+    if client.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Grant {
+        client,
+        scope,
+        auth_time,
+        amr,
+        browser_sid: browser_sid.map(uuid).transpose()?,
+    }))
 }
 
 impl TryFrom<SessionRow> for Session {
@@ -77,11 +108,20 @@ impl TryFrom<SessionRow> for Session {
                 address: row.shown_sighting_address,
                 device: row.shown_sighting_device,
             }),
+            kind: SessionKind::parse(&row.kind).ok_or(DbError::Unreadable("kind"))?,
+            parent: row.parent_id.as_deref().map(uuid).transpose()?,
+            grant: grant(
+                row.client_id,
+                row.scope,
+                row.auth_time,
+                row.amr,
+                row.browser_sid.as_deref(),
+            )?,
         })
     }
 }
 
-fn read_nonce(text: &str) -> Result<Nonce, DbError> {
+pub(super) fn read_nonce(text: &str) -> Result<Nonce, DbError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     bytes
         .and_then(|b| b.try_into().ok())

@@ -8,15 +8,15 @@ use super::session_row::{SessionRow, write_nonce};
 use super::users::account;
 use super::{DbError, Tx};
 use super::{SessionId, UserId};
-use crate::db::{Account, RefreshToken, Session, Sighting};
+use crate::db::{Account, Grant, PendingCode, RefreshToken, Session, SessionKind, Sighting};
 
 /// A session to insert.
 #[derive(Clone)]
 pub struct NewSession {
-    /// Its id, generation 1, nonce and absolute end.
+    /// Its id, generation, nonce and absolute end.
     pub token: RefreshToken,
-    /// Whose it is.
-    pub user: UserId,
+    /// Whose it is; a service has no user.
+    pub user: Option<UserId>,
     /// Unix seconds.
     pub created_at: i64,
     /// Unix seconds.
@@ -25,6 +25,16 @@ pub struct NewSession {
     pub device: String,
     /// Client address.
     pub address: String,
+    /// What it is.
+    pub kind: SessionKind,
+    /// The browser's session that it comes from.
+    pub parent: Option<SessionId>,
+    /// When its user gave his password, Unix seconds; of a browser's.
+    pub auth_time: i64,
+    /// What its client was granted.
+    pub grant: Option<Grant>,
+    /// The rest of the authorization request, until the client fetches it.
+    pub pending: Option<PendingCode>,
 }
 
 /// A session with its user, who is `None` once deleted.
@@ -39,15 +49,17 @@ pub struct SessionWithAccount {
 type AccountColumns = (String, String, String, Option<i64>, String);
 
 impl Tx<'_> {
-    /// Inserts a session at generation 1.
+    /// Inserts a session: at generation 1, or at 0 until its client fetches it.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn insert_session(&mut self, new: &NewSession) -> Result<(), DbError> {
+        let grant = new.grant.as_ref();
+        let pending = new.pending.as_ref();
         diesel::insert_into(sessions::table)
             .values((
                 sessions::id.eq(new.token.session.to_string()),
-                sessions::user_id.eq(new.user.to_string()),
+                sessions::user_id.eq(new.user.map(|user| user.to_string())),
                 sessions::nonce.eq(write_nonce(&new.token.nonce)),
                 sessions::generation.eq(new.token.generation.0),
                 sessions::created_at.eq(new.created_at),
@@ -61,6 +73,17 @@ impl Tx<'_> {
                 sessions::agent.eq(Some(&new.device)),
                 sessions::seen_at.eq(new.created_at),
                 sessions::seen_address.eq(&new.address),
+                sessions::kind.eq(new.kind.as_str()),
+                sessions::client_id.eq(grant.map_or("", |grant| grant.client.as_str())),
+                sessions::parent_id.eq(new.parent.map(|id| id.to_string())),
+                sessions::scope.eq(grant.map_or("", |grant| grant.scope.as_str())),
+                sessions::auth_time.eq(new.auth_time),
+                sessions::amr.eq(grant.map_or("pwd", |grant| grant.amr.as_str())),
+                sessions::browser_sid.eq(grant
+                    .and_then(|grant| grant.browser_sid)
+                    .map(|id| id.to_string())),
+                sessions::pending.eq(pending.map(PendingCode::to_json)),
+                sessions::code_challenge.eq(pending.and_then(|code| code.challenge.clone())),
             ))
             .execute(self.0)?;
         Ok(())
@@ -180,13 +203,14 @@ impl Tx<'_> {
         Ok((lives.idle, lives.absolute))
     }
 
-    /// The live sessions of a user, newest first.
+    /// The live sessions of a user, newest first; none that its client has yet to fetch.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn list_sessions(&mut self, user: UserId, now: i64) -> Result<Vec<Session>, DbError> {
         sessions::table
             .filter(sessions::user_id.eq(user.to_string()))
+            .filter(sessions::generation.gt(0))
             .filter(sessions::ended_at.is_null())
             .filter(sessions::idle_until.gt(now))
             .filter(sessions::absolute_until.gt(now))

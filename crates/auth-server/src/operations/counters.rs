@@ -142,6 +142,8 @@ fn refusal(error: &Error) -> &'static str {
             EndReason::Limit => "revoked_limit",
             EndReason::Admin => "revoked_admin",
             EndReason::Guessing => "revoked_guessing",
+            EndReason::Replaced => "revoked_replaced",
+            EndReason::Client => "revoked_client",
         },
         Error::Superseded => "superseded",
         Error::Reused => "reused",

@@ -35,6 +35,9 @@ impl From<&Error> for Problem {
             Error::SessionOver(_) => (S::UNAUTHORIZED, "session_expired"),
             Error::Superseded => (S::UNAUTHORIZED, "refresh_token_superseded"),
             Error::Reused => (S::UNAUTHORIZED, "refresh_token_reused"),
+            Error::InvalidCode => (S::BAD_REQUEST, "invalid_code"),
+            Error::InvalidScope => (S::BAD_REQUEST, "invalid_scope"),
+            Error::WrongKindOfToken => (S::FORBIDDEN, "wrong_kind_of_token"),
             Error::SessionNotFound => (S::NOT_FOUND, "session_not_found"),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
             Error::Database(DbError::Query(_) | DbError::Unreadable(_)) | Error::Internal(_) => {

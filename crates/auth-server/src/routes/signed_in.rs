@@ -11,6 +11,7 @@ use shared::claims::Claims;
 use shared::revocations::Verdict;
 use shared::token_error::{Cure, TokenError};
 
+use crate::clients;
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::sessions::Sessions;
@@ -54,6 +55,11 @@ impl LookUp for Rows {
         _now: i64,
     ) -> LocalBoxFuture<'a, Result<Verdict, Refused>> {
         Box::pin(async move {
+            // The wall: what a program was given opens what it was given for, not the account, but for one of ours
+            // that has the word for it. A service has no account.
+            if claims.client_id.is_some() && !claims.has_scope(clients::ACCOUNT) {
+                return Err(Problem::from(&Error::WrongKindOfToken).into());
+            }
             let signed_in =
                 SignedIn::of(claims).ok_or(TokenError::Malformed("the token names no session"))?;
             let found = self.0.find(signed_in.session).await;

@@ -7,7 +7,7 @@ use crate::db::{SessionId, UserId};
 use crate::error::Error;
 use crate::feed::Endings;
 use crate::operations::counters::Counters;
-use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::{Purpose, RefreshToken};
 
 /// Seconds that clocks may be apart where one of them issues a token and another judges it.
 const CLOCKS: i64 = 60;
@@ -18,7 +18,7 @@ impl Sessions {
     /// # Errors
     /// [`Error::InvalidRefreshToken`], [`Error::InvalidAccessToken`]; the database's.
     pub async fn log_out(&self, access: &str, refresh: &str, caller: &Caller) -> Result<(), Error> {
-        let presented = RefreshToken::read(refresh, &self.mac_keys)?;
+        let presented = RefreshToken::read(refresh, Purpose::Account, &self.mac_keys)?;
         let user = match self.owner(access, &presented) {
             Ok(user) => user,
             // Over is logged out, whatever came along.
@@ -63,8 +63,8 @@ impl Sessions {
             .db
             .write(caller, move |tx| end_one(tx, user, id, reason))
             .await?;
-        self.announcer.announce(ended.as_slice());
-        Ok(ended.is_some())
+        self.announcer.announce(&ended);
+        Ok(!ended.is_empty())
     }
 
     /// Ends all sessions of a user.
@@ -119,7 +119,8 @@ impl Announcer {
     }
 }
 
-/// Ends one session of a user within a unit, with its audit record.
+/// Ends one session of a user within a unit, with its audit record; and with a browser's the programs that it opened.
+/// Empty if the session is not one of his, or has been ended.
 ///
 /// # Errors
 /// The database's.
@@ -128,9 +129,10 @@ pub fn end_one(
     user: UserId,
     id: SessionId,
     reason: EndReason,
-) -> Result<Option<Ending>, DbError> {
-    let ended = tx.end_session_of(user, id, reason)?;
-    audit_endings(tx, user, ended.as_slice(), reason)?;
+) -> Result<Vec<Ending>, DbError> {
+    let mut ended: Vec<Ending> = tx.end_session_of(user, id, reason)?.into_iter().collect();
+    ended.extend(tx.end_apps_of(&ended, reason)?);
+    audit_endings(tx, user, &ended, reason)?;
     Ok(ended)
 }
 

@@ -7,17 +7,27 @@ use mail::Kind;
 use super::end::end_all;
 use super::listing::{expires_in, expires_in_late};
 use super::{Pair, Sessions};
+use crate::db::{Account, Generation, Grant, Owner};
 use crate::db::{AuditRecord, DbError, Rotated, Rotation, SessionWithAccount};
 use crate::db::{Caller, EndReason, Event, Session, Sighting};
 use crate::error::Error;
 use crate::error::Over;
 use crate::operations::counters::Exchange;
-use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::{Purpose, RefreshToken};
 use crate::sessions::rotation::{Judgement, RotationRules, elsewhere, in_grace, judge};
 use crate::settings::ReusePolicy;
 
 /// Each further try means that another request changed the row between two statements of this one.
 const TRIES: usize = 8;
+
+/// What a turn came to: the token that is good now, for whom, and for how long.
+pub(super) struct Turned {
+    pub(super) account: Account,
+    pub(super) token: RefreshToken,
+    pub(super) refresh_expires_in: i64,
+    /// What the client was granted, if it is a client's session.
+    pub(super) grant: Option<Grant>,
+}
 
 impl Sessions {
     /// Exchanges a pair for the next one, by the table of rotation rules.
@@ -30,32 +40,45 @@ impl Sessions {
         refresh: &str,
         caller: &Caller,
     ) -> Result<Pair, Error> {
-        let exchanged = self.exchange(access, refresh, caller).await;
+        let exchanged = async {
+            let presented = RefreshToken::read(refresh, Purpose::Account, &self.mac_keys)?;
+            let owner = self.owner(access, &presented).map(Owner::User);
+            let (turned, how) = self.turn(presented, owner, caller).await?;
+            let pair = self.pair(
+                &turned.account,
+                &turned.token,
+                turned.refresh_expires_in,
+                caller.now,
+            )?;
+            Ok((pair, how))
+        }
+        .await;
         self.counters
             .refresh(exchanged.as_ref().map(|(_, how)| *how));
         exchanged.map(|(pair, _)| pair)
     }
 
-    async fn exchange(
+    /// Turns a session over: the one place where a genuine refresh token is exchanged, whichever door it came to. Who
+    /// may ask, the door says: `owner`, or what it refuses with; a session that is over is refused as that first.
+    pub(super) async fn turn(
         &self,
-        access: &str,
-        refresh: &str,
+        presented: RefreshToken,
+        owner: Result<Owner, Error>,
         caller: &Caller,
-    ) -> Result<(Pair, Exchange), Error> {
-        let presented = RefreshToken::read(refresh, &self.mac_keys)?;
+    ) -> Result<(Turned, Exchange), Error> {
         let over = presented.absolute_until <= caller.now;
         // Over for so long that no gate takes an access token of it any more: nobody need be asked.
         if presented.absolute_until.saturating_add(self.accepted()) <= caller.now {
             return Err(Error::SessionOver(Over::Absolute));
         }
-        let user = match self.owner(access, &presented) {
-            Ok(user) => user,
+        let owner = match owner {
+            Ok(owner) => owner,
             Err(_) if over => return Err(Error::SessionOver(Over::Absolute)),
             Err(error) => return Err(error),
         };
         let rotation = Rotation {
             presented,
-            user,
+            owner,
             now: caller.now,
             idle_until: caller.now.saturating_add(self.idle_lifetime()),
             address: caller.address.clone(),
@@ -66,7 +89,7 @@ impl Sessions {
             if over {
                 // It does not turn; a theft that shows only now is seen all the same.
             } else if let Some(rotated) = self.db.rotate(caller, rotation.clone()).await? {
-                return Ok((self.rotated_pair(&rotation, &rotated)?, Exchange::Rotated));
+                return Ok((self.rotated(&rotation, rotated), Exchange::Rotated));
             }
             match self.not_current(&rotation, caller).await {
                 Ok(None) => {}
@@ -84,23 +107,36 @@ impl Sessions {
         &self,
         rotation: &Rotation,
         caller: &Caller,
-    ) -> Result<Option<(Pair, Exchange)>, Error> {
+    ) -> Result<Option<(Turned, Exchange)>, Error> {
         let found = self.find(rotation.presented.session).await?;
         let Some(SessionWithAccount { session, account }) =
             found.filter(|found| found.session.nonce == rotation.presented.nonce)
         else {
             return Err(Error::SessionOver(Over::Gone));
         };
-        if session.user.is_some_and(|user| user != rotation.user) {
-            return Err(Error::InvalidAccessToken);
+        // Before the table is asked: who is not its owner can neither end nor age a session.
+        if !rotation.owner.owns(&session) {
+            return Err(match rotation.owner {
+                Owner::User(_) => Error::InvalidAccessToken,
+                Owner::Client(_) => Error::InvalidRefreshToken,
+            });
         }
         let rules = self.rules();
-        // The token's own word counts, too.
-        let session = Session {
-            absolute_until: session
-                .absolute_until
-                .min(rotation.presented.absolute_until),
-            ..session
+        let said = rotation.presented.absolute_until;
+        let session = if session.generation == Generation(0) {
+            // Its client has a token, so it was fetched, and the database was set back to before that. What is stored
+            // are the ends of the code.
+            Session {
+                absolute_until: said,
+                idle_until: said,
+                ..session
+            }
+        } else {
+            // The token's own word counts, too.
+            Session {
+                absolute_until: session.absolute_until.min(said),
+                ..session
+            }
         };
         let elsewhere = elsewhere(&session, &caller.address, &caller.user_agent);
         let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
@@ -119,8 +155,8 @@ impl Sessions {
             // The row moved on between the two statements.
             Judgement::Current | Judgement::LateRetry => return Ok(None),
             Judgement::Behind => {
-                let pair = self.catch_up(rotation, &session, caller).await?;
-                return Ok(pair.map(|pair| (pair, Exchange::Behind)));
+                let moved = self.catch_up(rotation, &session, caller).await?;
+                return Ok(moved.map(|turned| (turned, Exchange::Behind)));
             }
             Judgement::Reuse => {
                 return if self.end_reused(&session, rotation, caller).await? {
@@ -137,15 +173,20 @@ impl Sessions {
         if let Some(whence) = elsewhere {
             self.note_elsewhere(&session, whence, caller).await?;
         }
-        let current = rotation.presented.at_generation(session.generation);
+        let token = rotation.presented.at_generation(session.generation);
         let (idle, now) = (self.idle_lifetime(), rotation.now);
-        let expires_in = if in_grace(&session, now, rules) {
+        let refresh_expires_in = if in_grace(&session, now, rules) {
             expires_in(idle, session.absolute_until, now)
         } else {
             expires_in_late(&session, idle, now)
         };
-        let pair = self.pair(&account, &current, expires_in, now)?;
-        Ok(Some((pair, how)))
+        let turned = Turned {
+            account,
+            token,
+            refresh_expires_in,
+            grant: session.grant,
+        };
+        Ok(Some((turned, how)))
     }
 
     fn rules(&self) -> RotationRules {
@@ -203,7 +244,7 @@ impl Sessions {
         rotation: &Rotation,
         session: &Session,
         caller: &Caller,
-    ) -> Result<Option<Pair>, Error> {
+    ) -> Result<Option<Turned>, Error> {
         let (unit, session) = (rotation.clone(), session.clone());
         let moved = self.db.write(caller, move |tx| {
             let rotated = tx.catch_up_session(&unit, session.generation)?;
@@ -212,10 +253,8 @@ impl Sessions {
             }
             Ok(rotated)
         });
-        moved
-            .await?
-            .map(|rotated| self.rotated_pair(rotation, &rotated))
-            .transpose()
+        let moved = moved.await?;
+        Ok(moved.map(|rotated| self.rotated(rotation, rotated)))
     }
 
     async fn end_reused(
@@ -224,8 +263,14 @@ impl Sessions {
         rotation: &Rotation,
         caller: &Caller,
     ) -> Result<bool, Error> {
-        let block = self.lifetimes.refresh_reuse == ReusePolicy::BlockUser;
-        let (id, user) = (session.id, rotation.user);
+        let id = session.id;
+        // Only the session of a deleted account has no user, and that has ended.
+        let Some(user) = session.user else {
+            return Ok(false);
+        };
+        // A client's refresh token is in other hands than its user's.
+        let block =
+            self.lifetimes.refresh_reuse == ReusePolicy::BlockUser && session.grant.is_none();
         let message = format!(
             "reuse: generation {} of session {id} came back at generation {} (request {})",
             rotation.presented.generation, session.generation, caller.request_id
@@ -262,12 +307,17 @@ impl Sessions {
         }
     }
 
-    fn rotated_pair(&self, rotation: &Rotation, rotated: &Rotated) -> Result<Pair, Error> {
-        let next = rotation
+    fn rotated(&self, rotation: &Rotation, rotated: Rotated) -> Turned {
+        let token = rotation
             .presented
             .at_generation(rotation.presented.generation.next());
-        let expires_in = expires_in(self.idle_lifetime(), rotated.absolute_until, rotation.now);
-        self.pair(&rotated.account, &next, expires_in, rotation.now)
+        let (idle, now) = (self.idle_lifetime(), rotation.now);
+        Turned {
+            account: rotated.account,
+            token,
+            refresh_expires_in: expires_in(idle, rotated.absolute_until, now),
+            grant: rotated.grant,
+        }
     }
 }
 

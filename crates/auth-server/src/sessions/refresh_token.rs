@@ -13,14 +13,22 @@ use hmac::Mac;
 use uuid::Uuid;
 
 use crate::db::Generation;
-pub use crate::db::RefreshToken;
+pub use crate::db::{Purpose, RefreshToken};
 use crate::error::Error;
 use crate::mac_keys::{MacKeyFile, MacKeys};
 
 const SIGNED: usize = 52;
 const LENGTH: usize = SIGNED + 32;
+
 /// Keeps a MAC over these bytes from ever meaning anything else under the same key.
-const DOMAIN: &[u8] = b"keyturn refresh token v1\0";
+fn domain(purpose: Purpose) -> &'static [u8] {
+    match purpose {
+        Purpose::Account => b"keyturn refresh token v1\0",
+        Purpose::App => b"keyturn app v1\0",
+        Purpose::Code => b"keyturn code v1\0",
+        Purpose::Browser => b"keyturn browser v1\0",
+    }
+}
 
 /// Why a presented string is not a refresh token of ours. One answer for all: who forges learns nothing.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +76,11 @@ impl RefreshToken {
         bytes.extend_from_slice(&self.generation.0.to_be_bytes());
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.absolute_until.to_be_bytes());
-        let mac = key.mac(DOMAIN).chain_update(&bytes).finalize().into_bytes();
+        let mac = key
+            .mac(domain(self.purpose))
+            .chain_update(&bytes)
+            .finalize()
+            .into_bytes();
         bytes.extend_from_slice(&mac);
         Ok(URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -78,11 +90,11 @@ impl RefreshToken {
     ///
     /// # Errors
     /// As [`Self::decode`].
-    pub fn read(text: &str, keys: &MacKeyFile) -> Result<Self, NotGenuine> {
+    pub fn read(text: &str, purpose: Purpose, keys: &MacKeyFile) -> Result<Self, NotGenuine> {
         let ring = keys.ring();
-        match Self::decode(text, &ring) {
+        match Self::decode(text, purpose, &ring) {
             Err(NotGenuine) if names_unknown_key(text, &ring) => {
-                Self::decode(text, &keys.look_again())
+                Self::decode(text, purpose, &keys.look_again())
             }
             done => done,
         }
@@ -91,8 +103,8 @@ impl RefreshToken {
     /// Reads a presented string and checks its MAC; says nothing about the absolute end.
     ///
     /// # Errors
-    /// [`NotGenuine`] for anything but the exact string that [`Self::encode`] once gave.
-    pub fn decode(text: &str, keys: &MacKeys) -> Result<Self, NotGenuine> {
+    /// [`NotGenuine`] for anything but the exact string that [`Self::encode`] once gave for this purpose.
+    pub fn decode(text: &str, purpose: Purpose, keys: &MacKeys) -> Result<Self, NotGenuine> {
         let mut bytes = [0; LENGTH];
         // The engine refuses padding, white space, the other alphabet and stray trailing bits, so that a
         // token has one spelling; and a wrong length, before the MAC is computed.
@@ -105,6 +117,7 @@ impl RefreshToken {
         let (signed, presented) = bytes.split_at(SIGNED);
         let mut rest = signed;
         let token = Self {
+            purpose,
             key_id: u32::from_be_bytes(take(&mut rest)?),
             session: Uuid::from_bytes(take(&mut rest)?).into(),
             generation: Generation(i64::from_be_bytes(take(&mut rest)?)),
@@ -112,7 +125,7 @@ impl RefreshToken {
             absolute_until: i64::from_be_bytes(take(&mut rest)?),
         };
         let key = keys.find(token.key_id).ok_or(NotGenuine)?;
-        key.mac(DOMAIN)
+        key.mac(domain(purpose))
             .chain_update(signed)
             .verify_slice(presented)
             .map_err(|_| NotGenuine)?;
@@ -144,6 +157,7 @@ mod tests {
 
     fn token(keys: &MacKeys) -> RefreshToken {
         RefreshToken {
+            purpose: Purpose::Account,
             key_id: keys.signing(1).unwrap().id(),
             session: Uuid::from_u128(7).into(),
             generation: Generation(3),
@@ -165,7 +179,35 @@ mod tests {
         let keys = keys();
         let text = token(&keys).encode(&keys).unwrap();
         assert_eq!(text.len(), 112);
-        assert!(RefreshToken::decode(&text, &keys).is_ok_and(|t| t == token(&keys)));
+        assert!(
+            RefreshToken::decode(&text, Purpose::Account, &keys).is_ok_and(|t| t == token(&keys))
+        );
+    }
+
+    #[test]
+    fn a_token_for_one_purpose_is_refused_for_every_other() {
+        const ALL: [Purpose; 4] = [
+            Purpose::Account,
+            Purpose::App,
+            Purpose::Code,
+            Purpose::Browser,
+        ];
+        let keys = keys();
+        for made_for in ALL {
+            let token = RefreshToken {
+                purpose: made_for,
+                ..token(&keys)
+            };
+            let text = token.encode(&keys).unwrap();
+            for shown_as in ALL {
+                let read = RefreshToken::decode(&text, shown_as, &keys);
+                assert_eq!(
+                    read.is_ok(),
+                    made_for == shown_as,
+                    "{made_for:?} as {shown_as:?}"
+                );
+            }
+        }
     }
 
     #[test]
@@ -181,7 +223,7 @@ mod tests {
                 changed[at] = with;
                 let changed: String = changed.into_iter().collect();
                 assert!(
-                    RefreshToken::decode(&changed, &keys).is_err(),
+                    RefreshToken::decode(&changed, Purpose::Account, &keys).is_err(),
                     "{at} {with}"
                 );
             }
@@ -202,7 +244,7 @@ mod tests {
             String::new(),
             "x".repeat(100_000),
         ] {
-            assert!(RefreshToken::decode(&other, &keys).is_err());
+            assert!(RefreshToken::decode(&other, Purpose::Account, &keys).is_err());
         }
     }
 
@@ -210,7 +252,7 @@ mod tests {
     fn a_token_under_another_key_is_refused() {
         let (ours, theirs) = (keys(), keys());
         let text = token(&theirs).encode(&theirs).unwrap();
-        assert!(RefreshToken::decode(&text, &ours).is_err());
+        assert!(RefreshToken::decode(&text, Purpose::Account, &ours).is_err());
     }
 
     #[test]
@@ -224,13 +266,15 @@ mod tests {
         .unwrap();
         let mut bytes = URL_SAFE_NO_PAD.decode(forged).unwrap();
         bytes[..4].copy_from_slice(&token(&ours).key_id.to_be_bytes());
-        assert!(RefreshToken::decode(&URL_SAFE_NO_PAD.encode(bytes), &ours).is_err());
+        assert!(
+            RefreshToken::decode(&URL_SAFE_NO_PAD.encode(bytes), Purpose::Account, &ours).is_err()
+        );
     }
 
     proptest! {
         #[test]
         fn rubbish_is_refused(text in ".{0,200}") {
-            prop_assert!(RefreshToken::decode(&text, &keys()).is_err());
+            prop_assert!(RefreshToken::decode(&text, Purpose::Account, &keys()).is_err());
         }
 
         #[test]
@@ -240,7 +284,7 @@ mod tests {
                 session: Uuid::from_u128(session).into(), generation: Generation(generation), nonce, absolute_until: end, ..token(&keys)
             };
             let text = token.encode(&keys).unwrap();
-            prop_assert!(RefreshToken::decode(&text, &keys).is_ok_and(|t| t == token));
+            prop_assert!(RefreshToken::decode(&text, Purpose::Account, &keys).is_ok_and(|t| t == token));
         }
     }
 }

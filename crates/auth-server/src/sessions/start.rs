@@ -1,18 +1,21 @@
 //! How a session begins: a log-in, or a change of the password.
 
+use std::time::Duration;
+
 use shared::clock::seconds;
 
 use mail::Kind;
 
+use super::browser::Leave;
 use super::end::{audit_endings, end_all};
 use super::listing::expires_in;
-use super::{Pair, Sessions};
+use super::{Pair, Sessions, expires_soonest};
 use crate::db::{Account, Caller, EndReason, Event, User};
 use crate::db::{AuditRecord, DbError, Ending, NewSession, Tx, Unit};
-use crate::db::{Generation, SessionId, UserId};
+use crate::db::{Generation, SessionId, SessionKind, UserId};
 use crate::error::Error;
 use crate::outbox::Outbox;
-use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::{Purpose, RefreshToken};
 
 /// Whether somebody whose password was right is let in, judged in the unit that begins his session.
 pub trait Admission: Send + 'static {
@@ -42,11 +45,28 @@ impl Sessions {
         caller: &Caller,
     ) -> Result<Pair, Error> {
         let new = self.new_session(&user.account, caller)?;
+        let account = self
+            .log_in(user, first, admission, &new, None, caller)
+            .await?;
+        self.first_pair(&account, &new.token, caller.now)
+    }
+
+    /// The unit of every log-in, whatever kind of session it begins. Answers the account as it is then.
+    pub(super) async fn log_in(
+        &self,
+        user: &User,
+        first: FirstUse,
+        admission: Option<impl Admission>,
+        new: &NewSession,
+        leave: Option<Leave>,
+        caller: &Caller,
+    ) -> Result<Account, Error> {
         let (version, keep, unit_new) = (
             user.password_version,
             self.lifetimes.max_sessions_per_user,
             new.clone(),
         );
+        let id = user.account.id;
         let rehash = first.rehash.map(|hash| (user.password_hash.clone(), hash));
         // The first log-in of all is no news.
         let tell = first.unknown_device && user.last_login_at.is_some();
@@ -65,7 +85,7 @@ impl Sessions {
                     return Ok(Begun::Delayed(seconds));
                 }
                 // First of the writes, since block and password change write this row first too: one of the two sees the other.
-                if !tx.mark_login(unit_new.user, version, now)? {
+                if !tx.mark_login(id, version, now)? {
                     return Ok(Begun::Changed);
                 }
                 if let Some(admission) = &admission
@@ -73,13 +93,16 @@ impl Sessions {
                 {
                     return Ok(Begun::Delayed(seconds));
                 }
-                let id = unit_new.user;
                 if let Some((old, new)) = &rehash {
                     tx.replace_hash(id, old, new)?;
                 }
                 let device = format!("{} {}", unit_new.address, unit_new.device);
                 notes.note(tx, Kind::NewDevice, id, &device)?;
-                let ended = begin(tx, &unit_new, keep)?;
+                let mut ended = match leave {
+                    Some(leave) => leave.settle(tx, unit_new.token.session)?,
+                    None => Vec::new(),
+                };
+                ended.extend(begin(tx, &unit_new, id, keep)?);
                 let account = account_now(tx, id)?;
                 Ok(Begun::Session { ended, account })
             })
@@ -88,7 +111,6 @@ impl Sessions {
             Begun::Session { ended, account } => (ended, account),
             Begun::Delayed(seconds) => return Err(Error::TooManyAttempts(seconds)),
             Begun::Changed => {
-                let id = user.account.id;
                 let now = self.db.read(move |tx| tx.find_user(id)).await?;
                 let blocked = now.is_some_and(|user| user.blocked_at.is_some());
                 return Err(if blocked {
@@ -100,7 +122,7 @@ impl Sessions {
         };
         self.announcer.announce(&ended);
         self.sweeper.sweep_soon(caller.now);
-        self.first_pair(&account, &new.token, caller.now)
+        Ok(account)
     }
 
     /// Changes the password: every session of the account ends, and the answer belongs to a new one.
@@ -119,18 +141,17 @@ impl Sessions {
             self.lifetimes.max_sessions_per_user,
             new.clone(),
         );
-        let outbox = self.outbox;
+        let (id, outbox) = (user.account.id, self.outbox);
         let (ended, account) = self
             .db
             .write(caller, move |tx| {
-                let id = unit_new.user;
                 if !tx.set_password(id, Some(version), &hash)? {
                     return Ok(None);
                 }
                 tx.audit(&AuditRecord::of(Event::PasswordChanged, id))?;
                 outbox.note(tx, Kind::PasswordChanged, id, "")?;
                 let mut ended = end_all(tx, id, EndReason::Password)?;
-                ended.extend(begin(tx, &unit_new, keep)?);
+                ended.extend(begin(tx, &unit_new, id, keep)?);
                 Ok(Some((ended, account_now(tx, id)?)))
             })
             .await?
@@ -145,28 +166,49 @@ impl Sessions {
         self.pair(account, token, expires_in, now)
     }
 
-    fn new_session(&self, account: &Account, caller: &Caller) -> Result<NewSession, Error> {
+    pub(super) fn new_session(
+        &self,
+        account: &Account,
+        caller: &Caller,
+    ) -> Result<NewSession, Error> {
+        let token = self.new_token(
+            Purpose::Account,
+            self.lifetimes.refresh_absolute_ttl,
+            caller,
+        )?;
+        Ok(NewSession {
+            user: Some(account.id),
+            created_at: caller.now,
+            idle_until: expires_soonest(caller.now, self.idle_lifetime(), token.absolute_until),
+            token,
+            device: caller.user_agent.clone(),
+            address: caller.address.clone(),
+            kind: SessionKind::Account,
+            parent: None,
+            auth_time: caller.now,
+            grant: None,
+            pending: None,
+        })
+    }
+
+    /// The first token of a session that nobody has seen yet.
+    pub(super) fn new_token(
+        &self,
+        purpose: Purpose,
+        lives: Duration,
+        caller: &Caller,
+    ) -> Result<RefreshToken, Error> {
         let keys = self.mac_keys.ring();
         let key = keys
             .signing(caller.now)
             .ok_or_else(|| Error::Internal("no MAC key".into()))?;
-        let absolute_until = caller
-            .now
-            .saturating_add(seconds(self.lifetimes.refresh_absolute_ttl));
-        let idle_until = caller.now.saturating_add(self.idle_lifetime());
-        Ok(NewSession {
-            token: RefreshToken {
-                key_id: key.id(),
-                session: SessionId::random(),
-                generation: Generation::FIRST,
-                nonce: rand::random(),
-                absolute_until,
-            },
-            user: account.id,
-            created_at: caller.now,
-            idle_until: idle_until.min(absolute_until),
-            device: caller.user_agent.clone(),
-            address: caller.address.clone(),
+        Ok(RefreshToken {
+            purpose,
+            key_id: key.id(),
+            session: SessionId::random(),
+            generation: Generation::FIRST,
+            nonce: rand::random(),
+            absolute_until: caller.now.saturating_add(seconds(lives)),
         })
     }
 }
@@ -202,11 +244,27 @@ fn account_now(tx: &mut Tx<'_>, user: UserId) -> Result<Account, DbError> {
 }
 
 /// Inserts the session and ends what exceeds the limit; the rest of a log-in's unit.
-fn begin(tx: &mut Unit<'_, '_>, new: &NewSession, keep: u32) -> Result<Vec<Ending>, DbError> {
+fn begin(
+    tx: &mut Unit<'_, '_>,
+    new: &NewSession,
+    user: UserId,
+    keep: u32,
+) -> Result<Vec<Ending>, DbError> {
     tx.insert_session(new)?;
-    tx.audit(&AuditRecord::of(Event::LoggedIn, new.user).session(new.token.session))?;
+    tx.audit(&AuditRecord::of(Event::LoggedIn, user).session(new.token.session))?;
+    end_beyond(tx, user, new.token.session, keep)
+}
+
+/// Ends what exceeds the limit of a user's sessions, with the programs below a browser's.
+pub(super) fn end_beyond(
+    tx: &mut Unit<'_, '_>,
+    user: UserId,
+    new: SessionId,
+    keep: u32,
+) -> Result<Vec<Ending>, DbError> {
     let now = tx.now();
-    let ended = tx.end_sessions_beyond(new.user, new.token.session, keep, now)?;
-    audit_endings(tx, new.user, &ended, EndReason::Limit)?;
+    let mut ended = tx.end_sessions_beyond(user, new, keep, now)?;
+    ended.extend(tx.end_apps_of(&ended, EndReason::Limit)?);
+    audit_endings(tx, user, &ended, EndReason::Limit)?;
     Ok(ended)
 }

@@ -28,6 +28,8 @@ fn claims(sid: Option<&str>) -> Claims {
         email: None,
         email_verified: false,
         roles: Vec::new(),
+        client_id: None,
+        scope: None,
     }
 }
 

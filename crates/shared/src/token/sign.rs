@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::payload::{AccessPayload, Audience, NewToken, ServicePayload};
+use super::payload::{AccessPayload, AppPayload, Audience, NewAppToken, NewToken, ServicePayload};
 use super::{Policy, SERVICE_TOKEN_SECONDS};
 use crate::key_file::KeyFile;
 use crate::keys::Key;
@@ -72,6 +72,37 @@ impl Signer {
         let ring = self.keys.ring();
         let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
         compact(key.header(), &payload, key)
+    }
+
+    /// Signs an access token of a client; its `typ` is `at+jwt` (RFC 9068 §2.1).
+    ///
+    /// # Errors
+    /// [`SignError::NoActiveKey`] if the ring has no key that signs at `now`.
+    pub fn sign_app(&self, token: &NewAppToken<'_>, now: i64) -> Result<String, SignError> {
+        let aud = if token.for_apis {
+            Audience::from(self.policy.audiences.as_slice())
+        } else {
+            Audience::One(&self.policy.issuer)
+        };
+        let payload = AppPayload {
+            iss: &self.policy.issuer,
+            aud,
+            sub: token.sub,
+            sid: token.sid,
+            jti: token.jti,
+            iat: token.iat,
+            nbf: token.iat,
+            exp: token.exp,
+            client_id: token.client_id,
+            scope: token.scope,
+            name: token.name,
+            email: token.email.map(|(email, _)| email),
+            email_verified: token.email.map(|(_, verified)| verified),
+            roles: token.roles,
+        };
+        let ring = self.keys.ring();
+        let key = ring.active(now).ok_or(SignError::NoActiveKey)?;
+        compact(key.app_header(), &payload, key)
     }
 
     /// Signs the bearer of a service, `subject`, for the internal endpoints of the issuer. It lives half of what is

@@ -20,6 +20,8 @@ fn claims(sub: &str, sid: &str, jti: &str) -> Claims {
         email: None,
         email_verified: false,
         roles: Vec::new(),
+        client_id: None,
+        scope: None,
     }
 }
 

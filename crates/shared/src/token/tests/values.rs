@@ -36,6 +36,8 @@ fn what_was_signed_comes_out() {
         email: Some("ada@example.com".into()),
         email_verified: true,
         roles: roles.to_vec(),
+        client_id: None,
+        scope: None,
     };
     assert_eq!(admitted.claims, expected);
     assert_eq!(validator.recognise(&token).unwrap(), expected);

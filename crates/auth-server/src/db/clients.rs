@@ -1,0 +1,223 @@
+//! Statements on `clients`, on what users have agreed to, and on requests that clients have pushed.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::schema::{clients, consents, pushed_requests};
+use super::{DbError, Tx, UserId};
+
+/// A client's row, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[diesel(table_name = clients)]
+#[diesel(treat_none_as_null = true)]
+pub struct ClientRow {
+    /// Its `client_id`.
+    pub id: String,
+    /// Shown to users.
+    pub name: String,
+    /// `web`, `browser`, `native` or `service`.
+    pub kind: String,
+    /// SHA-256 of its secret, in base64url.
+    pub secret_hash: Option<String>,
+    /// The same of the one before, for a while.
+    pub former_secret_hash: Option<String>,
+    /// Until then, Unix seconds.
+    pub former_secret_until: Option<i64>,
+    /// JSON array.
+    pub redirect_uris: String,
+    /// JSON array.
+    pub logout_uris: String,
+    /// Where it hears of log-outs.
+    pub backchannel_uri: Option<String>,
+    /// JSON array.
+    pub scopes: String,
+    /// JSON array.
+    pub roles: String,
+    /// Whether its access tokens are for the APIs.
+    pub api: i64,
+    /// Whether users are not asked.
+    pub trusted: i64,
+    /// Whether it must use PKCE.
+    pub pkce: i64,
+    /// `RS256` or `ES256`.
+    pub id_token_alg: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// Grows with every change of any client.
+    pub changed_at: i64,
+    /// Unix seconds of the block.
+    pub blocked_at: Option<i64>,
+}
+
+/// By what a change of the clients is seen: the latest change, and how many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, QueryableByName)]
+pub struct ClientsVersion {
+    #[diesel(sql_type = BigInt)]
+    latest: i64,
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+impl Tx<'_> {
+    /// Which version of the clients this is.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn clients_version(&mut self) -> Result<ClientsVersion, DbError> {
+        let version = diesel::sql_query(
+            "SELECT COALESCE(MAX(changed_at), 0) AS latest, COUNT(*) AS number FROM clients",
+        );
+        Ok(version.get_result(self.0)?)
+    }
+
+    /// All clients, in the order of their ids.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn list_clients(&mut self) -> Result<Vec<ClientRow>, DbError> {
+        Ok(clients::table.order(clients::id).load(self.0)?)
+    }
+
+    /// A client.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn find_client(&mut self, id: &str) -> Result<Option<ClientRow>, DbError> {
+        Ok(clients::table.find(id).first(self.0).optional()?)
+    }
+
+    /// Writes a client in the place of the one with its id, if there is one. What was changed is later than every
+    /// change before, whatever the clock says.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn put_client(&mut self, client: &ClientRow, now: i64) -> Result<(), DbError> {
+        let ClientsVersion { latest, .. } = self.clients_version()?;
+        let row = ClientRow {
+            changed_at: now.max(latest.saturating_add(1)),
+            ..client.clone()
+        };
+        let changed = diesel::update(clients::table.find(&client.id))
+            .set(&row)
+            .execute(self.0)?;
+        if changed == 0 {
+            diesel::insert_into(clients::table)
+                .values(&row)
+                .execute(self.0)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a client and what users agreed to with it; `false` if there is none.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_client(&mut self, id: &str) -> Result<bool, DbError> {
+        diesel::delete(consents::table.filter(consents::client_id.eq(id))).execute(self.0)?;
+        diesel::delete(pushed_requests::table.filter(pushed_requests::client_id.eq(id)))
+            .execute(self.0)?;
+        Ok(diesel::delete(clients::table.find(id)).execute(self.0)? == 1)
+    }
+
+    /// Writes the client's row again as it is: two units that do so follow each other. `false` if there is none.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn hold_client(&mut self, id: &str) -> Result<bool, DbError> {
+        let held = diesel::update(clients::table.find(id))
+            .set(clients::id.eq(id))
+            .execute(self.0)?;
+        Ok(held == 1)
+    }
+
+    /// What the user has agreed to with a client, words by blanks.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn find_consent(&mut self, user: UserId, client: &str) -> Result<Option<String>, DbError> {
+        Ok(consents::table
+            .find((user.to_string(), client))
+            .select(consents::scope)
+            .first(self.0)
+            .optional()?)
+    }
+
+    /// Notes what the user agrees to with a client, in the place of what he did before.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn put_consent(
+        &mut self,
+        user: UserId,
+        client: &str,
+        scope: &str,
+        now: i64,
+    ) -> Result<(), DbError> {
+        diesel::sql_query(
+            "INSERT INTO consents (user_id, client_id, scope, granted_at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (user_id, client_id) DO UPDATE SET scope = excluded.scope, granted_at = excluded.granted_at",
+        )
+        .bind::<Text, _>(user.to_string())
+        .bind::<Text, _>(client)
+        .bind::<Text, _>(scope)
+        .bind::<BigInt, _>(now)
+        .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Keeps a request that a client has pushed.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn push_request(
+        &mut self,
+        id: &str,
+        client: &str,
+        request: &str,
+        expires_at: i64,
+    ) -> Result<(), DbError> {
+        diesel::insert_into(pushed_requests::table)
+            .values((
+                pushed_requests::id.eq(id),
+                pushed_requests::client_id.eq(client),
+                pushed_requests::request.eq(request),
+                pushed_requests::expires_at.eq(expires_at),
+            ))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Takes a request that this client has pushed: the next one who asks finds none.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn take_request(
+        &mut self,
+        id: &str,
+        client: &str,
+        now: i64,
+    ) -> Result<Option<String>, DbError> {
+        let taken = diesel::delete(
+            pushed_requests::table
+                .filter(pushed_requests::id.eq(id))
+                .filter(pushed_requests::client_id.eq(client))
+                .filter(pushed_requests::expires_at.gt(now)),
+        )
+        .returning(pushed_requests::request);
+        Ok(taken.get_result(self.0).optional()?)
+    }
+
+    /// Deletes up to `limit` pushed requests that nobody took in time.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_old_requests(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
+        Ok(diesel::sql_query(
+            "DELETE FROM pushed_requests WHERE id IN \
+               (SELECT id FROM pushed_requests WHERE expires_at < $1 ORDER BY expires_at LIMIT $2)",
+        )
+        .bind::<BigInt, _>(before)
+        .bind::<BigInt, _>(i64::from(limit))
+        .execute(self.0)?)
+    }
+}

@@ -1,0 +1,169 @@
+//! Browsers that are signed in: one log-in for many programs.
+//!
+//! The cookie is a MACed token of a session that never turns over. It opens nothing but our own pages, which hand out
+//! codes for the programs.
+
+use shared::clock::seconds;
+
+use super::end::{audit_endings, end_one};
+use super::start::{Admission, FirstUse};
+use super::{Sessions, expires_soonest};
+use crate::db::{Account, Caller, EndReason, Generation, Purpose, RefreshToken, SessionKind, User};
+use crate::db::{BrowserRow, DbError, Ending, SessionId, Unit, UserId};
+use crate::error::Error;
+
+/// How seldom a use is written down: a redirect costs no write.
+const USE_EVERY: i64 = 60;
+
+/// A browser that is signed in.
+#[derive(Clone)]
+pub struct Browser {
+    /// Its session.
+    pub session: SessionId,
+    /// Who is signed in.
+    pub account: Account,
+    /// When he gave his password, Unix seconds.
+    pub auth_time: i64,
+    /// How, as RFC 8176 names it; words by blanks.
+    pub amr: String,
+    /// Over from then on, Unix seconds.
+    pub absolute_until: i64,
+}
+
+impl From<BrowserRow> for Browser {
+    fn from(row: BrowserRow) -> Self {
+        Self {
+            session: row.id,
+            account: row.account,
+            auth_time: row.auth_time,
+            amr: row.amr,
+            absolute_until: row.absolute_until,
+        }
+    }
+}
+
+/// A log-in in a browser: its new cookie, and what it shows.
+pub struct BrowserStart {
+    /// The cookie's value.
+    pub cookie: String,
+    /// Seconds that the browser may keep it at most.
+    pub lives: i64,
+    /// Who is signed in now.
+    pub browser: Browser,
+}
+
+/// What becomes of the session that the browser had before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    /// The same user's: its programs go over to the new one.
+    HandOver(SessionId, UserId),
+    /// Another user's: it is signed out, and so are its programs.
+    SignOut(SessionId, UserId),
+}
+
+impl Leave {
+    /// What a log-in of `user` does to the session that the browser has.
+    #[must_use]
+    pub fn of(before: &Browser, user: UserId) -> Self {
+        let (session, owner) = (before.session, before.account.id);
+        if owner == user {
+            Self::HandOver(session, owner)
+        } else {
+            Self::SignOut(session, owner)
+        }
+    }
+
+    /// Does it, within the unit of the log-in that begins `new`.
+    pub(super) fn settle(
+        self,
+        tx: &mut Unit<'_, '_>,
+        new: SessionId,
+    ) -> Result<Vec<Ending>, DbError> {
+        match self {
+            Self::HandOver(session, user) => {
+                let ended = tx.replace_browser(session, new, user)?;
+                audit_endings(tx, user, ended.as_slice(), EndReason::Replaced)?;
+                Ok(ended.into_iter().collect())
+            }
+            Self::SignOut(session, user) => end_one(tx, user, session, EndReason::Logout),
+        }
+    }
+}
+
+impl Sessions {
+    /// The live session behind a browser's cookie; notes that it was used, once a minute.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn browser(&self, cookie: &str, caller: &Caller) -> Result<Option<Browser>, Error> {
+        let now = caller.now;
+        let Ok(presented) = RefreshToken::read(cookie, Purpose::Browser, &self.mac_keys) else {
+            return Ok(None);
+        };
+        if presented.absolute_until <= now {
+            return Ok(None);
+        }
+        let (id, nonce) = (presented.session, presented.nonce);
+        let found = self.db.read(move |tx| tx.find_browser(id, &nonce, now));
+        let Some(row) = found.await? else {
+            return Ok(None);
+        };
+        if row.used_at.saturating_add(USE_EVERY) <= now {
+            let idle_until = now
+                .saturating_add(seconds(self.lifetimes.sso_idle_ttl))
+                .min(row.absolute_until);
+            let address = caller.address.clone();
+            self.db
+                .write(caller, move |tx| {
+                    tx.use_browser(id, now, idle_until, &address)
+                })
+                .await?;
+        }
+        Ok(Some(row.into()))
+    }
+
+    /// Begins a browser's session for a user whose password was just checked. It is a new one with a new cookie
+    /// whatever the browser had before, so that nobody knows it who knew that one.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_browser(
+        &self,
+        user: &User,
+        first: FirstUse,
+        admission: Option<impl Admission>,
+        before: Option<&Browser>,
+        caller: &Caller,
+    ) -> Result<BrowserStart, Error> {
+        let mut new = self.new_session(&user.account, caller)?;
+        let lives = seconds(self.lifetimes.sso_absolute_ttl);
+        let absolute_until = caller.now.saturating_add(lives);
+        new.kind = SessionKind::Browser;
+        new.token = RefreshToken {
+            purpose: Purpose::Browser,
+            generation: Generation::FIRST,
+            absolute_until,
+            ..new.token
+        };
+        new.idle_until = expires_soonest(
+            caller.now,
+            seconds(self.lifetimes.sso_idle_ttl),
+            absolute_until,
+        );
+        let leave = before.map(|before| Leave::of(before, user.account.id));
+        let account = self
+            .log_in(user, first, admission, &new, leave, caller)
+            .await?;
+        Ok(BrowserStart {
+            cookie: new.token.encode(&self.mac_keys.ring())?,
+            lives,
+            browser: Browser {
+                session: new.token.session,
+                account,
+                auth_time: caller.now,
+                amr: "pwd".into(),
+                absolute_until,
+            },
+        })
+    }
+}
