@@ -18,8 +18,8 @@ mod strength;
 mod write;
 
 #[cfg(feature = "sign")]
-pub use change::{ChangeError, Changed, KeyStatus, SecretForm};
-pub use parse::KeyRingError;
+pub use change::{ChangeError, Changed, KeyStatus, SecretForm, fresh_kid};
+pub use parse::{KeyRingError, is_kid};
 pub use strength::weakness;
 
 use crate::hs256::Hs256;

@@ -280,8 +280,9 @@ fn existing_key(secret: &[u8], kid: Option<&str>, now: i64) -> Result<Key, Chang
     Ok(Key::new(kid, secret, now))
 }
 
-/// A day and eight random characters: readable, never the same twice.
-fn fresh_kid(now: i64) -> String {
+/// A name for a key made at `now`, Unix seconds: a day and eight random characters, readable, never the same twice.
+#[must_use]
+pub fn fresh_kid(now: i64) -> String {
     let mut random = [0; 6];
     rand::rng().fill_bytes(&mut random);
     let day = chrono::DateTime::from_timestamp(now, 0)

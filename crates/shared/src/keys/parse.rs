@@ -212,8 +212,9 @@ fn member(key: &str, needs: &'static str) -> KeyRingError {
     }
 }
 
-/// Whether a text can be a `kid`: printable ASCII without spaces, of a sane length.
-pub(super) fn is_kid(text: &str) -> bool {
+/// Whether a text can be a `kid`: 1 to 128 characters of printable ASCII without spaces.
+#[must_use]
+pub fn is_kid(text: &str) -> bool {
     (1..=LONGEST_KID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
