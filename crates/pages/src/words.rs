@@ -18,8 +18,8 @@ pub(crate) struct Words {
     pub(crate) password: &'static str,
     pub(crate) new_password: &'static str,
     pub(crate) password_hint: &'static str,
-    /// On the button that shows the password.
-    pub(crate) show_password: &'static str,
+    /// On the button that shows the password; the second part for those who do not see what it stands beside.
+    pub(crate) show: [&'static str; 2],
     pub(crate) token: &'static str,
     pub(crate) token_hint: &'static str,
 
@@ -32,7 +32,6 @@ pub(crate) struct Words {
 
     pub(crate) register: &'static str,
     pub(crate) register_button: &'static str,
-    /// Before the link to sign in.
     pub(crate) has_account: &'static str,
 
     pub(crate) forgot: &'static str,

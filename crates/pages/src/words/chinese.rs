@@ -10,7 +10,7 @@ pub(super) static WORDS: Words = Words {
     password: "密码",
     new_password: "新密码",
     password_hint: "至少 8 个字符。用几个少见的词就很好。",
-    show_password: "显示密码",
+    show: ["显示", "密码"],
     token: "链接中的代码",
     token_hint: "邮件链接中“#token=”之后的部分。",
 
@@ -22,7 +22,7 @@ pub(super) static WORDS: Words = Words {
 
     register: "创建账户",
     register_button: "创建账户",
-    has_account: "已有账户？",
+    has_account: "已有账户？登录",
 
     forgot: "忘记密码？",
     forgot_lead: "请输入您账户的邮箱地址。我们会向该地址发送邮件，您可以通过其中的链接设置新密码。",

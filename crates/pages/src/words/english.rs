@@ -10,7 +10,7 @@ pub(super) static WORDS: Words = Words {
     password: "Password",
     new_password: "New password",
     password_hint: "At least 8 characters. A few uncommon words are good.",
-    show_password: "Show the password",
+    show: ["Show", " the password"],
     token: "Code of the link",
     token_hint: "What stands behind “#token=” in the link of the mail.",
 
@@ -22,7 +22,7 @@ pub(super) static WORDS: Words = Words {
 
     register: "Make an account",
     register_button: "Make the account",
-    has_account: "You have an account?",
+    has_account: "You have an account? Sign in",
 
     forgot: "Forgot your password?",
     forgot_lead: "Give the e-mail address of your account. A mail goes to it, with a link to choose a new password.",
