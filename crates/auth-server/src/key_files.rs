@@ -1,13 +1,15 @@
-//! Making the two key files: the ring that both services read, and the MAC keys of auth-server alone.
+//! Making the key files: the ring that both services read, and what auth-server alone has: the MAC keys, and the keys
+//! that sign id_tokens.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use id_keys::IdKeys;
 use shared::key_file::{KeyFileError, check_folder_of, create_new, make_folder_of};
 use shared::keys::KeyRing;
 
 use crate::mac_keys::MacKeys;
-use crate::settings::Settings;
+use crate::settings::{Settings, Switch};
 
 /// Mode of the ring's file: resource-api may run as another user of the same group.
 pub const RING_MODE: u32 = 0o640;
@@ -46,11 +48,11 @@ pub enum CannotMake {
     },
 }
 
-/// Makes what is missing of the two files, and overwrites neither.
+/// Makes what is missing of the files, and overwrites none. The keys of id_tokens are made where sign-on is on.
 ///
 /// # Errors
 /// [`CannotMake`] names the setting and the path.
-pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotMake> {
+pub fn init(settings: &Settings, now: i64) -> Result<Vec<Made>, CannotMake> {
     let ring = KeyRing::generate(now).to_json();
     let ring = make(
         "JWT_KEYS_FILE",
@@ -66,10 +68,27 @@ pub fn init(settings: &Settings, now: i64) -> Result<[Made; 2], CannotMake> {
             path: path.clone(),
             source: io::Error::other(e),
         })?;
-    Ok([
-        ring,
-        make("REFRESH_KEYS_FILE", path, keys.as_bytes(), SECRET_MODE)?,
-    ])
+    let mac_keys = make("REFRESH_KEYS_FILE", path, keys.as_bytes(), SECRET_MODE)?;
+    let mut made = vec![ring, mac_keys];
+    if settings.sign_on.oauth == Switch::On {
+        made.push(init_id_keys(&settings.sign_on.id_keys_file, now)?);
+    }
+    Ok(made)
+}
+
+/// Makes the file of the keys that sign id_tokens, if it is missing.
+fn init_id_keys(path: &Path, now: i64) -> Result<Made, CannotMake> {
+    const SETTING: &str = "ID_KEYS_FILE";
+    // An RSA key takes some tenths of a second: not for nothing.
+    if path.exists() {
+        return Ok(Made::Kept(path.to_owned()));
+    }
+    let keys = IdKeys::generate(now).map_err(|e| CannotMake::Write {
+        setting: SETTING,
+        path: path.to_owned(),
+        source: io::Error::other(e),
+    })?;
+    make(SETTING, path, keys.to_json().as_bytes(), SECRET_MODE)
 }
 
 fn make(setting: &'static str, path: &Path, content: &[u8], mode: u32) -> Result<Made, CannotMake> {

@@ -21,6 +21,7 @@ mod routes;
 pub mod server;
 pub mod sessions;
 pub mod settings;
+pub mod sign_on;
 mod spelling;
 pub mod strength;
 

@@ -5,6 +5,7 @@
 mod mail;
 mod passwords;
 mod postgres_url;
+mod sign_on;
 mod values;
 
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use clap::{Args, ValueEnum};
 pub use mail::MailSettings;
 pub use passwords::{PasswordPolicy, PasswordSettings};
 pub use postgres_url::PostgresUrl;
+pub use sign_on::SignOnSettings;
 pub use values::{DatabaseUrl, DemoUser, Unquoted};
 
 use chassis::settings::{
@@ -206,6 +208,10 @@ pub struct Settings {
     #[command(flatten)]
     pub limits: LimitSettings,
 
+    /// Sign-on for other programs.
+    #[command(flatten)]
+    pub sign_on: SignOnSettings,
+
     /// Issuer, audience, key ring, skew.
     #[command(flatten)]
     pub token: TokenSettings,
@@ -230,6 +236,7 @@ impl Settings {
     /// A sentence with the names of the settings that cannot both hold.
     pub fn check(&self) -> Result<(), Contradiction> {
         self.lifetimes.check()?;
+        self.sign_on.check(&self.token.policy().issuer)?;
         self.mail.check(self.registration)
     }
 }
