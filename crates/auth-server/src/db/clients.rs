@@ -7,7 +7,7 @@ use super::schema::{clients, consents, pushed_requests};
 use super::{DbError, Tx, UserId};
 
 /// A client's row, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[derive(Clone, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = clients)]
 #[diesel(treat_none_as_null = true)]
 pub struct ClientRow {
@@ -47,6 +47,14 @@ pub struct ClientRow {
     pub changed_at: i64,
     /// Unix seconds of the block.
     pub blocked_at: Option<i64>,
+}
+
+impl std::fmt::Debug for ClientRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientRow")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// By what a change of the clients is seen: the latest change, and how many there are.
