@@ -17,7 +17,7 @@ use id_keys::IdKeyFile;
 
 pub use id_token::UserClaims;
 pub use params::{Params, Twice};
-pub use request::{AuthRequest, Hint, Refusal, Refused};
+pub use request::{AuthRequest, Hint, Prompt, Refusal, Refused};
 pub use step::Step;
 pub use ticket::{FormPurpose, FormTokens, Ticket};
 
