@@ -5,7 +5,9 @@ mod bodies;
 mod caller;
 mod feed;
 mod hosted;
+mod html;
 mod links;
+mod oauth;
 mod operations;
 mod page;
 mod refusal;
@@ -22,7 +24,8 @@ use gate::guard;
 
 use crate::outbox::Newest;
 
-pub(crate) use hosted::Issuer;
+pub(crate) use html::Hosted;
+pub(crate) use oauth::{AnyLiveSession, Metadata, Offers, UserinfoGate, table as oauth_table};
 pub(crate) use page::Page;
 pub(crate) use signed_in::Rows;
 

@@ -138,6 +138,12 @@ impl Problem {
         self
     }
 
+    /// The member `reason`, if there is one.
+    #[must_use]
+    pub fn reason_word(&self) -> Option<&'static str> {
+        self.reason
+    }
+
     /// The status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {

@@ -397,6 +397,20 @@ impl Tx<'_> {
         self.end_where(reason, "client_id = $2", &[client])
     }
 
+    /// Ends a session of this client.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn end_app(
+        &mut self,
+        id: SessionId,
+        client: &str,
+        reason: EndReason,
+    ) -> Result<Vec<Ending>, DbError> {
+        let id = id.to_string();
+        self.end_where(reason, "id = $2 AND client_id = $3", &[&id, client])
+    }
+
     /// Ends a row of this client, whoever's it is: a code that was presented with the wrong words (`waiting`), or one
     /// that came back.
     ///

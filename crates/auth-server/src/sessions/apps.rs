@@ -285,6 +285,49 @@ impl Sessions {
         }
     }
 
+    /// Ends the session of a client's refresh or access token (RFC 7009 §2.1). What is no token of ours, or of a session
+    /// that is over, is as good as revoked.
+    ///
+    /// # Errors
+    /// [`Error::InvalidRefreshToken`] for a genuine one of somebody else's.
+    pub async fn revoke_app(
+        &self,
+        token: &str,
+        client: &Client,
+        caller: &Caller,
+    ) -> Result<(), Error> {
+        let session = match RefreshToken::read(token, Purpose::App, &self.mac_keys) {
+            Ok(presented) => Some(presented.session),
+            Err(_) => {
+                let claims = self.validator.recognise(token).ok();
+                claims.and_then(|claims| claims.sid?.parse().ok())
+            }
+        };
+        let Some(id) = session else { return Ok(()) };
+        let found = self.find(id).await?;
+        let Some(session) = found.map(|found| found.session) else {
+            return Ok(());
+        };
+        let owner = Owner::Client(client.id.clone());
+        if !owner.owns(&session) {
+            return Err(Error::InvalidRefreshToken);
+        }
+        let (user, owner) = (session.user, client.id.clone());
+        let ended = self.db.write(caller, move |tx| {
+            let ended = tx.end_app(id, &owner, EndReason::Logout)?;
+            match user {
+                Some(user) => audit_endings(tx, user, &ended, EndReason::Logout)?,
+                None => ended.iter().try_for_each(|one| {
+                    let record = AuditRecord::general(Event::SessionEnded).session(one.session);
+                    tx.audit(&record.detail(EndReason::Logout.as_str()))
+                })?,
+            }
+            Ok(ended)
+        });
+        self.announcer.announce(&ended.await?);
+        Ok(())
+    }
+
     /// An access token for a client in its own name (RFC 6749 §4.4).
     ///
     /// # Errors

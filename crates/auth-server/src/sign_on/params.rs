@@ -22,6 +22,39 @@ impl Params {
         )
     }
 
+    /// Those that somebody else took apart.
+    #[must_use]
+    pub fn of_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
+        )
+    }
+
+    /// These with another value of a parameter.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.retain(|(held, _)| held != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The first name that came more than once.
+    #[must_use]
+    pub fn twice(&self) -> Option<&str> {
+        let mut seen = std::collections::HashSet::new();
+        let names = self.0.iter().map(|(name, _)| name.as_str());
+        names.into_iter().find(|name| !seen.insert(*name))
+    }
+
+    /// All of them as a query.
+    #[must_use]
+    pub fn query(&self) -> String {
+        serde_urlencoded::to_string(&self.0).unwrap_or_default()
+    }
+
     /// The value of a parameter.
     ///
     /// # Errors

@@ -29,7 +29,19 @@ const EXPOSED: HeaderValue =
 const SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
 /// Paths that no web page of another origin has any business with.
-const EXEMPT: [&str; 4] = ["/internal", "/metrics", "/account", "/demo"];
+const EXEMPT: [&str; 10] = [
+    "/internal",
+    "/metrics",
+    "/account",
+    "/demo",
+    // Our own forms, which go by a cookie (RFC 9700 §2.6).
+    "/oauth/authorize",
+    "/oauth/sign-in",
+    "/oauth/register",
+    "/oauth/forgot",
+    "/oauth/consent",
+    "/oauth/logout",
+];
 
 /// Middleware that answers preflights and adds the CORS headers to every answer, errors included.
 /// Goes right inside [`finish`](super::finish).

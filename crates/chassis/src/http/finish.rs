@@ -108,7 +108,7 @@ impl Asked {
         }
         self.add_headers(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
-        if is_page(&response) {
+        if is_page(&response) || (noted.is_some() && is_json_of_its_own(&response)) {
             let problem = noted.unwrap_or_else(|| Problem::of_status(status));
             self.log(&problem);
             response.extensions_mut().insert(problem);
@@ -199,6 +199,12 @@ fn bare<B>(response: &HttpResponse<B>) -> Problem {
 fn is_page<B>(response: &HttpResponse<B>) -> bool {
     let kind = response.headers().get(header::CONTENT_TYPE);
     kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+}
+
+/// A body in the words of another standard, as OAuth has one for errors.
+fn is_json_of_its_own<B>(response: &HttpResponse<B>) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"))
 }
 
 fn is_json<B>(response: &HttpResponse<B>) -> bool {
