@@ -1,0 +1,89 @@
+/** mod_auth_openidc: a site that knows its users by Keyturn, and not a line of it was written for that. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { freePort, scheme, startServices } from '../stock/harness/services.js';
+import { Visitor } from '../stock/harness/visitor.js';
+import { startApache } from './server.js';
+
+let services;
+let apache;
+let sites;
+
+before(async () => {
+  const ports = [await freePort(), await freePort()];
+  const [query, posted] = ports.map((port) => `http://127.0.0.1:${port}`);
+  sites = { query, posted };
+  const words = (url) => ['--kind', 'web', '--redirect', `${url}/secure/redirect_uri`, '--logout-redirect', `${url}/goodbye/`];
+  services = await startServices({ clients: { apache: words(query), 'apache-post': [...words(posted), '--id-token-alg', 'ES256'] } });
+  const site = (client, port, directives) => ({ port, issuer: services.issuer, client, secret: services.secrets[client], directives });
+  apache = await startApache([
+    site('apache', ports[0], ['OIDCProviderTokenEndpointAuth client_secret_basic']),
+    site('apache-post', ports[1], ['OIDCProviderTokenEndpointAuth client_secret_post', 'OIDCResponseMode form_post', 'OIDCIDTokenSignedResponseAlg ES256', 'OIDCCookieSameSite Off']),
+  ]);
+});
+after(async () => {
+  await apache?.close();
+  services?.close();
+});
+
+const isAway = () => false;
+const at = (site, path) => new URL(`${sites[site]}${path}`);
+/** What the site's page says of its environment. */
+const environment = (page) => {
+  assert.equal(page.status, 200, `${page.status} ${page.url} ${page.text}\n${apache.log()}`);
+  return Object.fromEntries(page.html.match(/^\w+=.*$/gm)?.map((line) => line.split(/=(.*)/s)) ?? []);
+};
+
+const named = (name, body) => test(`${scheme}: mod_auth_openidc: ${name}`, body);
+
+for (const [site, what] of [
+  ['query', 'client_secret_basic, RS256'],
+  ['posted', 'client_secret_post, form_post, ES256'],
+]) {
+  named(`a protected location knows who logged in: ${what}`, async () => {
+    const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
+    const found = environment(await visitor.signOn(at(site, '/secure/'), { user, isAway }));
+    assert.equal(found.REMOTE_USER, user.email);
+    assert.equal(found.OIDC_CLAIM_sub, user.id);
+    assert.equal(found.OIDC_CLAIM_iss, services.issuer);
+    assert.equal(found.OIDC_CLAIM_name, user.userName);
+    assert.equal(found.OIDC_CLAIM_email, user.email);
+    assert.ok(found.OIDC_access_token);
+    // The site's own session carries the next request.
+    const shown = environment(await visitor.open(at(site, '/secure/'), isAway));
+    assert.equal(shown.REMOTE_USER, user.email);
+  });
+}
+
+named('20 parallel requests that refresh with one token are all served, three times', async () => {
+  const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
+  const first = environment(await visitor.signOn(at('query', '/secure/'), { user, isAway }));
+  const tokens = new Set([first.OIDC_refresh_token]);
+  for (let round = 0; round < 3; round += 1) {
+    const all = await Promise.all(Array.from({ length: 20 }, () => visitor.open(at('query', '/secure/renewed/'), isAway)));
+    for (const page of all) {
+      const found = environment(page);
+      assert.equal(found.REMOTE_USER, user.email);
+      tokens.add(found.OIDC_refresh_token);
+    }
+  }
+  assert.ok(tokens.size > 3, 'it did refresh');
+});
+
+named('who says no is not let in', async () => {
+  const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
+  const page = await visitor.signOn(at('query', '/secure/'), { user, decision: 'deny', isAway });
+  assert.equal(page.url.origin, sites.query);
+  assert.match(page.text, /access_denied|the user said no/);
+  assert.equal(page.html.includes('REMOTE_USER'), false);
+});
+
+named('its log-out ends the session at Keyturn and comes back', async () => {
+  const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
+  environment(await visitor.signOn(at('query', '/secure/'), { user, isAway }));
+  const goodbye = `${sites.query}/goodbye/`;
+  const page = await visitor.open(at('query', `/secure/redirect_uri?logout=${encodeURIComponent(goodbye)}`), isAway);
+  assert.equal(page.url.href, goodbye, page.text);
+  const asked = await visitor.open(at('query', '/secure/'), isAway);
+  assert.ok(asked.forms.some((form) => form.action.pathname === '/oauth/sign-in'), asked.text);
+});
