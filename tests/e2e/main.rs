@@ -88,6 +88,7 @@ mod inside {
     mod revocation;
     mod rotation;
     mod secrets;
+    mod sign_on;
     mod silent_thief;
     mod start;
     mod stopping;

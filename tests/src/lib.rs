@@ -24,6 +24,7 @@ mod options;
 mod process;
 mod raw;
 mod remint;
+mod sign_on;
 mod verbs;
 
 pub use answer::{Answer, Problem};
@@ -34,5 +35,6 @@ pub use forge::{Draft, Forge};
 pub use options::Options;
 pub use process::{Cli, Ran, Running, program};
 pub use raw::{RawAnswer, exchange, open, open_from};
+pub use sign_on::{Asking, ISSUER, Member, Reply, Tokens, Visitor, challenge, member};
 pub use smtp_sink as smtp;
 pub use verbs::{Pair, User, random};

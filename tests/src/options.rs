@@ -76,6 +76,10 @@ impl Options {
                 ("listen", "127.0.0.1:0".into()),
                 ("database-url", database_url.into()),
                 ("refresh-keys-file", path("refresh-keys.json")),
+                ("id-keys-file", path("id-keys.json")),
+                ("oauth", "off".into()),
+                ("sso-idle-ttl", "24h".into()),
+                ("sso-absolute-ttl", "30d".into()),
                 ("access-token-ttl", "5m".into()),
                 ("refresh-idle-ttl", "14d".into()),
                 ("refresh-absolute-ttl", "30d".into()),
@@ -107,6 +111,12 @@ impl Options {
         }
         if !given("tls-cert-file") {
             (settings.http.tls_cert_file, settings.http.tls_key_file) = (None, None);
+        }
+        if !given("page-title") {
+            settings.sign_on.page_title = None;
+        }
+        if !given("page-style") {
+            settings.sign_on.page_style = None;
         }
         if !given("mail-url") {
             settings.mail.mail_url = None;

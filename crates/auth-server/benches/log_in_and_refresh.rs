@@ -38,7 +38,7 @@ use tokio::runtime::Builder;
 use uuid::Uuid;
 
 use auth_server::mac_keys::{MacKeyFile, MacKeys};
-use db::{EndReason, Generation, RefreshToken, Session};
+use db::{EndReason, Generation, Purpose, RefreshToken, Session, SessionKind};
 use sessions::rotation::{Judgement, RotationRules, judge};
 
 const NOW: i64 = 1_800_000_000;
@@ -55,6 +55,7 @@ fn main() {
 /// A session's first token.
 fn first_token(keys: &MacKeys) -> RefreshToken {
     RefreshToken {
+        purpose: Purpose::Account,
         key_id: keys.signing(NOW).unwrap().id(),
         session: Uuid::from_u128(7).into(),
         generation: Generation(1),
@@ -72,13 +73,13 @@ fn refresh_tokens(criterion: &mut Criterion) {
     let changed = if forged.pop() == Some('A') { 'B' } else { 'A' };
     forged.push(changed);
     let file = MacKeyFile::fixed(keys.clone());
-    assert!(RefreshToken::read(&good, &file).is_ok_and(|read| read == token));
-    assert!(RefreshToken::read(&forged, &file).is_err());
+    assert!(RefreshToken::read(&good, Purpose::Account, &file).is_ok_and(|read| read == token));
+    assert!(RefreshToken::read(&forged, Purpose::Account, &file).is_err());
 
     let mut group = criterion.benchmark_group("a refresh token, read with its MAC and written");
     for (name, text) in [("read, good", &good), ("read, forged", &forged)] {
         group.bench_function(name, |bencher| {
-            bencher.iter(|| RefreshToken::read(black_box(text), &file));
+            bencher.iter(|| RefreshToken::read(black_box(text), Purpose::Account, &file));
         });
     }
     group.bench_function("written", |bencher| {
@@ -108,6 +109,9 @@ fn row(rotated: i64) -> Session {
         seen_address: "203.0.113.7".into(),
         sighting: None,
         shown_sighting: None,
+        kind: SessionKind::Account,
+        parent: None,
+        grant: None,
     }
 }
 

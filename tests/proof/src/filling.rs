@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use auth_server::db::{Generation, RefreshToken};
+use auth_server::db::{Generation, Purpose, RefreshToken};
 use auth_server::mac_keys::MacKeyFile;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -183,6 +183,7 @@ impl Maker {
         let keys = self.mac_keys.ring();
         let nonce = URL_SAFE_NO_PAD.decode(&row.nonce)?;
         let token = RefreshToken {
+            purpose: Purpose::Account,
             key_id: keys.signing(self.now).ok_or("no MAC key")?.id(),
             session: row.id.parse()?,
             generation: Generation::FIRST,

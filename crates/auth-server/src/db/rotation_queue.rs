@@ -270,13 +270,14 @@ mod tests {
         let (answer, answered) = oneshot::channel();
         let rotation = Rotation {
             presented: RefreshToken {
+                purpose: crate::db::Purpose::Account,
                 key_id: 1,
                 session: Uuid::from_u128(session).into(),
                 generation: Generation::FIRST,
                 nonce: [0; 16],
                 absolute_until: i64::MAX,
             },
-            user: Uuid::nil().into(),
+            owner: crate::db::Owner::User(Uuid::nil().into()),
             now: 0,
             idle_until: 1,
             address: String::new(),

@@ -190,17 +190,23 @@ mod tests {
             })?;
             tx.insert_session(&NewSession {
                 token: RefreshToken {
+                    purpose: crate::db::Purpose::Account,
                     key_id: 1,
                     session,
                     generation: crate::db::Generation::FIRST,
                     nonce: [7; 16],
                     absolute_until: now + 1000,
                 },
-                user,
+                user: Some(user),
                 created_at: now,
                 idle_until: now + 1000,
                 device: String::new(),
                 address: String::new(),
+                kind: crate::db::SessionKind::Account,
+                parent: None,
+                auth_time: now,
+                grant: None,
+                pending: None,
             })
         };
         db.write(&Caller::cli(), unit).await.unwrap();

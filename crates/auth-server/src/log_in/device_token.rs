@@ -202,7 +202,7 @@ mod tests {
         bytes.splice(SIGNED.., mac.finalize().into_bytes());
         let other = URL_SAFE_NO_PAD.encode(bytes);
         assert_eq!(DeviceToken::read(&other, &ours.file, NOW), None);
-        assert!(RefreshToken::decode(&genuine, &ours.keys).is_err());
+        assert!(RefreshToken::decode(&genuine, crate::db::Purpose::Account, &ours.keys).is_err());
     }
 
     #[test]

@@ -181,6 +181,18 @@ pub(super) struct SessionBody {
     also_used_from: Option<SightingBody>,
     idle_expires_at: i64,
     absolute_expires_at: i64,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<ClientBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<SessionId>,
+}
+
+/// Whose session it is, if it is a program's.
+#[derive(Serialize)]
+pub(super) struct ClientBody {
+    id: String,
+    name: String,
 }
 
 #[derive(Serialize)]
@@ -191,7 +203,12 @@ pub(super) struct SightingBody {
 }
 
 impl SessionBody {
-    pub(super) fn new(session: Listed, current: SessionId) -> Self {
+    /// `name` tells what the program is called whose id is given.
+    pub(super) fn new(
+        session: Listed,
+        current: SessionId,
+        name: impl Fn(&str) -> Option<String>,
+    ) -> Self {
         Self {
             id: session.id,
             current: session.id == current,
@@ -206,6 +223,12 @@ impl SessionBody {
             }),
             idle_expires_at: session.idle_expires_at,
             absolute_expires_at: session.absolute_expires_at,
+            kind: session.kind.as_str(),
+            client: session.client.map(|id| ClientBody {
+                name: name(&id).unwrap_or_else(|| id.clone()),
+                id,
+            }),
+            parent_id: session.parent,
         }
     }
 }

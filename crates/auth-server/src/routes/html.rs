@@ -87,17 +87,20 @@ impl Hosted {
         }
     }
 
-    /// The same page at the issuer's host, for whoever asked for it at another name of the same machine: cookies and
+    /// The same page at the issuer's host, for whoever asked for it by another name of the same machine: cookies and
     /// origins belong to one host.
-    pub(super) fn at_own_host(&self, request: &HttpRequest) -> Option<HttpResponse> {
+    pub(crate) fn at_own_host(&self, request: &HttpRequest) -> Option<HttpResponse> {
         let host = request.headers().get(header::HOST)?.to_str().ok()?;
-        // Only there: before a proxy that passes on another name than the browser's, this would go on for ever.
-        let both = is_loopback(&format!("http://{host}")) && is_loopback(&self.origin);
-        if host == self.host || !both || !self.origin.starts_with("http://") {
-            return None;
-        }
-        let location = format!("{}{}", self.origin, request.uri());
-        Some(redirect(StatusCode::FOUND, &location))
+        let elsewhere = host != self.host
+            && self.origin.starts_with("http://")
+            && is_loopback(&format!("http://{host}"))
+            && is_loopback(&self.origin)
+            // Only there: before a proxy that passes on another name than the browser's, this would go on for ever.
+            && port_of(host) == port_of(&self.host);
+        elsewhere.then(|| {
+            let location = format!("{}{}", self.origin, request.uri());
+            redirect(StatusCode::FOUND, &location)
+        })
     }
 
     /// A cookie of ours: for this host alone, not for scripts, and sent along with nothing but navigation to us.
@@ -176,6 +179,13 @@ impl Hosted {
         }
         answer.extensions_mut().insert(problem);
         answer
+    }
+}
+
+fn port_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port,
+        _ => "80",
     }
 }
 

@@ -12,8 +12,10 @@ use gate::Problem;
 use serde::{Deserialize, Serialize};
 use shared::token::Policy;
 
+use super::html::Hosted;
 use crate::outbox::Newest;
 use crate::settings::{DemoUser, LifetimeSettings, PageSettings};
+use crate::sign_on::SignOn;
 
 const TOP: [&str; 5] = [
     "index.html",
@@ -189,7 +191,19 @@ pub(super) async fn config(page: Data<Page>, newest: Option<Data<Newest>>) -> Ht
         })
 }
 
-pub(super) async fn file(request: HttpRequest, page: Data<Page>) -> Result<HttpResponse, Problem> {
+pub(super) async fn file(
+    request: HttpRequest,
+    page: Data<Page>,
+    hosted: Data<Hosted>,
+    sign_on: Option<Data<SignOn>>,
+) -> Result<HttpResponse, Problem> {
+    // The log-in page is at the issuer's host, and what it hands out belongs to where it came from.
+    if request.path() == "/"
+        && sign_on.is_some()
+        && let Some(elsewhere) = hosted.at_own_host(&request)
+    {
+        return Ok(elsewhere);
+    }
     let Some(path) = page.files.get(request.path()) else {
         return Err(chassis::http::not_found().await);
     };

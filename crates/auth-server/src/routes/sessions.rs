@@ -9,16 +9,22 @@ use super::signed_in::SignedIn;
 use crate::db::EndReason;
 use crate::error::Error;
 use crate::sessions::Sessions;
+use crate::sign_on::SignOn;
 
 pub(super) async fn list(
     CalledBy(caller): CalledBy,
     signed_in: SignedIn,
     sessions: Data<Sessions>,
+    sign_on: Option<Data<SignOn>>,
 ) -> Result<HttpResponse, Error> {
+    let name = |id: &str| {
+        let client = sign_on.as_ref()?.clients().find(id)?;
+        Some(client.name.clone())
+    };
     let live = sessions.list(signed_in.user, caller.now).await?;
     let bodies: Vec<_> = live
         .into_iter()
-        .map(|one| SessionBody::new(one, signed_in.session))
+        .map(|one| SessionBody::new(one, signed_in.session, name))
         .collect();
     Ok(HttpResponse::Ok().json(bodies))
 }

@@ -9,7 +9,7 @@
 use shared::clock::seconds;
 
 use super::Sessions;
-use crate::db::{Session, Sighting};
+use crate::db::{Session, SessionKind, Sighting};
 use crate::db::{SessionId, UserId};
 use crate::error::Error;
 
@@ -37,6 +37,12 @@ pub struct Listed {
     pub idle_expires_at: i64,
     /// Unix seconds: over from then on.
     pub absolute_expires_at: i64,
+    /// What it is.
+    pub kind: SessionKind,
+    /// The id of its client, if it is one's.
+    pub client: Option<String>,
+    /// The browser's session that it came from.
+    pub parent: Option<SessionId>,
 }
 
 impl Sessions {
@@ -93,6 +99,9 @@ fn listed(session: Session, idle: i64, now: i64) -> Listed {
         }),
         idle_expires_at: idle_end.min(session.absolute_until),
         absolute_expires_at: session.absolute_until,
+        kind: session.kind,
+        client: session.grant.map(|grant| grant.client),
+        parent: session.parent,
     }
 }
 
@@ -150,6 +159,9 @@ mod tests {
             seen_address: "old".into(),
             sighting: None,
             shown_sighting: None,
+            kind: SessionKind::Account,
+            parent: None,
+            grant: None,
         }
     }
 

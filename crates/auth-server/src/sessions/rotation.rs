@@ -122,7 +122,7 @@ fn judge_live(row: &Session, presented: Generation, now: i64, rules: RotationRul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::EndReason;
+    use crate::db::{EndReason, SessionKind};
     use uuid::Uuid;
 
     const RULES: RotationRules = RotationRules {
@@ -152,6 +152,9 @@ mod tests {
             seen_address: String::new(),
             sighting: None,
             shown_sighting: None,
+            kind: SessionKind::Account,
+            parent: None,
+            grant: None,
         }
     }
 

@@ -102,7 +102,9 @@ impl Asked {
     /// Gives an answer of status 400 or above its final form.
     fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         let status = response.status();
-        complete(response.headers_mut(), status);
+        if !is_json_of_its_own(&response) {
+            complete(response.headers_mut(), status);
+        }
         if status == StatusCode::METHOD_NOT_ALLOWED {
             allow_head(response.headers_mut());
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use auth_server::mac_keys::MacKeys;
-use auth_server::sessions::refresh_token::RefreshToken;
+use auth_server::sessions::refresh_token::{Purpose, RefreshToken};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use uuid::Uuid;
@@ -25,6 +25,7 @@ impl Refresh {
         let first = MacKeys::generate(0);
         let keys = first.rotate(10, Duration::ZERO, Duration::MAX);
         let token = |n: u32| RefreshToken {
+            purpose: Purpose::Account,
             key_id: keys
                 .iter()
                 .nth(usize::from(n % 2 == 1))
@@ -75,7 +76,7 @@ impl Target for Refresh {
             _ => bytes::mutate(&mut text, &self.strangers, dice),
         }
         let text = String::from_utf8_lossy(&text).into_owned();
-        if let Ok(token) = RefreshToken::decode(&text, &self.keys) {
+        if let Ok(token) = RefreshToken::decode(&text, Purpose::Account, &self.keys) {
             assert!(
                 self.known.contains(&text),
                 "never issued, and accepted: {text}"

@@ -23,7 +23,7 @@ use crate::mac_keys::MacKeyFile;
 use crate::mac_keys::MacKeys;
 use crate::operations::counters::Counters;
 use crate::outbox::Outbox;
-use crate::sessions::refresh_token::RefreshToken;
+use crate::sessions::refresh_token::{Purpose, RefreshToken};
 use crate::sessions::{Announcer, FirstUse, Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 
@@ -142,7 +142,9 @@ impl World {
             ))
             .ok()
             .unwrap();
-        let token = RefreshToken::decode(&pair.refresh_token, &self.mac_keys.ring()).unwrap();
+        let token =
+            RefreshToken::decode(&pair.refresh_token, Purpose::Account, &self.mac_keys.ring())
+                .unwrap();
         Case {
             world: self,
             id: token.session,
@@ -309,8 +311,12 @@ impl Case<'_> {
         Ok(match answer {
             Ok(None) => Answer::LoggedOut,
             Ok(Some(pair)) => {
-                let token =
-                    RefreshToken::decode(&pair.refresh_token, &self.world.mac_keys.ring()).unwrap();
+                let token = RefreshToken::decode(
+                    &pair.refresh_token,
+                    Purpose::Account,
+                    &self.world.mac_keys.ring(),
+                )
+                .unwrap();
                 let known = self
                     .issued
                     .entry(token.generation.0)
