@@ -74,8 +74,11 @@ named('who says no is not let in', async () => {
   const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
   const page = await visitor.signOn(at('query', '/secure/'), { user, decision: 'deny', isAway });
   assert.equal(page.url.origin, sites.query);
-  assert.match(page.text, /access_denied|the user said no/);
+  // Version 2.4.12 takes every answer with `iss` (RFC 9207) and no code for a log-in that another site begins, and says so.
+  assert.match(page.text, /^Error: (access_denied|Invalid Request)/);
   assert.equal(page.html.includes('REMOTE_USER'), false);
+  const again = await visitor.open(at('query', '/secure/'), isAway);
+  assert.equal(again.url.origin, services.issuer, 'is asked again');
 });
 
 named('its log-out ends the session at Keyturn and comes back', async () => {

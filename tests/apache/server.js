@@ -1,6 +1,6 @@
 /** An Apache of its own: a folder, two ports, and mod_auth_openidc as its documentation configures it. */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ Listen 127.0.0.1:${port}
   OIDCRemoteUserClaim email
   OIDCPKCEMethod S256
   OIDCPassRefreshToken On
-  ${certificates ? `OIDCCABundlePath ${certificates.authority}` : ''}
+  ${certificates ? `OIDCCABundlePath ${root}/authority.pem` : ''}
   ${directives.join('\n  ')}
   <Location /secure>
     AuthType openid-connect
@@ -47,9 +47,10 @@ export const startApache = async (sites) => {
   const root = mkdtempSync(join(tmpdir(), 'keyturn-apache-'));
   // Root's Apache works as another user.
   chmodSync(root, 0o755);
+  if (certificates) copyFileSync(certificates.authority, join(root, 'authority.pem'));
   const pages = ['site/secure', 'site/secure/renewed', 'site/goodbye'].map((path) => join(root, path));
   for (const path of pages) mkdirSync(path, { recursive: true });
-  for (const path of pages.slice(0, 2)) writeFileSync(join(path, 'index.shtml'), '<!doctype html><title>env</title><pre><!--#printenv --></pre>');
+  for (const path of pages.slice(0, 2)) writeFileSync(join(path, 'index.shtml'), '<!doctype html><title>env</title><pre>\n\n<!--#printenv --></pre>');
   writeFileSync(join(pages[2], 'index.shtml'), '<!doctype html><title>Goodbye</title><p>Goodbye.</p>');
   const config = `
 ServerRoot "${root}"

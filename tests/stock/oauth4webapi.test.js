@@ -62,7 +62,7 @@ for (const [id, alg, auth] of [
   ['public', 'RS256', () => oauth.None()],
   ['es256', 'ES256', () => oauth.None()],
 ]) {
-  named(`code, id_token, userinfo, refresh, introspection and revocation of the client “${id}” are by the letter`, async () => {
+  named(`code, id_token, userinfo, refresh and revocation of the client “${id}” are by the letter`, async () => {
     const as = await discovered();
     const client = { client_id: id, id_token_signed_response_alg: alg };
     const authentication = auth(services.secrets[id]);
@@ -86,15 +86,23 @@ for (const [id, alg, auth] of [
     const claims = await verifiedIdToken(services.issuer, next, { client: id, alg, nonce: undefined });
     assert.equal(claims.sub, sub);
 
-    if (services.secrets[id]) {
-      const about = await oauth.introspectionRequest(as, client, authentication, next.access_token, options);
-      assert.equal((await oauth.processIntrospectionResponse(as, client, about)).active, true);
-    }
     await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, next.refresh_token, options));
     const over = await oauth.refreshTokenGrantRequest(as, client, authentication, next.refresh_token, options);
     await assert.rejects(oauth.processRefreshTokenResponse(as, client, over), { error: 'invalid_grant', status: 400 });
   });
 }
+
+named('introspection is by the letter', async () => {
+  const as = await discovered();
+  const client = { client_id: 'worker' };
+  const authentication = oauth.ClientSecretBasic(services.secrets.worker);
+  const tokens = await oauth.processClientCredentialsResponse(as, client, await oauth.clientCredentialsGrantRequest(as, client, authentication, {}, options));
+  const about = async (token) => oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, authentication, token, options));
+  const live = await about(tokens.access_token);
+  assert.equal(live.active, true);
+  assert.equal(live.client_id, 'worker');
+  assert.deepEqual(await about('no token'), { active: false });
+});
 
 named('an error answer of the authorization endpoint is one of the library', async () => {
   const as = await discovered();

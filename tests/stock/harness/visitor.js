@@ -3,6 +3,10 @@
  * without script, so it works here.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import http from 'node:http';
+import https from 'node:https';
+import { text } from 'node:stream/consumers';
 import { parse } from 'parse5';
 import { CookieJar } from 'tough-cookie';
 
@@ -32,13 +36,12 @@ const formOf = (url) => (form) => {
 };
 
 /** What an answer shows. */
-const readPage = async (answer, url) => {
-  const html = await answer.text();
+const readPage = ({ status, headers, html }, url) => {
   const all = [...elements(parse(html))];
   return {
     url,
-    status: answer.status,
-    headers: answer.headers,
+    status,
+    headers,
     html,
     text: words(all.find((it) => it.tagName === 'body') ?? { childNodes: [] }).replace(/\s+/g, ' ').trim(),
     forms: all.filter((it) => it.tagName === 'form').map(formOf(url)),
@@ -55,15 +58,19 @@ export class Visitor {
     this.#issuer = issuer;
   }
 
-  /** One request, with the cookies that a browser would send. */
-  async #send(url, { method = 'GET', body, origin } = {}) {
-    const headers = { Accept: 'text/html' };
+  /** One request, with the cookies and the headers of a browser that goes there. `fetch` would call itself a script (`Sec-Fetch-Mode: cors`). */
+  async #send(url, { method = 'GET', body, from } = {}) {
+    const site = !from ? 'none' : from.origin === url.origin ? 'same-origin' : 'cross-site';
+    const headers = { Accept: 'text/html', 'Sec-Fetch-Site': site, 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' };
     const cookie = await this.#jar.getCookieString(url.href);
     if (cookie) headers.Cookie = cookie;
-    if (method !== 'GET') headers.Origin = origin;
-    const answer = await fetch(url, { method, body, headers, redirect: 'manual' });
-    for (const cookie of answer.headers.getSetCookie()) await this.#jar.setCookie(cookie, url.href);
-    return answer;
+    if (method !== 'GET') Object.assign(headers, { Origin: from.origin, 'Content-Type': 'application/x-www-form-urlencoded' });
+    // A connection each. Apache's module sends more than it announced on pages of errors, which browsers leave alone.
+    const request = (url.protocol === 'https:' ? https : http).request(url, { method, headers, agent: false });
+    request.on('error', () => {}).end(body?.toString());
+    const [incoming] = await once(request, 'response');
+    for (const cookie of incoming.headers['set-cookie'] ?? []) await this.#jar.setCookie(cookie, url.href);
+    return { status: incoming.statusCode, headers: new Headers(Object.entries(incoming.headers).map(([name, value]) => [name, String(value)])), html: await text(incoming) };
   }
 
   /**
@@ -76,17 +83,14 @@ export class Visitor {
       const answer = await this.#send(url, request);
       const location = answer.headers.get('location');
       const refresh = /^\s*0;\s*url=(.*)$/i.exec(answer.headers.get('refresh') ?? '')?.[1];
-      if ([301, 302, 303].includes(answer.status) && location) {
-        await answer.body?.cancel();
-      } else if (answer.status === 200 && refresh) {
-        await answer.body?.cancel();
-      } else {
-        const page = await readPage(answer, url);
+      const next = [301, 302, 303].includes(answer.status) ? location : answer.status === 200 && refresh;
+      if (!next) {
         this.shown += 1;
-        return page;
+        return readPage(answer, url);
       }
-      request = undefined;
-      url = new URL(location ?? refresh, url);
+      // A redirect comes from where its request came from, a page that goes on comes from itself.
+      request = { from: next === location ? request?.from : url };
+      url = new URL(next, url);
     }
     throw new Error(`goes in circles at ${url}`);
   }
@@ -99,7 +103,7 @@ export class Visitor {
       body.set(name, value);
     }
     assert.equal(form.method, 'POST');
-    return this.open(form.action, isAway, { method: 'POST', body, origin: form.from.origin });
+    return this.open(form.action, isAway, { method: 'POST', body, from: form.from });
   }
 
   /** From an address, or a page, through the log-in and the question of consent, as often as they are asked. */
