@@ -121,6 +121,20 @@ named('an answer of another issuer is refused (mix-up)', async () => {
   assert.throws(() => oauth.validateAuthResponse(as, client, left, state), /iss/);
 });
 
+named('a token that is none has its challenge at userinfo and at resource-api', async () => {
+  const as = await discovered();
+  const client = { client_id: 'public' };
+  const challenge = (error) => {
+    assert.equal(error.name, 'WWWAuthenticateChallengeError');
+    assert.equal(error.status, 401);
+    assert.equal(error.cause[0].scheme, 'bearer');
+    assert.equal(error.cause[0].parameters.error, 'invalid_token');
+    return true;
+  };
+  await assert.rejects(async () => oauth.processUserInfoResponse(as, client, oauth.skipSubjectCheck, await oauth.userInfoRequest(as, client, 'a.b.c', options)), challenge);
+  await assert.rejects(() => oauth.protectedResourceRequest('a.b.c', 'GET', new URL(`${services.api}/api/home`), undefined, undefined, options), challenge);
+});
+
 named('a service asks for a token by its secret, and a wrong secret has its challenge', async () => {
   const as = await discovered();
   const client = { client_id: 'worker' };

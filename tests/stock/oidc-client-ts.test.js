@@ -78,7 +78,7 @@ const signIn = async (page, user) => {
 const opened = async (t) => {
   const context = await browser.newContext();
   t.after(() => context.close());
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   const tab = await context.newPage();
   await tab.goto(`${app.url}/`);
   return { context, tab, user: await services.register() };

@@ -1,5 +1,7 @@
 /** openid-client 6, which every flow of a server-side program goes through. */
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { decodeJwt } from 'jose';
 import * as client from 'openid-client';
@@ -321,6 +323,81 @@ named('a log-out by the client ends its session and comes back with the state', 
   const asked = await request(config, { prompt: 'none' });
   const refused = await visitor.open(asked.url);
   assert.equal(refused.left.searchParams.get('error'), 'login_required');
+});
+
+named('max_age is answered by a log-in of now, and the library sees its auth_time', async () => {
+  const config = await configured('ours');
+  const { user, visitor } = await signedOn(config);
+  const { url, checks } = await request(config, { max_age: '0' });
+  const page = await visitor.open(url);
+  assert.ok(page.forms?.some(({ action }) => action.pathname === '/oauth/sign-in'), 'asks for the password again');
+  const { left } = await visitor.signOnTo(HOME, page, { user });
+  const tokens = await client.authorizationCodeGrant(config, left, { ...checks, maxAge: 0 });
+  assert.equal(tokens.claims().sub, user.id);
+});
+
+named('prompt=login asks for the password again, and once', async () => {
+  const config = await configured('ours');
+  const { tokens, user, visitor } = await signedOn(config);
+  const { url, checks } = await request(config, { prompt: 'login', id_token_hint: tokens.id_token, login_hint: user.email });
+  const page = await visitor.open(url);
+  assert.ok(page.forms?.some(({ action }) => action.pathname === '/oauth/sign-in'), 'asks for the password again');
+  const shown = visitor.shown;
+  const { left } = await visitor.signOnTo(HOME, page, { user });
+  assert.equal(visitor.shown, shown);
+  const again = await client.authorizationCodeGrant(config, left, checks);
+  assert.equal(again.claims().sub, user.id);
+  // What the client had before goes on: the old browser session was replaced, not signed out.
+  await client.refreshTokenGrant(config, tokens.refresh_token);
+});
+
+named('resource (RFC 8707) may name the API, and nothing else', async () => {
+  const config = await configured('shop');
+  const { tokens } = await signedOn(config, { resource: services.api });
+  assert.ok([decodeJwt(tokens.access_token).aud].flat().includes(services.api));
+  const { url, checks } = await request(config, { resource: 'https://other.example/' });
+  const { left } = await new Visitor(services.issuer).open(url);
+  await assert.rejects(client.authorizationCodeGrant(config, left, checks), (error) => isOAuthError(error, 'invalid_target'));
+});
+
+named('offline_access is asked for on the page, and gives a refresh token', async () => {
+  const config = await configured('ours');
+  const { tokens, visitor, user } = await signedOn(config, { scope: 'openid offline_access', prompt: 'consent' });
+  assert.ok(tokens.scope.split(' ').includes('offline_access'), tokens.scope);
+  assert.ok(visitor.shown >= 2, 'log-in and consent');
+  const next = await client.refreshTokenGrant(config, tokens.refresh_token);
+  assert.equal(next.claims().sub, user.id);
+});
+
+named('a refresh whose answer is lost is done again with the same token', async () => {
+  const config = await configured('public', client.None());
+  const { tokens, user } = await signedOn(config);
+  const lost = new TypeError('the connection broke');
+  let heard;
+  const broken = await configured('public', client.None());
+  broken[client.customFetch] = async (...request) => {
+    heard = await (await fetch(...request)).json();
+    throw lost;
+  };
+  await assert.rejects(client.refreshTokenGrant(broken, tokens.refresh_token), (error) => error === lost || error.cause === lost);
+  const again = await client.refreshTokenGrant(config, tokens.refresh_token);
+  assert.equal(again.refresh_token, heard.refresh_token);
+  const next = await client.refreshTokenGrant(config, again.refresh_token);
+  assert.equal((await client.fetchUserInfo(config, next.access_token, user.id)).sub, user.id);
+});
+
+named('a secret of a file, with every character of base64, goes by Basic and by the form', async () => {
+  // As `openssl rand -base64 32` makes them; Basic form-encodes it (RFC 6749 §2.3.1).
+  const secret = '++//Zm9yIGEgdGVzdCBvZiBzdG9jayBjbGllbnRzIDE=';
+  const [file, definitions] = ['secret', 'clients.json'].map((name) => join(services.folder, name));
+  writeFileSync(file, `${secret}\n`, { mode: 0o600 });
+  writeFileSync(definitions, JSON.stringify([{ id: 'applied', kind: 'web', redirectUris: [HOME], secretFile: file }]));
+  await services.command('client', 'apply', definitions);
+  await services.known('applied', secret);
+  for (const auth of [client.ClientSecretBasic(secret), client.ClientSecretPost(secret)]) {
+    const { tokens, user } = await signedOn(await configured('applied', auth));
+    assert.equal(tokens.claims().sub, user.id);
+  }
 });
 
 named('a client that is registered while the service runs is known', async () => {

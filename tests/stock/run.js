@@ -18,8 +18,8 @@ const files = named.length ? named : readdirSync(here).filter((name) => name.end
 const folder = mkdtempSync(join(tmpdir(), 'keyturn-stock-'));
 
 const run = (env) =>
-  // Every file has services of its own, and a file of Chromium's is enough for a processor.
-  spawnSync(process.execPath, ['--test', '--test-concurrency=2', '--test-timeout=120000', ...files], { stdio: 'inherit', env: { ...process.env, ...env } }).status ?? 1;
+  // One after the other: each has services of its own, and one of them Chromium.
+  spawnSync(process.execPath, ['--test', '--test-concurrency=1', '--test-timeout=120000', ...files], { stdio: 'inherit', env: { ...process.env, ...env } }).status ?? 1;
 
 let code;
 try {

@@ -126,12 +126,16 @@ export const startServices = async ({ clients = {}, settings = {} } = {}) => {
     command,
     close,
 
-    /** Registers a client while the service runs; it is known within a second. */
+    /** Registers a client while the service runs. */
     async addClient(id, words) {
       await addClient(id, words);
-      const until = Date.now() + 10_000;
-      for (;;) {
-        const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'none', client_id: id, ...(secrets[id] && { client_secret: secrets[id] }) });
+      await this.known(id, secrets[id]);
+    },
+
+    /** Waits until the service knows a client, which is within a second. */
+    async known(id, secret) {
+      const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: 'none', client_id: id, ...(secret && { client_secret: secret }) });
+      for (const until = Date.now() + 10_000; ; ) {
         const answer = await fetch(`${issuer}/oauth/token`, { method: 'POST', body });
         const { error } = await answer.json();
         if (error !== 'invalid_client') return;
