@@ -18,7 +18,7 @@ before(async () => {
   const site = (client, port, directives) => ({ port, issuer: services.issuer, client, secret: services.secrets[client], directives });
   apache = await startApache([
     site('apache', ports[0], ['OIDCProviderTokenEndpointAuth client_secret_basic']),
-    site('apache-post', ports[1], ['OIDCProviderTokenEndpointAuth client_secret_post', 'OIDCResponseMode form_post', 'OIDCIDTokenSignedResponseAlg ES256', 'OIDCCookieSameSite Off']),
+    site('apache-post', ports[1], ['OIDCProviderTokenEndpointAuth client_secret_post', 'OIDCResponseMode form_post', 'OIDCIDTokenSignedResponseAlg ES256']),
   ]);
 });
 after(async () => {
