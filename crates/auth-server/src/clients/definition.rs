@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ACCOUNT, ClientKind, OFFLINE, OPENID, Secret, uris};
-use crate::db::ClientRow;
+use super::{ACCOUNT, ClientKind, OFFLINE, OPENID, Secret, kind, list, uris};
+use crate::db::{ClientRow, DbError};
 
 /// What a client with users may ask for if nothing else is said.
 const USUAL: [&str; 4] = [OPENID, "profile", "email", OFFLINE];
@@ -68,6 +68,15 @@ pub struct Fault {
     why: String,
 }
 
+impl Fault {
+    pub(super) fn new(id: &str, why: impl Into<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            why: why.into(),
+        }
+    }
+}
+
 impl Definition {
     /// One that has nothing but what every client has.
     #[must_use]
@@ -89,6 +98,28 @@ impl Definition {
         }
     }
 
+    /// The one that a row was made of, with nothing left to a default.
+    ///
+    /// # Errors
+    /// [`DbError::Unreadable`] for a row that a later version wrote.
+    pub fn of(row: &ClientRow) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.id.clone(),
+            name: Some(row.name.clone()),
+            kind: kind(row)?,
+            redirect_uris: list(&row.redirect_uris)?,
+            logout_uris: list(&row.logout_uris)?,
+            backchannel_uri: row.backchannel_uri.clone(),
+            scopes: Some(list(&row.scopes)?),
+            roles: list(&row.roles)?,
+            api: row.api != 0,
+            trusted: row.trusted != 0,
+            pkce: row.pkce != 0,
+            id_token_alg: row.id_token_alg.clone(),
+            secret_file: None,
+        })
+    }
+
     /// The row of it. `before` is the client's as it is, whose secrets and block stay; `secret` is a new one.
     ///
     /// # Errors
@@ -99,10 +130,7 @@ impl Definition {
         secret: Option<&Secret>,
         now: i64,
     ) -> Result<ClientRow, Fault> {
-        self.check().map_err(|why| Fault {
-            id: self.id.clone(),
-            why,
-        })?;
+        self.check().map_err(|why| Fault::new(&self.id, why))?;
         let list = |words: &[String]| serde_json::Value::from(words).to_string();
         let usual = || match self.kind {
             ClientKind::Service => Vec::new(),

@@ -1,10 +1,17 @@
 //! Statements on `clients`, on what users have agreed to, and on requests that clients have pushed.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::schema::{clients, consents, pushed_requests};
-use super::{DbError, Tx, UserId};
+use super::connection::AnyConnection;
+use super::schema::{clients, consents, pushed_requests, sessions};
+use super::users::uuid;
+use super::{DbError, Ending, SessionId, Tx, UserId};
+
+/// PostgreSQL: which lock the changes of the clients take, one after the other; "clients" in ASCII.
+const LOCK: i64 = 0x0063_6c69_656e_7473;
 
 /// A client's row, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
@@ -86,12 +93,28 @@ impl Tx<'_> {
         Ok(clients::table.find(id).first(self.0).optional()?)
     }
 
+    /// Keeps other changes of the clients waiting until this unit's end: two that took the same `changed_at` would look
+    /// like one. SQLite has one writer anyway.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn hold_clients(&mut self) -> Result<(), DbError> {
+        if let AnyConnection::Postgres(_) = self.0 {
+            diesel::sql_query(format!(
+                "SELECT CAST(pg_advisory_xact_lock({LOCK}) AS TEXT)"
+            ))
+            .execute(self.0)?;
+        }
+        Ok(())
+    }
+
     /// Writes a client in the place of the one with its id, if there is one. What was changed is later than every
     /// change before, whatever the clock says.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn put_client(&mut self, client: &ClientRow, now: i64) -> Result<(), DbError> {
+        self.hold_clients()?;
         let ClientsVersion { latest, .. } = self.clients_version()?;
         let row = ClientRow {
             changed_at: now.max(latest.saturating_add(1)),
@@ -128,6 +151,34 @@ impl Tx<'_> {
             .set(clients::id.eq(id))
             .execute(self.0)?;
         Ok(held == 1)
+    }
+
+    /// Whose these ended sessions of a client are; those of a service or of a deleted account are nobody's.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn owners_of_ended(
+        &mut self,
+        client: &str,
+        ended: &[Ending],
+    ) -> Result<Vec<(SessionId, UserId)>, DbError> {
+        let Some(since) = ended.iter().map(|one| one.ended_at).min() else {
+            return Ok(Vec::new());
+        };
+        let owned = sessions::table
+            .filter(sessions::client_id.eq(client))
+            .filter(sessions::ended_at.ge(since))
+            .select((sessions::id, sessions::user_id.assume_not_null()))
+            .filter(sessions::user_id.is_not_null())
+            .load::<(String, String)>(self.0)?;
+        let mut owners = Vec::new();
+        for (session, user) in owned {
+            owners.push((uuid(&session)?, uuid(&user)?));
+        }
+        // Others may have ended in the same second.
+        let ended: HashSet<SessionId> = ended.iter().map(|one| one.session).collect();
+        owners.retain(|(session, _)| ended.contains(session));
+        Ok(owners)
     }
 
     /// What the user has agreed to with a client, words by blanks.
