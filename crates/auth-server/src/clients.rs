@@ -69,6 +69,10 @@ impl ClientKind {
 
 /// A client.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what an operator says yes or no to"
+)]
 pub struct Client {
     /// Its `client_id`.
     pub id: String,
@@ -92,7 +96,7 @@ pub struct Client {
     pub trusted: bool,
     /// Whether it must use PKCE.
     pub pkce: bool,
-    /// What its id_tokens are signed with: `RS256` or `ES256`.
+    /// What its `id_token`s are signed with: `RS256` or `ES256`.
     pub id_token_alg: String,
     /// Whether an operator has blocked it.
     pub blocked: bool,

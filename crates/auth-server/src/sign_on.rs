@@ -79,7 +79,7 @@ impl SignOn {
         &self.clients
     }
 
-    /// The public keys that id_tokens are verified with, as a JSON Web Key Set.
+    /// The public keys that `id_token`s are verified with, as a JSON Web Key Set.
     #[must_use]
     pub fn jwks(&self, now: i64) -> String {
         self.id_keys.ring().jwks(now)
@@ -120,7 +120,7 @@ impl SignOn {
             }
         };
         Ok(request::read(
-            params,
+            &params,
             &self.clients,
             &self.audiences,
             |hint, client| self.hint(hint, client),
@@ -142,7 +142,7 @@ impl SignOn {
             return Ok(Err(("invalid_request", said.into())));
         }
         let read = request::read(
-            params.of_client(&client.id),
+            &params.of_client(&client.id),
             &self.clients,
             &self.audiences,
             |hint, client| self.hint(hint, client),
@@ -277,7 +277,7 @@ impl SignOn {
         self.sessions.issue_code(browser, granted, caller).await
     }
 
-    /// The id_token that goes with an access token, if its scope makes the authorization a sign-in; gives the tokens
+    /// The `id_token` that goes with an access token, if its scope makes the authorization a sign-in; gives the tokens
     /// back. RS256 takes a millisecond, so it is made where it holds up no other request.
     ///
     /// # Errors
@@ -305,7 +305,7 @@ impl SignOn {
             .unwrap_or_else(|error| Err(Error::Internal(format!("id_token: {error}"))))
     }
 
-    /// Whom a genuine id_token of this client tells of, be it over (OIDC Core §3.1.2.1).
+    /// Whom a genuine `id_token` of this client tells of, be it over (OIDC Core §3.1.2.1).
     fn hint(&self, hint: &str, client: &Client) -> Option<Hint> {
         id_token::hint(&self.id_keys.ring(), &self.issuer, hint, &client.id)
     }

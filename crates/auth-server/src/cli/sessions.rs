@@ -142,12 +142,12 @@ async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {
         };
         end_one(tx, user, id, EndReason::Admin)
     });
-    if !ended.await?.is_empty() {
-        say("ended")
-    } else {
+    if ended.await?.is_empty() {
         Err(CommandError::Failed(
             "there is no such session, or it has ended already".into(),
         ))
+    } else {
+        say("ended")
     }
 }
 

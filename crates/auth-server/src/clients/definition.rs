@@ -175,7 +175,7 @@ impl Definition {
         }
         let name = self.name.as_deref().unwrap_or(&self.id);
         let shown = crate::spelling::name(name);
-        if shown.as_deref() != Some(name) {
+        if shown.as_deref() != Some(name) || !crate::spelling::is_visible(name) {
             return Err("a name has 1 to 64 characters that can be seen".into());
         }
         let service = self.kind == ClientKind::Service;
@@ -242,6 +242,8 @@ impl Definition {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Definition);
+
     fn web() -> Definition {
         Definition {
             redirect_uris: vec!["https://app.example/cb".into()],
@@ -256,36 +258,35 @@ mod tests {
     #[test]
     fn a_client_that_may_not_be_one_is_refused_with_its_fault() {
         assert!(web().row(None, None, 1).is_ok());
-        type Change = fn(&mut Definition);
         let cases: [(&str, Change); 14] = [
             ("an id has", |it| it.id = String::new()),
             ("an id has", |it| it.id = "a b".into()),
             ("UUID", |it| {
-                it.id = "6F1C1DE2-0000-4000-8000-000000000000".into()
+                it.id = "6F1C1DE2-0000-4000-8000-000000000000".into();
             }),
             ("UUID", |it| {
-                it.id = "6f1c1de2000040008000000000000000".into()
+                it.id = "6f1c1de2000040008000000000000000".into();
             }),
             ("a name has", |it| it.name = Some("\u{202e}evil".into())),
             ("needs a redirect", |it| it.redirect_uris.clear()),
             ("no user", |it| it.kind = ClientKind::Service),
             ("wildcard", |it| {
-                it.redirect_uris = vec!["https://*.x.example/".into()]
+                it.redirect_uris = vec!["https://*.x.example/".into()];
             }),
             ("logoutUris", |it| {
-                it.logout_uris = vec!["http://x.example/".into()]
+                it.logout_uris = vec!["http://x.example/".into()];
             }),
             ("backchannelUri", |it| {
-                it.backchannel_uri = Some("ftp://x.example/".into())
+                it.backchannel_uri = Some("ftp://x.example/".into());
             }),
             ("no word of a scope", |it| {
-                it.scopes = Some(vec!["a b".into()])
+                it.scopes = Some(vec!["a b".into()]);
             }),
             ("only a trusted", |it| {
-                it.scopes = Some(vec!["account".into()])
+                it.scopes = Some(vec!["account".into()]);
             }),
             ("roles are of services", |it| {
-                it.roles = vec!["admin".into()]
+                it.roles = vec!["admin".into()];
             }),
             ("RS256 or ES256", |it| it.id_token_alg = "none".into()),
         ];

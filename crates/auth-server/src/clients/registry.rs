@@ -71,6 +71,10 @@ impl Clients {
     /// # Errors
     /// The database's; what was known stays.
     pub async fn look(&self) -> Result<(), DbError> {
+        #[expect(
+            clippy::redundant_closure_for_method_calls,
+            reason = "the method itself is not general enough over the lifetime of a Tx"
+        )]
         let version = self.db.read(|tx| tx.clients_version()).await?;
         let known = self
             .known

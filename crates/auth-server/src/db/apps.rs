@@ -20,7 +20,7 @@ pub struct PendingCode {
     /// S256 of the verifier; `None` for a client that cannot.
     #[serde(skip)]
     pub challenge: Option<String>,
-    /// What the id_token is to repeat.
+    /// What the `id_token` is to repeat.
     pub nonce: Option<String>,
 }
 

@@ -14,7 +14,7 @@ use super::{DbError, Ending, SessionId, Tx, UserId};
 const LOCK: i64 = 0x0063_6c69_656e_7473;
 
 /// A client's row, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[derive(Clone, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = clients)]
 #[diesel(treat_none_as_null = true)]
 pub struct ClientRow {
@@ -54,6 +54,14 @@ pub struct ClientRow {
     pub changed_at: i64,
     /// Unix seconds of the block.
     pub blocked_at: Option<i64>,
+}
+
+impl std::fmt::Debug for ClientRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientRow")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// By what a change of the clients is seen: the latest change, and how many there are.

@@ -17,7 +17,7 @@ use super::{Sessions, expires_soonest};
 use crate::clients::Client;
 use crate::db::{Account, Caller, EndReason, Event, Generation, Grant, Purpose, RefreshToken};
 use crate::db::{AuditRecord, CodeRow, Fetched, NewSession, Owner, PendingCode};
-use crate::db::{SessionId, SessionKind};
+use crate::db::{SessionId, SessionKind, Unit};
 use crate::error::Error;
 
 /// Seconds that a code waits to be fetched (RFC 6749 §4.1.2 allows ten minutes).
@@ -52,9 +52,9 @@ pub struct AppTokens {
     pub scope: String,
     /// The refresh token, and the seconds until the session is over unless refreshed.
     pub refresh: Option<(String, i64)>,
-    /// Of whom an id_token may tell, and by what grant; `None` for a service.
+    /// Of whom an `id_token` may tell, and by what grant; `None` for a service.
     pub user: Option<(Account, Grant)>,
-    /// What the id_token of an exchange repeats.
+    /// What the `id_token` of an exchange repeats.
     pub nonce: Option<String>,
 }
 
@@ -296,13 +296,11 @@ impl Sessions {
         client: &Client,
         caller: &Caller,
     ) -> Result<(), Error> {
-        let session = match RefreshToken::read(token, Purpose::App, &self.mac_keys) {
-            Ok(presented) => Some(presented.session),
-            Err(_) => {
-                let claims = self.validator.recognise(token).ok();
-                claims.and_then(|claims| claims.sid?.parse().ok())
-            }
-        };
+        let refresh = RefreshToken::read(token, Purpose::App, &self.mac_keys);
+        let session = refresh.map(|presented| presented.session).ok().or_else(|| {
+            let claims = self.validator.recognise(token).ok()?;
+            claims.sid?.parse().ok()
+        });
         let Some(id) = session else { return Ok(()) };
         let found = self.find(id).await?;
         let Some(session) = found.map(|found| found.session) else {
@@ -345,22 +343,20 @@ impl Sessions {
             let id = id.clone();
             move |tx| tx.find_service(&id, until)
         });
-        let session = match found.await? {
-            Some(session) => session,
-            None => {
-                let new = self.new_service(client, caller)?;
-                self.db
-                    .write(caller, move |tx| {
-                        // Of two that find none, the second waits here and finds the first one's.
-                        tx.hold_client(&id)?;
-                        if let Some(found) = tx.find_service(&id, until)? {
-                            return Ok(found);
-                        }
-                        tx.insert_session(&new)?;
-                        Ok(new.token.session)
-                    })
-                    .await?
-            }
+        let session = if let Some(session) = found.await? {
+            session
+        } else {
+            let new = self.new_service(client, caller)?;
+            let unit = move |tx: &mut Unit<'_, '_>| {
+                // Of two that find none, the second waits here and finds the first one's.
+                tx.hold_client(&id)?;
+                if let Some(found) = tx.find_service(&id, until)? {
+                    return Ok(found);
+                }
+                tx.insert_session(&new)?;
+                Ok(new.token.session)
+            };
+            self.db.write(caller, unit).await?
         };
         let access_token = self.signer.sign_app(
             &NewAppToken {

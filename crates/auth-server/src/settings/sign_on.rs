@@ -10,11 +10,11 @@ use chassis::settings::{Maybe, path_or_none, text_or_none};
 /// Whether other programs sign their users in here, and how the pages look on which that happens.
 #[derive(Args, Clone, Debug)]
 pub struct SignOnSettings {
-    /// Sign-on for other programs: OAuth 2.1 and OpenID Connect, with the log-in page.
+    /// Sign-on for other programs: OAuth 2.1 and OIDC, with the log-in page.
     #[arg(long, env = "OAUTH", default_value = "off", global = true)]
     pub oauth: Switch,
 
-    /// File of the keys that sign id_tokens; auth-server alone may read it.
+    /// File of the keys that sign `id_token`s; auth-server alone may read it.
     #[arg(
         long,
         env = "ID_KEYS_FILE",

@@ -69,6 +69,8 @@ impl World {
                 Arc::clone(&mac_keys),
                 Announcer::new(Endings::new(3600), counters),
                 LifetimeSettings {
+                    sso_idle_ttl: Duration::from_hours(24),
+                    sso_absolute_ttl: Duration::from_hours(30 * 24),
                     access_token_ttl: Duration::from_mins(5),
                     refresh_idle_ttl: Duration::from_secs(IDLE.unsigned_abs()),
                     refresh_absolute_ttl: Duration::from_secs(ABSOLUTE.unsigned_abs()),
