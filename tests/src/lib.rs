@@ -39,6 +39,8 @@ pub use forge::{Draft, Forge};
 pub use options::Options;
 pub use process::{Cli, Ran, Running, program};
 pub use raw::{RawAnswer, exchange, open, open_from};
-pub use sign_on::{Asking, ISSUER, Member, Reply, Tokens, Visitor, challenge, member};
+pub use sign_on::{
+    Asking, ISSUER, Member, Reply, Tokens, Visitor, challenge, member, put_clients, put_id_keys,
+};
 pub use smtp_sink as smtp;
 pub use verbs::{Pair, User, random};
