@@ -31,6 +31,9 @@ use step::Situation;
 /// Seconds that a pushed request waits (RFC 9126 §2.2).
 pub const PUSHED_SECONDS: i64 = 90;
 
+/// Letters of a pushed request's own name: 32 bytes in base64url.
+const PUSHED_LETTERS: usize = 43;
+
 /// What a pushed request is called by.
 const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
 
@@ -103,7 +106,9 @@ impl SignOn {
     ) -> Result<Result<AuthRequest, Refused>, Error> {
         let pushed = params.last("request_uri").and_then(|uri| {
             let id = uri.strip_prefix(PUSHED)?.to_owned();
-            Some((id, params.last("client_id")?.to_owned()))
+            // Whoever makes a name or a client up costs no look into the database.
+            let client = self.clients.find(params.last("client_id")?)?;
+            (id.len() == PUSHED_LETTERS).then(|| (id, client.id.clone()))
         });
         let params = match pushed {
             None => params,
@@ -252,6 +257,10 @@ impl SignOn {
         let asked = request.scope.clone();
         self.db
             .write(caller, move |tx| {
+                // Of two that agree at once the second sees what the first agreed to.
+                if !tx.lock_user(user, None)? {
+                    return Ok(());
+                }
                 let before = tx.find_consent(user, &client)?.unwrap_or_default();
                 let mut words: Vec<&str> =
                     before.split(' ').filter(|word| !word.is_empty()).collect();

@@ -396,11 +396,7 @@ async fn answers_of_sign_on_are_as_described() {
             &[app, ("grant_type", "client_credentials")],
             400,
         ),
-        (
-            "/oauth/token",
-            &[app, refresh, ("refresh_token", "x")],
-            400,
-        ),
+        ("/oauth/token", &[app, refresh, ("refresh_token", "x")], 400),
         (
             "/oauth/token",
             &[app, ("grant_type", "authorization_code"), ("code", "x")],

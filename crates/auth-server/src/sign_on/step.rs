@@ -73,7 +73,8 @@ pub(super) fn judge(request: &AuthRequest, at: &Situation<'_>) -> Step {
         };
     }
     let age = at.now.saturating_sub(browser.auth_time);
-    let too_old = request.max_age.is_some_and(|most| age > most);
+    // 0 is another way to say `prompt=login`.
+    let too_old = request.max_age.is_some_and(|most| most == 0 || age > most);
     if (prompt.login || too_old) && !at.fresh {
         return sign_in();
     }

@@ -43,10 +43,9 @@ fn read(
     sign_on: &SignOn,
     now: i64,
 ) -> Result<(Params, Arc<Client>), HttpResponse> {
-    let Form(pairs) = sent.map_err(|error| {
-        let status = error.as_response_error().status_code();
+    let Form(pairs) = sent.map_err(|_| {
         refuse(
-            status,
+            StatusCode::BAD_REQUEST,
             "invalid_request",
             "the body is no form of at most 16 KiB",
         )

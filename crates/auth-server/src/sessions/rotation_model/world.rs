@@ -17,7 +17,7 @@ use shared::token::{Policy, Signer, Validator};
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
 use crate::clients::{Client, ClientKind, Definition};
 use crate::db::{Account, Caller, EndReason, Session, User};
-use crate::db::{Db, NewUser, PendingCode};
+use crate::db::{ClientRow, Db, NewUser, PendingCode};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::error::Over;
@@ -103,9 +103,15 @@ impl World {
         };
         let id = account.id;
         let user = runtime.block_on(async {
-            db.write(&Caller::cli(), move |tx| tx.insert_user(&new))
-                .await
-                .unwrap();
+            db.write(&Caller::cli(), move |tx| {
+                tx.insert_user(&new)?;
+                for id in [CLIENT, "another"] {
+                    tx.put_client(&client_row(id), MORNING)?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
             db.read(move |tx| tx.find_user(id)).await.unwrap().unwrap()
         });
         let mut raw = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
@@ -324,10 +330,14 @@ impl Waiting<'_> {
     }
 }
 
-fn client(id: &str) -> Client {
+fn client_row(id: &str) -> ClientRow {
     let mut definition = Definition::new(id, ClientKind::Browser);
     definition.redirect_uris = vec![REDIRECT.into()];
-    definition.row(None, None, 0).unwrap().try_into().unwrap()
+    definition.row(None, None, 0).unwrap()
+}
+
+fn client(id: &str) -> Client {
+    client_row(id).try_into().unwrap()
 }
 
 /// One session, what was handed out for it, and what the table says of it.
