@@ -108,11 +108,7 @@ impl SignOn {
         let params = match pushed {
             None => params,
             Some((id, client)) => {
-                let now = caller.now;
-                let taken = self
-                    .db
-                    .write(caller, move |tx| tx.take_request(&id, &client, now))
-                    .await?;
+                let taken = self.take(id, client, caller).await?;
                 match taken {
                     Some(request) => Params::of_query(&request),
                     None => return Ok(Err(Refused::pushed_is_gone())),
@@ -125,6 +121,24 @@ impl SignOn {
             &self.audiences,
             |hint, client| self.hint(hint, client),
         ))
+    }
+
+    async fn take(
+        &self,
+        id: String,
+        client: String,
+        caller: &Caller,
+    ) -> Result<Option<String>, Error> {
+        // Whoever makes a name up costs no write.
+        let asked = id.clone();
+        if !self.db.read(move |tx| tx.has_request(&asked)).await? {
+            return Ok(None);
+        }
+        let now = caller.now;
+        let taken = self
+            .db
+            .write(caller, move |tx| tx.take_request(&id, &client, now));
+        Ok(taken.await?)
     }
 
     /// Keeps a request that its client has pushed; answers its name.

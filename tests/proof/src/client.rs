@@ -174,7 +174,7 @@ impl Client {
                 exchange(scene.direct, &request, TIMEOUT).await.ok()
             }
             // Several requests, and the server may be killed between them.
-            Door::OAuth => self.account.try_log_in(scene.direct).await.ok(),
+            _ => self.account.try_log_in(scene.direct).await.ok(),
         };
         match answered.ok_or(()).map(|answer| (Pair::of(&answer), answer)) {
             Ok((Some(pair), _)) => {

@@ -11,8 +11,8 @@ use crate::http::Message;
 use crate::pair::Pair;
 use crate::processes::Programs;
 
-/// The public client of a run.
-const CLIENT: &str = "soak";
+/// Every client of a run, and what its `id_token`s are signed with.
+const CLIENTS: [(&str, &str); 2] = [("soak", "RS256"), ("soak-es256", "ES256")];
 const REDIRECT: &str = "https://soak.example/cb";
 /// What forms come from: the issuer that the services have unless told otherwise.
 const ISSUER: &str = "http://localhost:5000";
@@ -26,8 +26,12 @@ pub enum Door {
     /// `/api/account`.
     #[default]
     Account,
-    /// `/oauth/token`, as a public client.
+    /// `/oauth/token`, as a public client, without an `id_token`.
     OAuth,
+    /// The same with one under RS256.
+    Rs256,
+    /// The same with one under ES256.
+    Es256,
 }
 
 impl Door {
@@ -36,26 +40,45 @@ impl Door {
     pub fn settings(self) -> Vec<(&'static str, &'static str)> {
         match self {
             Self::Account => Vec::new(),
-            Self::OAuth => vec![("OAUTH", "on")],
+            _ => vec![("OAUTH", "on")],
         }
     }
 
-    /// Puts the client there, if it wants one.
+    fn client(self) -> &'static str {
+        match self {
+            Self::Es256 => "soak-es256",
+            _ => "soak",
+        }
+    }
+
+    fn scope(self) -> &'static str {
+        match self {
+            Self::Rs256 | Self::Es256 => "openid+profile",
+            _ => "profile",
+        }
+    }
+
+    /// Puts the clients there, if it wants one.
     ///
     /// # Errors
     /// What the command says when it fails.
     pub async fn prepare(self, programs: &Programs) -> Result<(), Fault> {
-        if self == Self::OAuth {
+        if self == Self::Account {
+            return Ok(());
+        }
+        for (client, algorithm) in CLIENTS {
             let add = [
                 "client",
                 "add",
-                CLIENT,
+                client,
                 "--kind",
                 "browser",
                 "--api",
                 "--trusted",
                 "--redirect",
                 REDIRECT,
+                "--id-token-alg",
+                algorithm,
                 "--scope",
                 "openid",
                 "--scope",
@@ -73,9 +96,9 @@ impl Door {
             Self::Account => {
                 Message::request("POST", "/api/account/refresh-token").json(&pair.body())
             }
-            // Without `openid`: what is put to the test is the refresh.
-            Self::OAuth => Message::request("POST", "/oauth/token").form(&format!(
-                "grant_type=refresh_token&client_id={CLIENT}&refresh_token={}",
+            _ => Message::request("POST", "/oauth/token").form(&format!(
+                "grant_type=refresh_token&client_id={}&refresh_token={}",
+                self.client(),
                 pair.refresh
             )),
         }
@@ -86,8 +109,11 @@ impl Door {
     pub fn log_out(self, pair: &Pair) -> Message {
         match self {
             Self::Account => Message::request("POST", "/api/account/logout").json(&pair.body()),
-            Self::OAuth => Message::request("POST", "/oauth/revoke")
-                .form(&format!("client_id={CLIENT}&token={}", pair.refresh)),
+            _ => Message::request("POST", "/oauth/revoke").form(&format!(
+                "client_id={}&token={}",
+                self.client(),
+                pair.refresh
+            )),
         }
     }
 
@@ -95,10 +121,16 @@ impl Door {
     ///
     /// # Errors
     /// When the service refuses.
-    pub async fn by_pages(auth: SocketAddr, email: &str, password: &str) -> Result<Message, Fault> {
+    pub async fn by_pages(
+        self,
+        auth: SocketAddr,
+        email: &str,
+        password: &str,
+    ) -> Result<Message, Fault> {
         let state: u64 = rand::rng().random();
+        let (client, scope) = (self.client(), self.scope());
         let path = format!(
-            "/oauth/authorize?client_id={CLIENT}&redirect_uri={}&response_type=code&scope=profile&state={state}\
+            "/oauth/authorize?client_id={client}&redirect_uri={}&response_type=code&scope={scope}&state={state}\
              &code_challenge={CHALLENGE}&code_challenge_method=S256",
             escape(REDIRECT)
         );
@@ -134,7 +166,7 @@ impl Door {
             .and_then(|(_, rest)| rest.split('&').next())
             .ok_or_else(|| format!("no code: {}", end.first))?;
         let exchange = Message::request("POST", "/oauth/token").form(&format!(
-            "grant_type=authorization_code&client_id={CLIENT}&code={code}&redirect_uri={}&code_verifier={VERIFIER}",
+            "grant_type=authorization_code&client_id={client}&code={code}&redirect_uri={}&code_verifier={VERIFIER}",
             escape(REDIRECT)
         ));
         ask(auth, &exchange).await

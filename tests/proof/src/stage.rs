@@ -83,7 +83,9 @@ impl Account {
     /// When the service does not answer, or shows other pages than are known here.
     pub async fn try_log_in(&self, auth: SocketAddr) -> Result<Message, Fault> {
         match self.door {
-            Door::OAuth => Door::by_pages(auth, &self.email, &self.password).await,
+            door @ (Door::OAuth | Door::Rs256 | Door::Es256) => {
+                door.by_pages(auth, &self.email, &self.password).await
+            }
             Door::Account => {
                 let request =
                     Message::request("POST", "/api/account/login").json(&self.credentials());

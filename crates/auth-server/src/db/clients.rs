@@ -246,6 +246,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether there is a pushed request of this name.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn has_request(&mut self, id: &str) -> Result<bool, DbError> {
+        let found = pushed_requests::table.find(id).count();
+        Ok(found.get_result::<i64>(self.0)? > 0)
+    }
+
     /// Takes a request that this client has pushed: the next one who asks finds none.
     ///
     /// # Errors
