@@ -39,6 +39,7 @@ mod anywhere {
 mod inside {
     mod alerts;
     mod certificates;
+    mod client_commands;
     mod commands;
     mod connection_limits;
     mod connection_states;
@@ -58,6 +59,7 @@ mod inside {
     mod guessing_signed_in;
     mod hashing_pays;
     mod hostile;
+    mod id_key_commands;
     mod key_commands;
     mod key_places;
     mod key_turns;
