@@ -89,6 +89,7 @@ mod inside {
     mod rotation;
     mod secrets;
     mod sign_on;
+    mod sign_on_replicas;
     mod sign_on_secrets;
     mod silent_thief;
     mod start;
