@@ -260,6 +260,19 @@ for (const id of ['public', 'basic']) {
   });
 }
 
+named('a straggler two steps behind is refused a moment later, and the session goes on', async () => {
+  const config = await configured('public', client.None());
+  const { tokens, user } = await signedOn(config);
+  const second = await client.refreshTokenGrant(config, tokens.refresh_token);
+  const third = await client.refreshTokenGrant(config, second.refresh_token);
+  await assert.rejects(client.refreshTokenGrant(config, tokens.refresh_token), (error) => {
+    assert.equal(error.cause.code, 'refresh_token_superseded');
+    return isOAuthError(error, 'invalid_grant');
+  });
+  const next = await client.refreshTokenGrant(config, third.refresh_token);
+  assert.equal((await client.fetchUserInfo(config, next.access_token, user.id)).sub, user.id);
+});
+
 named('a code that comes twice is invalid_grant, and the session of the first goes on', async () => {
   const config = await configured('basic');
   const { tokens, checks, left, user } = await signedOn(config);
