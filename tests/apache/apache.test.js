@@ -98,12 +98,3 @@ named('who says no is not let in', async () => {
   assert.equal(again.url.origin, services.issuer, 'is asked again');
 });
 
-named('its log-out ends the session at Keyturn and comes back', async () => {
-  const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
-  environment(await visitor.signOn(at('query', '/secure/'), { user, isAway }));
-  const goodbye = `${sites.query}/goodbye/`;
-  const page = await visitor.open(at('query', `/secure/redirect_uri?logout=${encodeURIComponent(goodbye)}`), isAway);
-  assert.equal(page.url.href, goodbye, page.text);
-  const asked = await visitor.open(at('query', '/secure/'), isAway);
-  assert.ok(asked.forms.some((form) => form.action.pathname === '/oauth/sign-in'), asked.text);
-});

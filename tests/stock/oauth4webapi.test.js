@@ -92,18 +92,6 @@ for (const [id, alg, auth] of [
   });
 }
 
-named('introspection is by the letter', async () => {
-  const as = await discovered();
-  const client = { client_id: 'worker' };
-  const authentication = oauth.ClientSecretBasic(services.secrets.worker);
-  const tokens = await oauth.processClientCredentialsResponse(as, client, await oauth.clientCredentialsGrantRequest(as, client, authentication, {}, options));
-  const about = async (token) => oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, authentication, token, options));
-  const live = await about(tokens.access_token);
-  assert.equal(live.active, true);
-  assert.equal(live.client_id, 'worker');
-  assert.deepEqual(await about('no token'), { active: false });
-});
-
 named('an error answer of the authorization endpoint is one of the library', async () => {
   const as = await discovered();
   const client = { client_id: 'public' };

@@ -272,12 +272,3 @@ named('revokeTokens ends the session', async (t) => {
   assert.equal(answer, 'invalid_grant');
 });
 
-named('signoutRedirect comes back, and nobody is signed in any more', async (t) => {
-  const { tab, user } = await opened(t);
-  await signedIn(tab, user);
-  await tab.evaluate(() => void manager.signoutRedirect());
-  await tab.waitForURL((url) => url.pathname === '/goodbye');
-  assert.equal(await tab.evaluate(async () => (await manager.signoutCallback(), manager.getUser())), null);
-  await tab.evaluate(() => void manager.signinRedirect());
-  await tab.waitForSelector('input[name=password]');
-});
