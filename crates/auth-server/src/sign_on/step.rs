@@ -73,7 +73,8 @@ pub(super) fn judge(request: &AuthRequest, at: &Situation<'_>) -> Step {
         };
     }
     let age = at.now.saturating_sub(browser.auth_time);
-    let too_old = request.max_age.is_some_and(|most| age > most);
+    // Seconds begun count as whole ones, so that `max_age=0` always wants a log-in (OIDC Core §3.1.2.1).
+    let too_old = request.max_age.is_some_and(|most| age >= most);
     if (prompt.login || too_old) && !at.fresh {
         return sign_in();
     }
