@@ -40,7 +40,8 @@ COPY web/index.html web/style.css web/favicon.svg web/demo.js web/token-client.j
 COPY web/demo/ /web/demo/
 ENV AUTH_LISTEN=0.0.0.0:5000 \
     DATABASE_URL=sqlite:///data/keyturn.db \
-    REFRESH_KEYS_FILE=/data/refresh-keys.json
+    REFRESH_KEYS_FILE=/data/refresh-keys.json \
+    ID_KEYS_FILE=/data/id-keys.json
 USER auth-server
 EXPOSE 5000
 HEALTHCHECK --interval=5s --timeout=4s --start-period=70s CMD ["auth-server", "healthcheck"]

@@ -12,12 +12,15 @@ import { createExperiments } from './demo/experiments.js';
 import { createMails } from './demo/mail.js';
 import { createService } from './demo/service.js';
 import { createSessions } from './demo/sessions.js';
+import { createSignOn } from './demo/sign-on.js';
 import * as card from './demo/token-card.js';
 import { createTraffic } from './demo/traffic.js';
 import { because, duration, trouble } from './demo/words.js';
 
 const KEY = 'token-session';
 const authority = location.origin;
+const LEFT = 'Logged out. The tokens are gone from this browser and the session is over at the service.';
+const LEFT_APP = 'Logged out of this page. The browser is still signed on at the log-in page, which lets you in again without a password.';
 const STILL = 'The service does not answer; you are still signed in.';
 
 const status = byId('status');
@@ -37,7 +40,7 @@ const pair = () => {
 };
 
 const start = async () => {
-  const { resourceUrl, demo, mail, showsMail, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
+  const { resourceUrl, demo, demoClient, mail, showsMail, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
   const home = `${resourceUrl}/api/home`;
   const traffic = createTraffic({ authority, show: diagram.show });
   const client = createTokenClient({ authority, api: resourceUrl, key: KEY, fetch: traffic.fetch });
@@ -49,11 +52,15 @@ const start = async () => {
   };
   const mails = createMails({ authority, showsMail });
   const service = createService({ client, authority, send: traffic.fetch });
-  const page = { client, service, mails, mail, traffic, authority, home, demo, grace: refreshGrace, send: traffic.fetch, pair, tell, begin };
+  const page = { client, service, mails, mail, traffic, authority, home, demo, demoClient, grace: refreshGrace, send: traffic.fetch, pair, tell, begin };
   const sessions = createSessions(page);
   createEnter(page);
   const account = createAccount(page);
   createExperiments(page);
+  const signOn = createSignOn(page);
+
+  /** Whether who is signed in came by the log-in page. */
+  let app = false;
 
   /** Everything that shows who is signed in. */
   const draw = () => {
@@ -64,11 +71,13 @@ const start = async () => {
     byId('logout').hidden = !session;
     byId('login').hidden = !!session && !demo;
     byId('sessions').hidden = !session;
+    signOn.draw(session);
     for (const button of document.querySelectorAll('#try > li > *')) button.classList.toggle('off', !session);
     card.draw(session?.accessToken ?? null);
     card.tick(session, clockSkew);
     account.draw();
     const stored = session && pair();
+    app = !!stored?.clientId;
     if (stored) chain.turn(String(session.claims.sid ?? session.claims.sub), stored.refreshToken);
     else chain.end();
   };
@@ -95,9 +104,10 @@ const start = async () => {
   });
   client.on('signedOut', ({ reason, remote }) => {
     mails.close();
+    const out = app ? LEFT_APP : LEFT;
     draw();
     if (remote) diagram.remark('Another tab was signed out, and so was this one.');
-    tell(reason === 'logout' ? 'Logged out. The tokens are gone from this browser and the session is over at the service.' : `Signed out: ${because(reason)}.`, reason === 'logout' ? 'good' : 'bad');
+    tell(reason === 'logout' ? out : `Signed out: ${because(reason)}.`, reason === 'logout' ? 'good' : 'bad');
   });
 
   const life = () => Number(client.session?.claims.exp) - Number(client.session?.claims.iat);
@@ -136,12 +146,14 @@ const start = async () => {
 
   if (!demo) byId('login').lastChild.textContent = 'Log in below';
   draw();
+  const back = await signOn.finish();
   // Every button of the page's own text does something from here on.
   for (const button of document.querySelectorAll('button')) button.disabled = false;
   // With an expired token the lists can wait: the first refresh belongs to the user's first click.
-  if (Number(client.session?.expiresAt) > Date.now()) load();
+  if (back !== 'signed in' && Number(client.session?.expiresAt) > Date.now()) load();
   setInterval(() => card.tick(client.session, clockSkew), 250);
   document.body.dataset.ready = 'true';
+  if (back) return;
   if (client.session) tell(`Welcome back. Press “Get current time”${client.session.expiresAt < Date.now() ? ': the token has expired, so watch what one click does' : ''}.`);
   else tell(demo ? 'Press “Simulate login”: you get a token that lives a short time. Then press “Get current time”, now and after it has expired.' : 'Log in, or make an account: you get a token that lives a short time.', 'info');
 };

@@ -24,6 +24,10 @@ mod options;
 mod process;
 mod raw;
 mod remint;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a member that is missing is a failure, or null"
+)]
 mod sign_on;
 mod verbs;
 
@@ -35,6 +39,8 @@ pub use forge::{Draft, Forge};
 pub use options::Options;
 pub use process::{Cli, Ran, Running, program};
 pub use raw::{RawAnswer, exchange, open, open_from};
-pub use sign_on::{Asking, ISSUER, Member, Reply, Tokens, Visitor, challenge, member};
+pub use sign_on::{
+    Asking, ISSUER, Member, Reply, Tokens, Visitor, challenge, member, put_clients, put_id_keys,
+};
 pub use smtp_sink as smtp;
 pub use verbs::{Pair, User, random};

@@ -12,7 +12,7 @@ use reqwest::header::{AUTHORIZATION, COOKIE, HeaderMap, LOCATION, ORIGIN, REFRES
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::{App, Database, Options, User};
+use crate::{App, Options, User};
 
 /// The issuer of the services under test.
 pub const ISSUER: &str = "http://localhost:5000";
@@ -264,7 +264,7 @@ impl App {
         let clients = clients.to_vec();
         Self::upon(options.auth("oauth", "on"), move |folder, database| {
             put_id_keys(folder);
-            put_clients(database, clients);
+            put_clients(database.url(), clients);
         })
         .await
     }
@@ -467,14 +467,15 @@ impl Visitor<'_> {
 }
 
 /// A fixed ring of known keys: an RSA key takes its time.
-fn put_id_keys(folder: &Path) {
+pub fn put_id_keys(folder: &Path) {
     let ring = include_bytes!("../../crates/id-keys/tests/keys/ring.json");
     let path = folder.join("id-keys.json");
     shared::files::write_atomically(&path, ring, 0o600).expect("the keys of id_tokens");
 }
 
-fn put_clients(database: &Database, clients: Vec<Member>) {
-    let url = database.url().parse().expect("a URL");
+/// Puts clients into the database at this address.
+pub fn put_clients(database_url: &str, clients: Vec<Member>) {
+    let url = database_url.parse().expect("a URL");
     let put = move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -499,7 +500,7 @@ fn put_clients(database: &Database, clients: Vec<Member>) {
 }
 
 impl App {
-    /// The claims of an id_token, whose signature is checked with the keys that are published.
+    /// The claims of an `id_token`, whose signature is checked with the keys that are published.
     pub async fn claims_of_id_token(&self, token: &str) -> Value {
         let jwks: Value = self.get_json("/oauth/jwks.json").await;
         let mut parts = token.split('.');

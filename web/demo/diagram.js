@@ -33,10 +33,10 @@ const reveal = (row) => {
   setTimeout(follow, wait);
 };
 
-/** Starts the messages of another click. @param {string} title */
-export const begin = (title) => {
+/** Starts the messages of another click. @param {string} title @param {number} [at] in seconds since 1970 */
+export const begin = (title, at = Date.now() / 1000) => {
   const rows = el('ol', { class: 'messages' });
-  const head = el('p', { class: 'group-title' }, el('b', {}, title), ' ', el('time', {}, timeOfDay(Date.now() / 1000)));
+  const head = el('p', { class: 'group-title' }, el('b', {}, title), ' ', el('time', {}, timeOfDay(at)));
   list.append(el('li', { class: 'group' }, head, rows));
   while (list.children.length > MOST_GROUPS) list.firstElementChild.remove();
   for (const old of list.children) old.classList.toggle('past', old !== list.lastElementChild);

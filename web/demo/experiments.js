@@ -21,7 +21,7 @@ export const tampered = (token) => {
 
 /**
  * @param {{client: import('../token-client.js').TokenClient, traffic: ReturnType<typeof import('./traffic.js').createTraffic>,
- *   authority: string, home: string, grace: number, pair: () => {accessToken: string, refreshToken: string} | null,
+ *   authority: string, home: string, grace: number, pair: () => import('../token-client.js').Pair | null,
  *   tell: (text: string, kind?: string) => void, begin: (title: string) => void}} page
  */
 export const createExperiments = ({ client, traffic, authority, home, grace, pair, tell, begin }) => {
@@ -100,9 +100,17 @@ export const createExperiments = ({ client, traffic, authority, home, grace, pai
       tell(`The owner refreshed twice. The thief waits out the grace time: ${duration(rest)} …`, 'warn');
       await pause(1000);
     }
-    const headers = { 'Content-Type': 'application/json' };
-    const body = JSON.stringify(stolen);
-    const res = await traffic.fetch(`${authority}/api/account/refresh-token`, { method: 'POST', headers, body });
+    const { refreshToken, clientId } = stolen;
+    const res = clientId
+      ? await traffic.fetch(`${authority}/oauth/token`, {
+          method: 'POST',
+          body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: refreshToken, client_id: clientId }),
+        })
+      : await traffic.fetch(`${authority}/api/account/refresh-token`, {
+          method: 'POST',
+          headers: { 'Content-Type': 'application/json' },
+          body: JSON.stringify(stolen),
+        });
     const { code } = await res.json().catch(() => ({}));
     remark(`The thief gets ${res.status} ${code ?? ''}. The service has found him, and ends this session.`);
     await refusedSoon();

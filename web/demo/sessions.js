@@ -1,10 +1,10 @@
 /** The list of sessions, as the auth-server keeps it: where one is signed in, and the end of each. */
 import { byId, el } from './dom.js';
-import { dayAndTime, device, duration, trouble } from './words.js';
+import { dayAndTime, device, duration, kindOf, trouble } from './words.js';
 
 /**
  * Times of use are an hour coarse: the list must not tell a thief when the owner refreshes.
- * @typedef {{id: string, current: boolean, device: string, address: string, createdAt: number, lastUsedAt: number,
+ * @typedef {{id: string, kind?: string, client?: {id: string, name: string}, parentId?: string, current: boolean, device: string, address: string, createdAt: number, lastUsedAt: number,
  *   alsoUsedFrom?: {address: string, device: string, at: number}, idleExpiresAt: number, absoluteExpiresAt: number}} Row
  */
 
@@ -47,13 +47,14 @@ export const createSessions = ({ client, authority, tell, begin }) => {
   /** @param {Row} row @param {boolean} live */
   const draw = (row, live) => {
     const end = el('button', { type: 'button', class: 'small danger' }, 'Revoke');
-    end.setAttribute('aria-label', `Revoke the session on ${device(row.device)}, signed in ${dayAndTime(row.createdAt)}`);
+    end.setAttribute('aria-label', `Revoke the session on ${device(row.device)}${row.client || row.kind === 'browser' ? `, ${kindOf(row)}` : ''}, signed in ${dayAndTime(row.createdAt)}`);
     end.addEventListener('click', () => revoke(row));
     const state = !live ? 'ended' : row.current ? 'this session' : 'active';
     return el(
       'tr',
       { role: 'row', class: live ? (row.current ? 'current' : '') : 'ended', 'data-id': row.id },
       el('th', { role: 'rowheader', scope: 'row', 'data-label': 'Device', title: row.device }, device(row.device), el('small', {}, ` ${row.address ?? ''}`), elsewhere(row)),
+      cell('Kind', kindOf(row)),
       cell('Signed in', dayAndTime(row.createdAt)),
       cell('Last used', lastUse(row)),
       cell('Ends', live ? `in ${duration(Math.min(row.idleExpiresAt, row.absoluteExpiresAt) - Date.now() / 1000)}` : '–'),
@@ -85,6 +86,7 @@ export const createSessions = ({ client, authority, tell, begin }) => {
     if (!res) return;
     if (!res.ok) tell(trouble(await res.json().catch(() => ({ status: res.status }))), 'bad');
     else if (row.current) tell('This session is over. The API refuses its token within a second; your next call signs you out.', 'warn');
+    else if (row.kind === 'browser') tell(`${device(row.device)} is signed off, and so is every app that it had signed in: the next call there is refused.`);
     else tell(`The session on ${device(row.device)} is over. Wherever it was, the next call there is refused.`);
     await load();
     byId('sessions-reload').focus();

@@ -20,7 +20,7 @@ const PROMISES = {
 };
 const MEANINGS = { iat: 'issued', nbf: 'from', exp: 'until' };
 /** Claims in the order in which a person asks for them. */
-const ORDER = ['name', 'email', 'email_verified', 'roles', 'exp', 'iat', 'nbf', 'iss', 'aud', 'sub', 'sid', 'jti'];
+const ORDER = ['name', 'email', 'email_verified', 'roles', 'exp', 'iat', 'nbf', 'iss', 'aud', 'sub', 'sid', 'client_id', 'scope', 'jti'];
 
 /** Marks one part here and in the raw text. @param {string} name @param {boolean} on */
 const mark = (name, on) => {
@@ -68,6 +68,7 @@ const empty = () => {
 /** Shows a token. @param {string | null} token @param {boolean} [forged] */
 export const draw = (token, forged = false) => {
   card.classList.toggle('forged', forged);
+  card.classList.toggle('app', 'client_id' in decode(token));
   if (!token) return empty();
   card.classList.remove('empty');
   const pieces = token.split('.');

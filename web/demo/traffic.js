@@ -8,10 +8,13 @@ import { fingerprint } from './dom.js';
  * @typedef {{lane: 'auth' | 'api', back: boolean, label: string, access?: string, refresh?: string, note?: string, good?: boolean}} Message
  */
 
-/** @param {any} body @returns {{refresh?: string}} */
+/** @param {any} body @returns {{refresh?: string, note?: string}} */
 const sentTokens = (body) => {
   try {
-    const { refreshToken } = JSON.parse(body);
+    // An app's is a form; what it revokes is a refresh token as well.
+    const isForm = body instanceof URLSearchParams;
+    const refreshToken = isForm ? (body.get('refresh_token') ?? body.get('token')) : JSON.parse(body).refreshToken;
+    if (isForm && body.has('code')) return { note: 'code, verifier' };
     return refreshToken ? { refresh: fingerprint(refreshToken) } : {};
   } catch {
     return {};
@@ -21,7 +24,8 @@ const sentTokens = (body) => {
 /** What an answer says in a few characters. @param {string} text @returns {Partial<Message>} */
 const gist = (text) => {
   try {
-    const { accessToken, refreshToken, code } = JSON.parse(text);
+    const json = JSON.parse(text);
+    const { accessToken = json.access_token, refreshToken = json.refresh_token, code } = json;
     if (accessToken && refreshToken) return { access: fingerprint(accessToken), refresh: fingerprint(refreshToken) };
     return { note: code };
   } catch {
@@ -64,7 +68,7 @@ export const createTraffic = ({ authority, show }) => {
       requests += 1;
       const lane = origin === authority ? 'auth' : 'api';
       const bearer = new Headers(init.headers).get('Authorization')?.replace(/^Bearer /, '');
-      const isRefresh = pathname.endsWith('/refresh-token');
+      const isRefresh = pathname.endsWith('/refresh-token') || (pathname === '/oauth/token' && !!sentTokens(init.body).refresh);
       show({ lane, back: false, label: `${method} ${pathname.replace('/api/account', '…')}`, access: bearer && fingerprint(bearer), ...sentTokens(init.body) });
       try {
         if (cut && lane === 'auth') throw new TypeError('the line is cut');

@@ -111,6 +111,26 @@ export const trouble = ({ code, problem, detail, reason, status, retryAfter }) =
   return detail ?? `The service refused: ${problem ?? code ?? status}.`;
 };
 
+/** @type {Record<string, string>} */
+const RETURNS = {
+  access_denied: 'You said no at the log-in page, so this page was given nothing.',
+  login_required: 'The log-in page was to show nothing, and nobody is signed on there.',
+  issuer_mismatch: 'The answer came from another service than the one that was asked, so it was not used.',
+  invalid_grant: 'What came back from the log-in page was used before, or is too old. Press the button again.',
+};
+
+/** The same of a way to the log-in page and back. @param {Told} told */
+export const redirectTrouble = (told) => {
+  if (told.code === 'unavailable') return 'You were signed in at the log-in page, but the service does not answer now. Press the button again in a moment.';
+  return RETURNS[told.reason ?? ''] ?? `The log-in page sent you back without a code. It said “${told.reason ?? told.problem}”.`;
+};
+
+/** @type {Record<string, string>} */
+const KINDS = { account: 'account', browser: 'log-in page', app: 'app', offline: 'offline app', service: 'service' };
+
+/** What sort of session it is, and whose. @param {{kind?: string, client?: {name: string}}} session */
+export const kindOf = ({ kind = 'account', client }) => `${KINDS[kind] ?? kind}${client ? `: ${client.name}` : ''}`;
+
 /** The same of a mail that was asked for. @param {Told} told */
 export const mailTrouble = (told) =>
   told.status === 429 ? `A mail was asked for a moment ago. The next one can go in ${duration(told.retryAfter || 1)}.` : trouble(told);

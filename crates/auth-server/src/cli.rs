@@ -4,6 +4,7 @@
 //! one sees what they did within a second.
 
 mod backup;
+mod clients;
 mod copy;
 mod doctor;
 mod input;
@@ -47,6 +48,9 @@ enum Command {
     /// Accounts.
     #[command(subcommand)]
     User(users::Command),
+    /// The programs that sign their users in here (`OAUTH`).
+    #[command(subcommand)]
+    Client(clients::Command),
     /// Sessions.
     #[command(subcommand)]
     Sessions(sessions::Command),
@@ -106,6 +110,7 @@ impl Cli {
             }
             Some(Command::Keys(command)) => command.run(&settings).await,
             Some(Command::User(command)) => command.run(&settings).await,
+            Some(Command::Client(command)) => command.run(&settings).await,
             Some(Command::Sessions(command)) => command.run(&settings).await,
             Some(Command::Backup(backup)) => backup.run(&settings).await,
             Some(Command::Copy(copy)) => copy.run().await,

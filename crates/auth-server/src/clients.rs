@@ -3,12 +3,16 @@
 //! All of them are in memory, and read again when one changed: neither a redirect nor a refresh asks the database who
 //! its client is. No HTTP.
 
+pub mod changes;
 mod definition;
+mod file;
 mod registry;
 mod secret;
+mod secret_file;
 mod uris;
 
 pub use definition::{Definition, Fault};
+pub use file::read as read_file;
 pub use registry::Clients;
 pub use secret::Secret;
 pub use uris::{Redirects, is_loopback};
@@ -65,6 +69,10 @@ impl ClientKind {
 
 /// A client.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what an operator says yes or no to"
+)]
 pub struct Client {
     /// Its `client_id`.
     pub id: String,
@@ -88,7 +96,7 @@ pub struct Client {
     pub trusted: bool,
     /// Whether it must use PKCE.
     pub pkce: bool,
-    /// What its id_tokens are signed with: `RS256` or `ES256`.
+    /// What its `id_token`s are signed with: `RS256` or `ES256`.
     pub id_token_alg: String,
     /// Whether an operator has blocked it.
     pub blocked: bool,
@@ -123,10 +131,7 @@ impl TryFrom<ClientRow> for Client {
     type Error = DbError;
 
     fn try_from(row: ClientRow) -> Result<Self, DbError> {
-        let list = |json: &str| -> Result<Vec<String>, DbError> {
-            serde_json::from_str(json).map_err(|_| DbError::Unreadable("list of a client"))
-        };
-        let kind = ClientKind::parse(&row.kind).ok_or(DbError::Unreadable("kind of a client"))?;
+        let kind = kind(&row)?;
         let secrets = [
             (row.secret_hash, None),
             (
@@ -154,4 +159,12 @@ impl TryFrom<ClientRow> for Client {
             kind,
         })
     }
+}
+
+fn kind(row: &ClientRow) -> Result<ClientKind, DbError> {
+    ClientKind::parse(&row.kind).ok_or(DbError::Unreadable("kind of a client"))
+}
+
+fn list(json: &str) -> Result<Vec<String>, DbError> {
+    serde_json::from_str(json).map_err(|_| DbError::Unreadable("list of a client"))
 }

@@ -1,5 +1,5 @@
 //! Making the key files: the ring that both services read, and what auth-server alone has: the MAC keys, and the keys
-//! that sign id_tokens.
+//! that sign `id_token`s.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ pub enum CannotMake {
     },
 }
 
-/// Makes what is missing of the files, and overwrites none. The keys of id_tokens are made where sign-on is on.
+/// Makes what is missing of the files, and overwrites none. The keys of `id_token`s are made where sign-on is on.
 ///
 /// # Errors
 /// [`CannotMake`] names the setting and the path.
@@ -76,7 +76,7 @@ pub fn init(settings: &Settings, now: i64) -> Result<Vec<Made>, CannotMake> {
     Ok(made)
 }
 
-/// Makes the file of the keys that sign id_tokens, if it is missing.
+/// Makes the file of the keys that sign `id_token`s, if it is missing.
 fn init_id_keys(path: &Path, now: i64) -> Result<Made, CannotMake> {
     const SETTING: &str = "ID_KEYS_FILE";
     // An RSA key takes some tenths of a second: not for nothing.

@@ -4,9 +4,17 @@ mod account;
 mod bodies;
 mod caller;
 mod feed;
+#[expect(
+    clippy::result_large_err,
+    reason = "an answer is made once for a request"
+)]
 mod hosted;
 mod html;
 mod links;
+#[expect(
+    clippy::result_large_err,
+    reason = "an answer is made once for a request"
+)]
 mod oauth;
 mod operations;
 mod page;

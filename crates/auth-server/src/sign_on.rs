@@ -17,7 +17,7 @@ use id_keys::IdKeyFile;
 
 pub use id_token::UserClaims;
 pub use params::{Params, Twice};
-pub use request::{AuthRequest, Hint, Refusal, Refused};
+pub use request::{AuthRequest, Hint, Prompt, Refusal, Refused};
 pub use step::Step;
 pub use ticket::{FormPurpose, FormTokens, Ticket};
 
@@ -30,6 +30,9 @@ use step::Situation;
 
 /// Seconds that a pushed request waits (RFC 9126 §2.2).
 pub const PUSHED_SECONDS: i64 = 90;
+
+/// Letters of a pushed request's own name: 32 bytes in base64url.
+const PUSHED_LETTERS: usize = 43;
 
 /// What a pushed request is called by.
 const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
@@ -79,7 +82,7 @@ impl SignOn {
         &self.clients
     }
 
-    /// The public keys that id_tokens are verified with, as a JSON Web Key Set.
+    /// The public keys that `id_token`s are verified with, as a JSON Web Key Set.
     #[must_use]
     pub fn jwks(&self, now: i64) -> String {
         self.id_keys.ring().jwks(now)
@@ -103,16 +106,14 @@ impl SignOn {
     ) -> Result<Result<AuthRequest, Refused>, Error> {
         let pushed = params.last("request_uri").and_then(|uri| {
             let id = uri.strip_prefix(PUSHED)?.to_owned();
-            Some((id, params.last("client_id")?.to_owned()))
+            // Whoever makes a name or a client up costs no look into the database.
+            let client = self.clients.find(params.last("client_id")?)?;
+            (id.len() == PUSHED_LETTERS).then(|| (id, client.id.clone()))
         });
         let params = match pushed {
             None => params,
             Some((id, client)) => {
-                let now = caller.now;
-                let taken = self
-                    .db
-                    .write(caller, move |tx| tx.take_request(&id, &client, now))
-                    .await?;
+                let taken = self.take(id, client, caller).await?;
                 match taken {
                     Some(request) => Params::of_query(&request),
                     None => return Ok(Err(Refused::pushed_is_gone())),
@@ -120,11 +121,29 @@ impl SignOn {
             }
         };
         Ok(request::read(
-            params,
+            &params,
             &self.clients,
             &self.audiences,
             |hint, client| self.hint(hint, client),
         ))
+    }
+
+    async fn take(
+        &self,
+        id: String,
+        client: String,
+        caller: &Caller,
+    ) -> Result<Option<String>, Error> {
+        // Whoever makes a name up costs no write.
+        let asked = id.clone();
+        if !self.db.read(move |tx| tx.has_request(&asked)).await? {
+            return Ok(None);
+        }
+        let now = caller.now;
+        let taken = self
+            .db
+            .write(caller, move |tx| tx.take_request(&id, &client, now));
+        Ok(taken.await?)
     }
 
     /// Keeps a request that its client has pushed; answers its name.
@@ -142,7 +161,7 @@ impl SignOn {
             return Ok(Err(("invalid_request", said.into())));
         }
         let read = request::read(
-            params.of_client(&client.id),
+            &params.of_client(&client.id),
             &self.clients,
             &self.audiences,
             |hint, client| self.hint(hint, client),
@@ -238,6 +257,10 @@ impl SignOn {
         let asked = request.scope.clone();
         self.db
             .write(caller, move |tx| {
+                // Of two that agree at once the second sees what the first agreed to.
+                if !tx.lock_user(user, None)? {
+                    return Ok(());
+                }
                 let before = tx.find_consent(user, &client)?.unwrap_or_default();
                 let mut words: Vec<&str> =
                     before.split(' ').filter(|word| !word.is_empty()).collect();
@@ -277,7 +300,7 @@ impl SignOn {
         self.sessions.issue_code(browser, granted, caller).await
     }
 
-    /// The id_token that goes with an access token, if its scope makes the authorization a sign-in; gives the tokens
+    /// The `id_token` that goes with an access token, if its scope makes the authorization a sign-in; gives the tokens
     /// back. RS256 takes a millisecond, so it is made where it holds up no other request.
     ///
     /// # Errors
@@ -305,7 +328,7 @@ impl SignOn {
             .unwrap_or_else(|error| Err(Error::Internal(format!("id_token: {error}"))))
     }
 
-    /// Whom a genuine id_token of this client tells of, be it over (OIDC Core §3.1.2.1).
+    /// Whom a genuine `id_token` of this client tells of, be it over (OIDC Core §3.1.2.1).
     fn hint(&self, hint: &str, client: &Client) -> Option<Hint> {
         id_token::hint(&self.id_keys.ring(), &self.issuer, hint, &client.id)
     }

@@ -14,7 +14,7 @@ use actix_web::web;
 use shared::claims::Claims;
 use shared::clock;
 use shared::revocations::{Revocations, Verdict};
-use shared::token::NewToken;
+use shared::token::{NewAppToken, NewToken};
 
 use super::problem::ACT;
 use super::*;

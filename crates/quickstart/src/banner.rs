@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use auth_server::clients::Definition;
+
 /// The addresses and the account to show.
 #[derive(Clone, Debug)]
 pub(crate) struct Banner<'a> {
@@ -11,8 +13,10 @@ pub(crate) struct Banner<'a> {
     pub(crate) auth: &'a str,
     /// Address of resource-api.
     pub(crate) resource: &'a str,
-    /// Whether auth-server serves the demo page.
-    pub(crate) page: bool,
+    /// Where browsers find the demo page, without the slash; none if auth-server serves none.
+    pub(crate) page: Option<&'a str>,
+    /// The client that is there for the demo page; none without sign-on.
+    pub(crate) client: Option<&'a Definition>,
     /// E-mail address and password of the demo account; none if its user has removed it.
     pub(crate) demo: Option<(&'a str, &'a str)>,
     /// Lifetime of an access token in seconds.
@@ -28,10 +32,9 @@ impl fmt::Display for Banner<'_> {
             ..
         } = self;
         writeln!(f, "\nKeyturn is running; Ctrl-C stops it.\n")?;
-        if self.page {
-            writeln!(f, "  page           {auth}/")?;
-        } else {
-            writeln!(f, "  page           none (there is no folder `web` here)")?;
+        match self.page {
+            Some(page) => writeln!(f, "  page           {page}/")?,
+            None => writeln!(f, "  page           none (there is no folder `web` here)")?,
         }
         writeln!(
             f,
@@ -41,6 +44,14 @@ impl fmt::Display for Banner<'_> {
             f,
             "  resource-api   {resource}   (description: {resource}/openapi.json)"
         )?;
+        if let Some(client) = self.client {
+            let redirect = client.redirect_uris.first().map_or("", String::as_str);
+            writeln!(
+                f,
+                "  demo client    {}   redirect URI: {redirect}",
+                client.id
+            )?;
+        }
         let Some((email, password)) = self.demo else {
             return writeln!(f, "  demo user      none (DEMO_USER is empty)");
         };
@@ -88,10 +99,12 @@ mod tests {
 
     fn banner(email: &str, password: &str) -> String {
         let (auth, resource) = ("http://127.0.0.1:5000", "http://127.0.0.1:5001");
+        let client = crate::demo_client::at("http://localhost:5000");
         Banner {
             auth,
             resource,
-            page: true,
+            page: Some("http://localhost:5000"),
+            client: Some(&client),
             demo: Some((email, password)),
             ttl: 60,
         }
@@ -102,7 +115,9 @@ mod tests {
     fn it_says_where_to_look_and_with_what() {
         let text = banner("demo@example.com", "keyturn-demo");
         for part in [
-            "http://127.0.0.1:5000/\n",
+            "page           http://localhost:5000/\n",
+            "auth-server    http://127.0.0.1:5000 ",
+            "demo client    demo   redirect URI: http://localhost:5000/\n",
             "demo@example.com",
             "keyturn-demo",
             "live 60 s",

@@ -44,6 +44,7 @@ pub(crate) fn of_auth_server(web_root: Option<PathBuf>, resource_url: &str) -> V
         Preset::new("REGISTRATION", "--registration", "open"),
         Preset::new("ACCESS_TOKEN_TTL", "--access-token-ttl", "1m"),
         Preset::new("REFRESH_GRACE", "--refresh-grace", "10s"),
+        Preset::new("OAUTH", "--oauth", "on"),
         Preset::new("RESOURCE_PUBLIC_URL", "--resource-public-url", resource_url),
         // How many threads a server has is no news on the first day.
         Preset::new("RUST_LOG", "--log-filter", "info,actix_server=warn"),

@@ -1,16 +1,18 @@
 //! `cargo run`: both Keyturn services in one process, for a first look.
 //!
 //! They are the same services that run alone elsewhere, with nothing between them but HTTP and the
-//! key ring's file. Quickstart makes the key files, chooses short lives and a demo account, says
-//! where to look, and stops both when told.
+//! key ring's file. Quickstart makes the key files, chooses short lives, a demo account and a client
+//! for the demo page, says where to look, and stops both when told.
 
 mod banner;
 mod defaults;
+mod demo_client;
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
+use auth_server::settings::Switch;
 use banner::Banner;
 use chassis::service;
 use chassis::settings::init_log;
@@ -26,8 +28,8 @@ use tokio::sync::oneshot;
     after_help = "Settings are environment variables, those of both services (see `auth-server --help` and \
                   `resource-api --help`). Unless set, quickstart uses DEMO_USER=demo@example.com:keyturn-demo, \
                   REGISTRATION=open, ACCESS_TOKEN_TTL=1m, JWT_CLOCK_SKEW=0s, REFRESH_GRACE=10s, \
-                  WEB_ROOT=web, MAIL_URL=file:data/mail, and for REVOCATION_FEED_URL and RESOURCE_PUBLIC_URL the addresses on which \
-                  the services listen."
+                  WEB_ROOT=web, MAIL_URL=file:data/mail, OAUTH=on, and for JWT_ISSUER, REVOCATION_FEED_URL and \
+                  RESOURCE_PUBLIC_URL the addresses on which the services listen."
 )]
 struct Cli {}
 
@@ -35,7 +37,7 @@ struct Cli {}
 async fn main() -> ExitCode {
     chassis::process::keep_memory_private();
     let Cli {} = Cli::parse();
-    match run().await {
+    match Box::pin(run()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Where standard error goes nowhere, there is nobody to tell.
@@ -51,10 +53,25 @@ async fn main() -> ExitCode {
 /// One line that says what to do.
 async fn run() -> Result<(), String> {
     let mut resource = resource_settings()?;
-    resource.listen = known_port(resource.listen)?;
+    resource.listen = known_port("RESOURCE_LISTEN", resource.listen)?;
     let resource_url = url(resource.listen, resource.http.tls_cert_file.is_some());
-    let auth = auth_settings(&resource_url)?;
+    let mut auth = auth_settings(&resource_url)?;
+    auth.listen = known_port("AUTH_LISTEN", auth.listen)?;
+    let auth_tls = auth.http.tls_cert_file.is_some();
+    if !is_set("JWT_ISSUER") {
+        // By name: cookies and passkeys belong to a host, and no passkey to an address.
+        let issuer = format!("{}://localhost:{}", scheme(auth_tls), auth.listen.port());
+        auth.token.jwt_issuer.clone_from(&issuer);
+        resource.token.jwt_issuer = issuer;
+    }
     init_log(&auth.log);
+    let issuer = &auth.token.jwt_issuer;
+    if !is_set("OAUTH") && auth.sign_on.check(issuer).is_err() {
+        log::warn!(
+            "JWT_ISSUER is {issuer:?}: sign-on needs https there, or this machine, and stays off"
+        );
+        auth.sign_on.oauth = Switch::Off;
+    }
     // From here on Ctrl-C is ours: pressed during the start, it stops right after.
     let mut hang_ups = service::HangUps::hear();
     let stop = tokio::spawn(async move {
@@ -66,9 +83,12 @@ async fn run() -> Result<(), String> {
     });
 
     auth_server::key_files::init(&auth, clock::now()).map_err(said)?;
+    let demo_client = demo_client::of(&auth);
+    if let Some(client) = &demo_client {
+        demo_client::put(&auth, client).await?;
+    }
     let shown = auth.clone();
     let auth = auth_server::Server::bind(auth).await.map_err(said)?;
-    let auth_tls = shown.http.tls_cert_file.is_some();
     let auth_url = url(auth.addr(), auth_tls);
 
     // A certificate names a host, and we know none: with TLS the feed's address must be set.
@@ -81,7 +101,14 @@ async fn run() -> Result<(), String> {
     announce(&Banner {
         auth: &auth_url,
         resource: &resource_url,
-        page: shown.page.web_root.is_some(),
+        page: shown.page.web_root.is_some().then(|| {
+            // Sign-on is at home at its issuer's address; without it any will do.
+            let issuer = demo_client
+                .as_ref()
+                .map(|_| shown.token.jwt_issuer.as_str());
+            issuer.unwrap_or(&auth_url)
+        }),
+        client: demo_client.as_ref(),
         demo: demo.map(|demo| (demo.email.as_str(), demo.password.as_str())),
         ttl: shown.lifetimes.access_token_ttl.as_secs(),
     });
@@ -138,13 +165,13 @@ fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some()
 }
 
-/// Each service must know the other's address before it starts, so port 0 is chosen here.
-fn known_port(listen: SocketAddr) -> Result<SocketAddr, String> {
+/// Each service must know the other's address before it starts, and the issuer's, so port 0 is chosen here.
+fn known_port(variable: &str, listen: SocketAddr) -> Result<SocketAddr, String> {
     if listen.port() != 0 {
         return Ok(listen);
     }
     let free = TcpListener::bind(listen).and_then(|listener| listener.local_addr());
-    free.map_err(|error| format!("RESOURCE_LISTEN: cannot listen on {listen}: {error}"))
+    free.map_err(|error| format!("{variable}: cannot listen on {listen}: {error}"))
 }
 
 /// How this machine reaches a service.
@@ -157,7 +184,11 @@ fn url(mut listen: SocketAddr, tls: bool) -> String {
         };
         listen = own;
     }
-    format!("{}://{listen}", if tls { "https" } else { "http" })
+    format!("{}://{listen}", scheme(tls))
+}
+
+fn scheme(tls: bool) -> &'static str {
+    if tls { "https" } else { "http" }
 }
 
 /// Prints the banner; a closed stdout is no reason to stop.

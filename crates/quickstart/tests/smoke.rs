@@ -57,6 +57,13 @@ impl Running {
         }
     }
 
+    /// The page's address, as the banner has it.
+    fn page(&self) -> String {
+        let mut lines = self.banner.lines();
+        let page = lines.find_map(|line| line.strip_prefix("  page           "));
+        page.unwrap().to_owned()
+    }
+
     /// What a shell prints when the lines of the banner are pasted into it.
     fn pasted(&self) -> String {
         let lines = self
@@ -95,6 +102,11 @@ impl Drop for Running {
             let _ = child.wait();
         }
     }
+}
+
+fn fetched(url: &str) -> String {
+    let answer = Command::new("curl").args(["-sS", url]).output().unwrap();
+    String::from_utf8(answer.stdout).unwrap()
 }
 
 fn refused(mut command: Command) -> String {
@@ -147,6 +159,51 @@ fn the_lines_work_when_pasted_and_a_second_run_finds_its_data() {
         before,
         "no key is made twice"
     );
+}
+
+#[test]
+fn the_page_has_a_client_at_the_issuer_s_address() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(quickstart(folder.path()));
+    let page = running.page();
+    assert!(page.starts_with("http://localhost:"), "{page}");
+    let line = format!("  demo client    demo   redirect URI: {page}\n");
+    assert!(running.banner.contains(&line), "{}", running.banner);
+    let config = fetched(&format!("{page}config.json"));
+    let client = r#""demoClient":{"id":"demo","scope":"openid profile email roles account"}"#;
+    assert!(config.contains(client), "{config}");
+    let issuer = format!(r#""issuer":"{}""#, page.trim_end_matches('/'));
+    let metadata = fetched(&format!("{page}.well-known/openid-configuration"));
+    assert!(metadata.contains(&issuer), "{metadata}");
+    running.stop("TERM");
+    // Another port, and the client follows.
+    let running = Running::start(quickstart(folder.path()));
+    let config = fetched(&format!("{}config.json", running.page()));
+    assert!(config.contains(client), "{config}");
+}
+
+#[test]
+fn an_issuer_that_sign_on_cannot_have_leaves_it_off_unless_it_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let with_issuer = || {
+        let mut command = quickstart(folder.path());
+        command.env("JWT_ISSUER", "http://auth.example:5000");
+        command
+    };
+    let running = Running::start(with_issuer());
+    let page = running.page();
+    assert!(page.starts_with("http://127.0.0.1:"), "{page}");
+    assert!(
+        !running.banner.contains("demo client"),
+        "{}",
+        running.banner
+    );
+    assert!(!fetched(&format!("{page}config.json")).contains("demoClient"));
+    running.stop("TERM");
+    let mut asked = with_issuer();
+    asked.env("OAUTH", "on");
+    let line = refused(asked);
+    assert!(line.contains("JWT_ISSUER must be https"), "{line}");
 }
 
 #[test]

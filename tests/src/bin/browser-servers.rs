@@ -1,15 +1,17 @@
 //! Both services for the browser tests: free ports, a private database, short lives, the demo page.
 //!
-//! Prints one line of JSON on standard output, `{"authUrl", "resourceUrl", "demo"}`, and stops at the end of
+//! Prints one line of JSON on standard output, `{"authUrl", "resourceUrl", "demo", "clients"}`, and stops at the end of
 //! standard input or at SIGTERM. `ACCESS_TOKEN_TTL`, `JWT_CLOCK_SKEW`, `REFRESH_GRACE`, `DEMO_USER`,
-//! `NO_DEMO_USER`, `REGISTRATION` and `MAIL_URL` change what it starts with; `WEB_ROOT` is the folder of the page.
+//! `NO_DEMO_USER`, `REGISTRATION`, `MAIL_URL` and `OAUTH` change what it starts with; `WEB_ROOT` is the folder of the
+//! page, and `OTHER_ORIGIN` where the clients are that are not the page's: one of a browser, untrusted, and a native one.
 
 use std::error::Error;
 use std::io::{Write, stdout};
 use std::net::TcpListener;
 use std::path::Path;
 
-use e2e::Options;
+use auth_server::clients::ClientKind;
+use e2e::{Member, Options, member, put_clients, put_id_keys};
 use serde_json::json;
 
 const DEMO_USER: &str = "demo@example.com:keyturn-demo";
@@ -56,6 +58,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     let database_url = format!("sqlite://{}", folder.path().join("keyturn.db").display());
+    let oauth = variable("OAUTH", "on");
+    options = options.auth("oauth", &oauth);
+    let clients = clients(&auth_url, &variable("OTHER_ORIGIN", "http://127.0.0.1:9"));
+    if oauth == "on" {
+        put_id_keys(folder.path());
+        put_clients(&database_url, clients.clone());
+    }
+    let told_of: Vec<_> = clients
+        .iter()
+        .map(|it| json!({"id": it.id(), "redirectUris": it.definition.redirect_uris}))
+        .collect();
+
     let settings = options.auth_settings(folder.path(), &database_url)?;
     chassis::settings::init_log(&settings.log);
     auth_server::key_files::init(&settings, shared::clock::now())?;
@@ -75,13 +89,39 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         drop(end);
     };
-    let line = json!({"authUrl": auth_url, "resourceUrl": resource_url, "demo": demo_user});
+    let line = json!({"authUrl": auth_url, "resourceUrl": resource_url, "demo": demo_user, "clients": told_of});
     writeln!(stdout(), "{line}")?;
     stdout().flush()?;
     let (auth, resource, ()) = tokio::join!(auth.run(stop()), resource.run(stop()), told);
     auth?;
     resource?;
     Ok(())
+}
+
+/// The page's own client, an untrusted one on another origin, and one that is installed on its user's machine.
+fn clients(auth_url: &str, other: &str) -> Vec<Member> {
+    let scopes = |words: &str| Some(words.split(' ').map(str::to_owned).collect());
+    vec![
+        member("demo", ClientKind::Browser).with(|it| {
+            it.name = Some("Keyturn demo".into());
+            it.redirect_uris = vec![format!("{auth_url}/")];
+            it.logout_uris = it.redirect_uris.clone();
+            it.scopes = scopes("openid profile email roles account offline_access");
+            (it.api, it.trusted) = (true, true);
+        }),
+        member("shop", ClientKind::Browser).with(|it| {
+            it.name = Some("The shop".into());
+            it.redirect_uris = vec![format!("{other}/cb"), format!("{auth_url}/shop")];
+            it.logout_uris = it.redirect_uris.clone();
+            it.scopes = scopes("openid profile email offline_access");
+            it.api = true;
+        }),
+        member("notes", ClientKind::Native).with(|it| {
+            it.name = Some("Notes".into());
+            it.redirect_uris = vec!["com.example.notes:/cb".into()];
+            it.trusted = true;
+        }),
+    ]
 }
 
 /// Not `tokio::io::stdin`, whose blocked read would hold up the runtime's end after a SIGTERM.

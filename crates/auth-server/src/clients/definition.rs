@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{ACCOUNT, ClientKind, OFFLINE, OPENID, Secret, uris};
-use crate::db::ClientRow;
+use super::{ACCOUNT, ClientKind, OFFLINE, OPENID, Secret, kind, list, uris};
+use crate::db::{ClientRow, DbError};
 
 /// What a client with users may ask for if nothing else is said.
 const USUAL: [&str; 4] = [OPENID, "profile", "email", OFFLINE];
@@ -68,6 +68,15 @@ pub struct Fault {
     why: String,
 }
 
+impl Fault {
+    pub(super) fn new(id: &str, why: impl Into<String>) -> Self {
+        Self {
+            id: id.to_owned(),
+            why: why.into(),
+        }
+    }
+}
+
 impl Definition {
     /// One that has nothing but what every client has.
     #[must_use]
@@ -89,6 +98,28 @@ impl Definition {
         }
     }
 
+    /// The one that a row was made of, with nothing left to a default.
+    ///
+    /// # Errors
+    /// [`DbError::Unreadable`] for a row that a later version wrote.
+    pub fn of(row: &ClientRow) -> Result<Self, DbError> {
+        Ok(Self {
+            id: row.id.clone(),
+            name: Some(row.name.clone()),
+            kind: kind(row)?,
+            redirect_uris: list(&row.redirect_uris)?,
+            logout_uris: list(&row.logout_uris)?,
+            backchannel_uri: row.backchannel_uri.clone(),
+            scopes: Some(list(&row.scopes)?),
+            roles: list(&row.roles)?,
+            api: row.api != 0,
+            trusted: row.trusted != 0,
+            pkce: row.pkce != 0,
+            id_token_alg: row.id_token_alg.clone(),
+            secret_file: None,
+        })
+    }
+
     /// The row of it. `before` is the client's as it is, whose secrets and block stay; `secret` is a new one.
     ///
     /// # Errors
@@ -99,10 +130,7 @@ impl Definition {
         secret: Option<&Secret>,
         now: i64,
     ) -> Result<ClientRow, Fault> {
-        self.check().map_err(|why| Fault {
-            id: self.id.clone(),
-            why,
-        })?;
+        self.check().map_err(|why| Fault::new(&self.id, why))?;
         let list = |words: &[String]| serde_json::Value::from(words).to_string();
         let usual = || match self.kind {
             ClientKind::Service => Vec::new(),
@@ -147,7 +175,7 @@ impl Definition {
         }
         let name = self.name.as_deref().unwrap_or(&self.id);
         let shown = crate::spelling::name(name);
-        if shown.as_deref() != Some(name) {
+        if shown.as_deref() != Some(name) || !crate::spelling::is_visible(name) {
             return Err("a name has 1 to 64 characters that can be seen".into());
         }
         let service = self.kind == ClientKind::Service;
@@ -214,6 +242,8 @@ impl Definition {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Definition);
+
     fn web() -> Definition {
         Definition {
             redirect_uris: vec!["https://app.example/cb".into()],
@@ -228,36 +258,35 @@ mod tests {
     #[test]
     fn a_client_that_may_not_be_one_is_refused_with_its_fault() {
         assert!(web().row(None, None, 1).is_ok());
-        type Change = fn(&mut Definition);
         let cases: [(&str, Change); 14] = [
             ("an id has", |it| it.id = String::new()),
             ("an id has", |it| it.id = "a b".into()),
             ("UUID", |it| {
-                it.id = "6F1C1DE2-0000-4000-8000-000000000000".into()
+                it.id = "6F1C1DE2-0000-4000-8000-000000000000".into();
             }),
             ("UUID", |it| {
-                it.id = "6f1c1de2000040008000000000000000".into()
+                it.id = "6f1c1de2000040008000000000000000".into();
             }),
             ("a name has", |it| it.name = Some("\u{202e}evil".into())),
             ("needs a redirect", |it| it.redirect_uris.clear()),
             ("no user", |it| it.kind = ClientKind::Service),
             ("wildcard", |it| {
-                it.redirect_uris = vec!["https://*.x.example/".into()]
+                it.redirect_uris = vec!["https://*.x.example/".into()];
             }),
             ("logoutUris", |it| {
-                it.logout_uris = vec!["http://x.example/".into()]
+                it.logout_uris = vec!["http://x.example/".into()];
             }),
             ("backchannelUri", |it| {
-                it.backchannel_uri = Some("ftp://x.example/".into())
+                it.backchannel_uri = Some("ftp://x.example/".into());
             }),
             ("no word of a scope", |it| {
-                it.scopes = Some(vec!["a b".into()])
+                it.scopes = Some(vec!["a b".into()]);
             }),
             ("only a trusted", |it| {
-                it.scopes = Some(vec!["account".into()])
+                it.scopes = Some(vec!["account".into()]);
             }),
             ("roles are of services", |it| {
-                it.roles = vec!["admin".into()]
+                it.roles = vec!["admin".into()];
             }),
             ("RS256 or ES256", |it| it.id_token_alg = "none".into()),
         ];

@@ -1,13 +1,20 @@
 //! Statements on `clients`, on what users have agreed to, and on requests that clients have pushed.
 
+use std::collections::HashSet;
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 
-use super::schema::{clients, consents, pushed_requests};
-use super::{DbError, Tx, UserId};
+use super::connection::AnyConnection;
+use super::schema::{clients, consents, pushed_requests, sessions};
+use super::users::uuid;
+use super::{DbError, Ending, SessionId, Tx, UserId};
+
+/// PostgreSQL: which lock the changes of the clients take, one after the other; "clients" in ASCII.
+const LOCK: i64 = 0x0063_6c69_656e_7473;
 
 /// A client's row, as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
+#[derive(Clone, PartialEq, Eq, Queryable, Insertable, AsChangeset)]
 #[diesel(table_name = clients)]
 #[diesel(treat_none_as_null = true)]
 pub struct ClientRow {
@@ -49,6 +56,14 @@ pub struct ClientRow {
     pub blocked_at: Option<i64>,
 }
 
+impl std::fmt::Debug for ClientRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientRow")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
 /// By what a change of the clients is seen: the latest change, and how many there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, QueryableByName)]
 pub struct ClientsVersion {
@@ -86,12 +101,28 @@ impl Tx<'_> {
         Ok(clients::table.find(id).first(self.0).optional()?)
     }
 
+    /// Keeps other changes of the clients waiting until this unit's end: two that took the same `changed_at` would look
+    /// like one. SQLite has one writer anyway.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn hold_clients(&mut self) -> Result<(), DbError> {
+        if let AnyConnection::Postgres(_) = self.0 {
+            diesel::sql_query(format!(
+                "SELECT CAST(pg_advisory_xact_lock({LOCK}) AS TEXT)"
+            ))
+            .execute(self.0)?;
+        }
+        Ok(())
+    }
+
     /// Writes a client in the place of the one with its id, if there is one. What was changed is later than every
     /// change before, whatever the clock says.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn put_client(&mut self, client: &ClientRow, now: i64) -> Result<(), DbError> {
+        self.hold_clients()?;
         let ClientsVersion { latest, .. } = self.clients_version()?;
         let row = ClientRow {
             changed_at: now.max(latest.saturating_add(1)),
@@ -116,18 +147,58 @@ impl Tx<'_> {
         diesel::delete(consents::table.filter(consents::client_id.eq(id))).execute(self.0)?;
         diesel::delete(pushed_requests::table.filter(pushed_requests::client_id.eq(id)))
             .execute(self.0)?;
-        Ok(diesel::delete(clients::table.find(id)).execute(self.0)? == 1)
+        let deleted = diesel::delete(clients::table.find(id)).execute(self.0)? == 1;
+        // What is left has changed as well, or another client of the same age could take this one's place unseen.
+        let ClientsVersion { latest, .. } = self.clients_version()?;
+        diesel::sql_query(
+            "UPDATE clients SET changed_at = $1 WHERE id = (SELECT MIN(id) FROM clients)",
+        )
+        .bind::<BigInt, _>(latest.saturating_add(1))
+        .execute(self.0)?;
+        Ok(deleted)
     }
 
-    /// Writes the client's row again as it is: two units that do so follow each other. `false` if there is none.
+    /// Writes the row of a client that is not blocked again as it is: two units that do so follow each other. `false` if
+    /// there is none.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn hold_client(&mut self, id: &str) -> Result<bool, DbError> {
-        let held = diesel::update(clients::table.find(id))
+        let live = clients::table
+            .filter(clients::id.eq(id))
+            .filter(clients::blocked_at.is_null());
+        let held = diesel::update(live)
             .set(clients::id.eq(id))
             .execute(self.0)?;
         Ok(held == 1)
+    }
+
+    /// Whose these ended sessions of a client are; those of a service or of a deleted account are nobody's.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn owners_of_ended(
+        &mut self,
+        client: &str,
+        ended: &[Ending],
+    ) -> Result<Vec<(SessionId, UserId)>, DbError> {
+        let Some(since) = ended.iter().map(|one| one.ended_at).min() else {
+            return Ok(Vec::new());
+        };
+        let owned = sessions::table
+            .filter(sessions::client_id.eq(client))
+            .filter(sessions::ended_at.ge(since))
+            .select((sessions::id, sessions::user_id.assume_not_null()))
+            .filter(sessions::user_id.is_not_null())
+            .load::<(String, String)>(self.0)?;
+        let mut owners = Vec::new();
+        for (session, user) in owned {
+            owners.push((uuid(&session)?, uuid(&user)?));
+        }
+        // Others may have ended in the same second.
+        let ended: HashSet<SessionId> = ended.iter().map(|one| one.session).collect();
+        owners.retain(|(session, _)| ended.contains(session));
+        Ok(owners)
     }
 
     /// What the user has agreed to with a client, words by blanks.
@@ -185,6 +256,15 @@ impl Tx<'_> {
             ))
             .execute(self.0)?;
         Ok(())
+    }
+
+    /// Whether there is a pushed request of this name.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn has_request(&mut self, id: &str) -> Result<bool, DbError> {
+        let found = pushed_requests::table.find(id).count();
+        Ok(found.get_result::<i64>(self.0)? > 0)
     }
 
     /// Takes a request that this client has pushed: the next one who asks finds none.

@@ -258,34 +258,9 @@ fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result
                     .execute(target)?)
             },
         )?,
-        clients: in_batches(
-            |after| {
-                let next = clients::table.filter(clients::id.gt(after));
-                Ok(next.order(clients::id).limit(BATCH).load(source)?)
-            },
-            |row: &ClientRow| row.id.clone(),
-            |row| {
-                Ok(diesel::insert_into(clients::table)
-                    .values(row)
-                    .execute(target)?)
-            },
-        )?,
+        clients: copy_clients(source, target)?,
         consents: copy_consents(source, target)?,
-        logout_deliveries: in_batches(
-            |after| {
-                let next = logout_deliveries::table.filter(logout_deliveries::id.gt(after));
-                Ok(next
-                    .order(logout_deliveries::id)
-                    .limit(BATCH)
-                    .load(source)?)
-            },
-            |row: &Delivery| row.id.clone(),
-            |row| {
-                Ok(diesel::insert_into(logout_deliveries::table)
-                    .values(row)
-                    .execute(target)?)
-            },
-        )?,
+        logout_deliveries: copy_deliveries(source, target)?,
         outbox: in_batches(
             |after| {
                 let next = outbox::table.filter(outbox::id.gt(after));
@@ -314,6 +289,42 @@ fn copy_tables(source: &mut AnyConnection, target: &mut AnyConnection) -> Result
             },
         )?,
     })
+}
+
+fn copy_clients(source: &mut AnyConnection, target: &mut AnyConnection) -> Result<usize, DbError> {
+    in_batches(
+        |after| {
+            let next = clients::table.filter(clients::id.gt(after));
+            Ok(next.order(clients::id).limit(BATCH).load(source)?)
+        },
+        |row: &ClientRow| row.id.clone(),
+        |row| {
+            Ok(diesel::insert_into(clients::table)
+                .values(row)
+                .execute(target)?)
+        },
+    )
+}
+
+fn copy_deliveries(
+    source: &mut AnyConnection,
+    target: &mut AnyConnection,
+) -> Result<usize, DbError> {
+    in_batches(
+        |after| {
+            let next = logout_deliveries::table.filter(logout_deliveries::id.gt(after));
+            Ok(next
+                .order(logout_deliveries::id)
+                .limit(BATCH)
+                .load(source)?)
+        },
+        |row: &Delivery| row.id.clone(),
+        |row| {
+            Ok(diesel::insert_into(logout_deliveries::table)
+                .values(row)
+                .execute(target)?)
+        },
+    )
 }
 
 /// Their key has two columns.

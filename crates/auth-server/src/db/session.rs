@@ -75,7 +75,7 @@ pub struct Grant {
     pub auth_time: i64,
     /// How, as RFC 8176 names it; words by blanks.
     pub amr: String,
-    /// The `sid` of its id_tokens; `None` without a browser.
+    /// The `sid` of its `id_token`s; `None` without a browser.
     pub browser_sid: Option<SessionId>,
 }
 

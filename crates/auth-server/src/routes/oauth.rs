@@ -1,4 +1,4 @@
-//! `/oauth/…`: OAuth 2.1 and OpenID Connect for other programs.
+//! `/oauth/…`: OAuth 2.1 and OIDC for other programs.
 //!
 //! JSON here is `snake_case`, as the RFCs have it. What may happen, `sign_on` and `sessions` decide.
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use shared::token::Policy;
 
 use super::html::Hosted;
+use crate::clients::ClientKind;
 use crate::outbox::Newest;
 use crate::settings::{DemoUser, LifetimeSettings, PageSettings};
 use crate::sign_on::SignOn;
@@ -25,6 +26,11 @@ const TOP: [&str; 5] = [
     "favicon.svg",
 ];
 const IN_DEMO: [&str; 3] = ["js", "css", "svg"];
+
+/// The `client_id` of the page.
+const DEMO_CLIENT: &str = "demo";
+/// What it asks for. The last word is for the list of sessions and the forms of the account.
+const DEMO_SCOPE: &str = "openid profile email roles account";
 
 /// The page, found at start.
 pub(crate) struct Page {
@@ -55,6 +61,9 @@ struct Config<'a> {
     times: Times,
     #[serde(skip_serializing_if = "Option::is_none")]
     demo: Option<Demo<'a>>,
+    /// As what the page can send its visitors to the log-in page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demo_client: Option<DemoClient>,
     /// Whether there is a "forgot password".
     mail: bool,
     /// Whether the page shows the mails that would have been sent.
@@ -65,6 +74,28 @@ struct Config<'a> {
 struct Demo<'a> {
     email: &'a str,
     password: &'a str,
+}
+
+#[derive(Serialize)]
+struct DemoClient {
+    id: String,
+    /// What it asks for.
+    scope: String,
+}
+
+impl DemoClient {
+    /// The client of this page, if an operator has made one for it.
+    fn find(sign_on: &SignOn) -> Option<Self> {
+        let client = sign_on.clients().find(DEMO_CLIENT)?;
+        let here = format!("{}/", sign_on.issuer());
+        let fits = client.kind == ClientKind::Browser && !client.blocked;
+        let scope = client.within(DEMO_SCOPE);
+        let usable = fits && client.redirects.allow(&here) && !scope.is_empty();
+        usable.then(|| Self {
+            id: client.id.clone(),
+            scope,
+        })
+    }
 }
 
 impl Page {
@@ -175,7 +206,11 @@ pub(super) async fn mail(
         .json(shown))
 }
 
-pub(super) async fn config(page: Data<Page>, newest: Option<Data<Newest>>) -> HttpResponse {
+pub(super) async fn config(
+    page: Data<Page>,
+    newest: Option<Data<Newest>>,
+    sign_on: Option<Data<SignOn>>,
+) -> HttpResponse {
     let demo = page.demo.as_ref().map(|demo| Demo {
         email: &demo.email,
         password: &demo.password,
@@ -186,6 +221,7 @@ pub(super) async fn config(page: Data<Page>, newest: Option<Data<Newest>>) -> Ht
             resource_url: &page.resource_url,
             times: page.times,
             demo,
+            demo_client: sign_on.as_ref().and_then(|it| DemoClient::find(it)),
             mail: page.mail,
             shows_mail: newest.is_some(),
         })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use reqwest::Url;
 
 use super::{Contradiction, Switch, refuse};
 use chassis::settings::{Maybe, path_or_none, text_or_none};
@@ -10,11 +11,11 @@ use chassis::settings::{Maybe, path_or_none, text_or_none};
 /// Whether other programs sign their users in here, and how the pages look on which that happens.
 #[derive(Args, Clone, Debug)]
 pub struct SignOnSettings {
-    /// Sign-on for other programs: OAuth 2.1 and OpenID Connect, with the log-in page.
+    /// Sign-on for other programs: OAuth 2.1 and OIDC, with the log-in page.
     #[arg(long, env = "OAUTH", default_value = "off", global = true)]
     pub oauth: Switch,
 
-    /// File of the keys that sign id_tokens; auth-server alone may read it.
+    /// File of the keys that sign `id_token`s; auth-server alone may read it.
     #[arg(
         long,
         env = "ID_KEYS_FILE",
@@ -47,15 +48,13 @@ impl SignOnSettings {
                 "OAUTH is on, so JWT_ISSUER must be https, or http on this very machine, and is {issuer:?}"
             )
         })?;
-        let after = issuer.split_once("://").map_or("", |(_, rest)| rest);
-        refuse(
-            issuer.contains(['?', '#', '@', ' ', '"', '\\']) || after.contains('/'),
-            || {
-                format!(
-                    "OAUTH is on, so JWT_ISSUER is scheme, host and port alone: {issuer:?} has a path, a query, a \
-                     fragment or a user"
-                )
-            },
-        )
+        // As browsers name the origin of our own forms.
+        let origin = Url::parse(issuer).map(|url| url.origin().ascii_serialization());
+        refuse(origin.as_deref() != Ok(issuer), || {
+            format!(
+                "OAUTH is on, so JWT_ISSUER is scheme, host and port alone, as browsers write them: {issuer:?} has \
+                     something else, or capitals, or a port that goes without saying"
+            )
+        })
     }
 }

@@ -53,7 +53,7 @@ pub struct AuthRequest {
     pub form_post: bool,
     /// What of the asked scope the client may have, words by blanks.
     pub scope: String,
-    /// What the id_token repeats.
+    /// What the `id_token` repeats.
     pub nonce: Option<String>,
     /// S256 of the verifier.
     pub challenge: Option<String>,
@@ -160,28 +160,31 @@ impl AuthRequest {
     /// The request with the tickets that it came with, and one more.
     #[must_use]
     pub fn query_with(&self, name: &str, ticket: Option<&str>) -> String {
-        let mut query = self.query.clone();
-        for (held, value) in [
+        let tickets: Vec<_> = [
             ("since", &self.since),
             ("agreed", &self.agreed),
             ("denied", &self.denied),
-        ] {
+        ]
+        .into_iter()
+        .filter_map(|(held, value)| {
             let value = if held == name {
                 ticket
             } else {
                 value.as_deref()
             };
-            if let Some(value) = value {
-                query.push_str(&format!("&{held}={value}"));
-            }
-        }
-        query
+            Some((held, value?))
+        })
+        .collect();
+        // Whatever came in their place is no more than a value either.
+        let tickets = serde_urlencoded::to_string(tickets).unwrap_or_default();
+        let mark = if tickets.is_empty() { "" } else { "&" };
+        format!("{}{mark}{tickets}", self.query)
     }
 }
 
 /// Reads a request: first who asks and where the answer would go, then everything else in the order of the RFCs.
 pub(super) fn read(
-    params: Params,
+    params: &Params,
     clients: &Clients,
     audiences: &[String],
     hint: impl Fn(&str, &Client) -> Option<Hint>,
@@ -232,7 +235,7 @@ pub(super) fn read(
         state: state.clone(),
         form_post,
     };
-    rest(&params, &client, audiences, hint)
+    rest(params, &client, audiences, hint)
         .map(|rest| AuthRequest {
             client: Arc::clone(&client),
             redirect_uri,

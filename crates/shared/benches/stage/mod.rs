@@ -155,8 +155,6 @@ pub(crate) fn claims(now: i64) -> Claims {
         email: token.email.into(),
         email_verified: token.email_verified,
         roles: token.roles.to_vec(),
-        client_id: None,
-        scope: None,
     }
 }
 

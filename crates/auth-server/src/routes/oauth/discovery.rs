@@ -1,4 +1,4 @@
-//! What clients read before they begin (OpenID Connect Discovery 1.0, RFC 8414), and the keys of id_tokens.
+//! What clients read before they begin (OIDC Discovery 1.0, RFC 8414), and the keys of `id_token`s.
 
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

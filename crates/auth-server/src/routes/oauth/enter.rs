@@ -13,7 +13,7 @@ use crate::log_in::FrontDoor;
 use crate::log_in::password::Password;
 use crate::operations::counters::Counters;
 use crate::routes::html::{html, trouble};
-use crate::sessions::{BrowserStart, FirstUse};
+use crate::sessions::{Browser, BrowserStart, FirstUse};
 use crate::sign_on::{AuthRequest, FormPurpose, Params, Ticket};
 
 #[derive(Deserialize)]
@@ -72,7 +72,9 @@ async fn sign_in_with(
         return Ok(visit.sign_in(&request, typed, Some((&Trouble::StaleForm, None))));
     }
     let password = Password::new(form.password);
-    let done = log_in(&visit, door, form.email.clone(), password).await;
+    let before = visit.browser().await?;
+    let typed_in = (form.email.clone(), password);
+    let done = log_in(&visit, door, typed_in, before.as_ref()).await;
     counters.login(done.as_ref().map(|_| ()));
     Ok(match done {
         Ok((start, device)) => enter(&visit, &request, &start, device, keep)?,
@@ -87,12 +89,11 @@ async fn sign_in_with(
 async fn log_in(
     visit: &Visit,
     door: &FrontDoor,
-    email: String,
-    password: Password,
+    (email, password): (String, Password),
+    before: Option<&Browser>,
 ) -> Result<(BrowserStart, String), Error> {
     let caller = &visit.caller;
-    let (before, device) = (visit.browser().await, visit.device());
-    let before = before.ok().flatten();
+    let device = visit.device();
     let known = door
         .log_in(email, password, device.as_deref(), caller)
         .await?;
@@ -103,7 +104,7 @@ async fn log_in(
     };
     let start = visit
         .sessions
-        .start_browser(&known.user, first, known.counter, before.as_ref(), caller)
+        .start_browser(&known.user, first, known.counter, before, caller)
         .await?;
     Ok((start, device))
 }
@@ -243,7 +244,9 @@ async fn register_with(
         return Ok(message(&visit, &request, Notice::RegistrationMailSent));
     }
     // Who has just chosen a password need not type it again.
-    let done = log_in(&visit, door, form.email.clone(), password).await;
+    let before = visit.browser().await?;
+    let typed_in = (form.email.clone(), password);
+    let done = log_in(&visit, door, typed_in, before.as_ref()).await;
     counters.login(done.as_ref().map(|_| ()));
     Ok(match done {
         Ok((start, device)) => enter(&visit, &request, &start, device, false)?,

@@ -329,6 +329,10 @@ fn person(browser: &Browser) -> Person<'_> {
 
 /// The same request with a log-in, for somebody else.
 fn another(request: &AuthRequest) -> String {
-    let query = Params::of_query(&request.query).with("prompt", "login");
+    let mut prompt = String::from("login");
+    if request.prompt.consent {
+        prompt.push_str(" consent");
+    }
+    let query = Params::of_query(&request.query).with("prompt", &prompt);
     format!("/oauth/authorize?{}", query.query())
 }
