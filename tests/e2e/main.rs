@@ -91,8 +91,15 @@ mod inside {
     mod rotation;
     mod secrets;
     mod sign_on;
+    mod sign_on_cast;
+    mod sign_on_client_auth;
+    mod sign_on_codes;
+    mod sign_on_grants;
+    mod sign_on_hostile_requests;
+    mod sign_on_pkce;
     mod sign_on_replicas;
     mod sign_on_secrets;
+    mod sign_on_wrong_doors;
     mod silent_thief;
     mod start;
     mod stopping;

@@ -157,7 +157,7 @@ impl SignOn {
         caller: &Caller,
     ) -> Result<Result<String, (&'static str, String)>, Error> {
         if params.last("request_uri").is_some() {
-            let said = "a pushed request is whole: it has no request_uri (RFC 9126 §2.1)";
+            let said = "a pushed request is whole: it has no request_uri (RFC 9126, 2.1)";
             return Ok(Err(("invalid_request", said.into())));
         }
         let read = request::read(

@@ -89,11 +89,10 @@ impl Service {
     }
 
     async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Response {
-        let request = self
-            .ask("post", path)
-            .header("content-type", "application/x-www-form-urlencoded");
+        let kind = ("content-type", "application/x-www-form-urlencoded");
         let body = serde_urlencoded::to_string(form).unwrap();
-        request.body(body).send().await.unwrap()
+        let request = self.ask("post", path).header(kind.0, kind.1).body(body);
+        request.send().await.unwrap()
     }
 
     async fn pair(&self) -> Value {
@@ -417,19 +416,16 @@ async fn answers_of_sign_on_are_as_described() {
         assert_eq!(answer.status(), status, "{path} {form:?}");
         fits(&description, operation("post", path), answer).await;
     }
-    let page = format!(
-        "/oauth/authorize?{}",
-        serde_urlencoded::to_string(asked).unwrap()
-    );
-    let answer = service.ask("get", &page).send().await.unwrap();
+    let query = serde_urlencoded::to_string(asked).unwrap();
+    let path = format!("/oauth/authorize?{query}");
+    let answer = service.ask("get", &path).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     fits(&description, operation("get", "/oauth/authorize"), answer).await;
     let client = Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none());
-    let client = client.build().unwrap();
-    let address = format!("http://{}{page}&prompt=none", service.address);
-    let answer = client.get(address).send().await.unwrap();
+    let address = format!("http://{}{path}&prompt=none", service.address);
+    let answer = client.build().unwrap().get(address).send().await.unwrap();
     assert_eq!(answer.status(), 302);
     fits(&description, operation("get", "/oauth/authorize"), answer).await;
 }

@@ -88,7 +88,7 @@ fn two_ways() -> HttpResponse {
     refuse(
         StatusCode::BAD_REQUEST,
         "invalid_request",
-        "the client shows who it is in one way, not in two (RFC 6749 §2.3)",
+        "the client shows who it is in one way, not in two (RFC 6749, 2.3)",
     )
 }
 
