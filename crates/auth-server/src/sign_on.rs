@@ -104,7 +104,9 @@ impl SignOn {
         params: Params,
         caller: &Caller,
     ) -> Result<Result<AuthRequest, Refused>, Error> {
-        let pushed = params.last("request_uri").and_then(|uri| {
+        // Twice is for the reading to refuse.
+        let uri = params.one("request_uri").ok().flatten();
+        let pushed = uri.and_then(|uri| {
             let id = uri.strip_prefix(PUSHED)?.to_owned();
             // Whoever makes a name or a client up costs no look into the database.
             let client = self.clients.find(params.last("client_id")?)?;

@@ -289,6 +289,7 @@ pub(super) struct Table {
 }
 
 impl Table {
+    #[expect(clippy::needless_pass_by_value, reason = "as it reads in a table")]
     pub(super) fn row<T: PartialEq<U> + Debug, U: Debug>(
         &mut self,
         name: impl Display,

@@ -7,6 +7,7 @@ use super::sign_on_cast::{Stage, Table, is_guarded, outcome};
 
 #[tokio::test]
 #[rustfmt::skip] // one line a case
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn a_redirect_uri_is_the_registered_one_letter_by_letter_or_nobody_is_redirected() {
     let s = Stage::open().await;
     // Signed in and trusted: nothing else stands between the request and its code.
@@ -185,6 +186,7 @@ async fn put(
 
 #[tokio::test]
 #[rustfmt::skip] // one line a case
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn every_parameter_is_what_it_must_be_or_the_client_is_told() {
     let s = Stage::open().await;
     let visitor = s.browser().await;

@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::sign_on_cast::{Stage, Table, cookie, outcome, send};
 
+const NONE: [&str; 4] = ["token_malformed"; 4];
+
 /// Everything that somebody may hold, all of it good.
 struct Bunch<'a> {
     s: &'a Stage,
@@ -179,7 +181,6 @@ async fn a_bearer_opens_the_doors_of_its_kind_alone() {
     let s = Stage::open().await;
     let b = Bunch::of(&s).await;
     let mut table = Table::default();
-    const NONE: [&str; 4] = ["token_malformed"; 4];
     // Doors: the API, the account, userinfo, the feed of revocations.
     let expected = |name: &str| match name {
         "account access" => ["ok", "ok", "insufficient_scope", "token_malformed"],

@@ -378,26 +378,28 @@ impl Tx<'_> {
         Ok(None)
     }
 
-    /// Deletes the oldest codes of a client in one browser that wait beyond `waiting`, and those that nobody fetched in
-    /// time. No token of theirs exists, so nobody need hear of it.
+    /// Deletes the oldest codes of a client in one browser, so that `waiting` wait, `new` among them, and those that
+    /// nobody fetched in time. No token of theirs exists, so nobody need hear of it.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn limit_codes(
         &mut self,
-        parent: SessionId,
+        (parent, new): (SessionId, SessionId),
         client: &str,
         waiting: i64,
         now: i64,
     ) -> Result<(), DbError> {
         diesel::sql_query(format!(
             "DELETE FROM sessions WHERE generation = 0 AND id IN (SELECT id FROM sessions \
-               WHERE parent_id = $1 AND client_id = $2 AND generation = 0 AND ended_at IS NULL \
+               WHERE parent_id = $1 AND client_id = $2 AND id <> $3 AND generation = 0 AND ended_at IS NULL \
                  AND absolute_until > {now} \
-               ORDER BY created_at DESC, id LIMIT 1000 OFFSET {waiting})"
+               ORDER BY created_at DESC, id LIMIT 1000 OFFSET {})",
+            waiting.saturating_sub(1)
         ))
         .bind::<Text, _>(parent.to_string())
         .bind::<Text, _>(client)
+        .bind::<Text, _>(new.to_string())
         .execute(self.0)?;
         diesel::sql_query(format!(
             "DELETE FROM sessions WHERE generation = 0 AND parent_id = $1 AND client_id = $2 \

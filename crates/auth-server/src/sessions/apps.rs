@@ -111,7 +111,8 @@ impl Sessions {
             .write(caller, move |tx| {
                 tx.insert_session(&new)?;
                 let now = tx.now();
-                tx.limit_codes(parent, &client, MOST_WAITING, now)
+                let id = new.token.session;
+                tx.limit_codes((parent, id), &client, MOST_WAITING, now)
             })
             .await?;
         self.sweeper.sweep_soon(caller.now);

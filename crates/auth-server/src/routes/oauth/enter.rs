@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, ResponseError};
 use pages::{Forgot, Message, Notice, Register, Trouble};
 use serde::Deserialize;
 
-use super::visit::{Carried, Early, Sent, Visit};
+use super::visit::{Carried, Early, Sent, Signed, Visit};
 use crate::accounts::{Accounts, NewAccount};
 use crate::error::Error;
 use crate::log_in::FrontDoor;
@@ -14,7 +14,7 @@ use crate::log_in::password::Password;
 use crate::operations::counters::Counters;
 use crate::routes::html::{html, trouble};
 use crate::sessions::{Browser, BrowserStart, FirstUse};
-use crate::sign_on::{AuthRequest, FormPurpose, Params, Ticket};
+use crate::sign_on::{AuthRequest, Params, Ticket};
 
 #[derive(Deserialize)]
 pub(super) struct SignInForm {
@@ -64,7 +64,7 @@ async fn sign_in_with(
     counters: &Counters,
     sent: Sent<SignInForm>,
 ) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Enter)?;
+    let (form, fits) = visit.take(sent, |form| &form.carried, Signed::Unasked)?;
     let request = visit.read(Params::of_query(&form.carried.request)).await?;
     let keep = form.keep.is_some();
     let typed = (form.email.as_str(), keep);
@@ -171,7 +171,7 @@ fn register_page(
     };
     let query = request.query_with("", None);
     let sign_in = format!("/oauth/authorize?{query}");
-    visit.form(&query, FormPurpose::Enter, |hidden| {
+    visit.form(&query, Signed::Unasked, |hidden| {
         let page = Register {
             client: Some(&request.client.name),
             user_name,
@@ -194,7 +194,7 @@ fn forgot_page(
 ) -> HttpResponse {
     let query = request.query_with("", None);
     let sign_in = format!("/oauth/authorize?{query}");
-    visit.form(&query, FormPurpose::Enter, |hidden| {
+    visit.form(&query, Signed::Unasked, |hidden| {
         let page = Forgot {
             email,
             hidden,
@@ -226,7 +226,7 @@ async fn register_with(
     counters: &Counters,
     sent: Sent<RegisterForm>,
 ) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Enter)?;
+    let (form, fits) = visit.take(sent, |form| &form.carried, Signed::Unasked)?;
     let request = visit.read(Params::of_query(&form.carried.request)).await?;
     let typed = (form.user_name.as_str(), form.email.as_str());
     if !fits {
@@ -298,7 +298,7 @@ async fn forgot_with(
     accounts: &Accounts,
     sent: Sent<ForgotForm>,
 ) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Enter)?;
+    let (form, fits) = visit.take(sent, |form| &form.carried, Signed::Unasked)?;
     let request = visit.read(Params::of_query(&form.carried.request)).await?;
     if !fits {
         let fault = (&Trouble::StaleForm, StatusCode::FORBIDDEN, None);
