@@ -110,10 +110,13 @@ impl SignOn {
             let id = uri.strip_prefix(PUSHED)?.to_owned();
             // Whoever makes a name or a client up costs no look into the database.
             let client = self.clients.find(params.last("client_id")?)?;
-            (id.len() == PUSHED_LETTERS).then(|| (id, client.id.clone()))
+            Some((id, client.id.clone()))
         });
         let params = match pushed {
             None => params,
+            Some((id, _)) if id.len() != PUSHED_LETTERS => {
+                return Ok(Err(Refused::pushed_is_gone()));
+            }
             Some((id, client)) => {
                 let taken = self.take(id, client, caller).await?;
                 match taken {

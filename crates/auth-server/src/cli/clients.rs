@@ -128,9 +128,12 @@ impl Command {
                 let ended = changes::remove(&db, &id, &caller).await?;
                 say(format_args!("removed {id}, {ended} sessions ended"))
             }
-            Self::Apply { .. } => {
+            Self::Apply { file } => {
                 let definitions = definitions.unwrap_or_default();
-                let outcomes = changes::apply(&db, &definitions, &caller).await?;
+                let applied = changes::apply(&db, &definitions, &caller).await;
+                let outcomes = applied.map_err(|error| {
+                    CommandError::Failed(format!("{}: {error}", file.display()))
+                })?;
                 outcomes.iter().try_for_each(tell)
             }
         }

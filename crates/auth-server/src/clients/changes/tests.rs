@@ -45,7 +45,7 @@ impl World {
     }
 
     fn secret_file(&self, secret: &str) -> std::path::PathBuf {
-        let path = self.folder.path().join("secret");
+        let path = self.folder.path().join(format!("{secret}.secret"));
         fs::write(&path, format!("{secret}\nnot this\n")).unwrap();
         path
     }
