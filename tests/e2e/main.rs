@@ -39,6 +39,7 @@ mod anywhere {
 mod inside {
     mod alerts;
     mod certificates;
+    mod client_commands;
     mod commands;
     mod connection_limits;
     mod connection_states;
@@ -58,6 +59,7 @@ mod inside {
     mod guessing_signed_in;
     mod hashing_pays;
     mod hostile;
+    mod id_key_commands;
     mod key_commands;
     mod key_places;
     mod key_turns;
@@ -89,6 +91,15 @@ mod inside {
     mod rotation;
     mod secrets;
     mod sign_on;
+    mod sign_on_cast;
+    mod sign_on_client_auth;
+    mod sign_on_codes;
+    mod sign_on_grants;
+    mod sign_on_hostile_requests;
+    mod sign_on_pkce;
+    mod sign_on_replicas;
+    mod sign_on_secrets;
+    mod sign_on_wrong_doors;
     mod silent_thief;
     mod start;
     mod stopping;

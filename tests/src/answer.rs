@@ -190,7 +190,7 @@ impl Answer {
                     "{self:?}"
                 );
             }
-            (403, "insufficient_role") => {
+            (403, "insufficient_role" | "insufficient_scope") => {
                 let challenge = challenge.unwrap_or_else(|| panic!("no challenge: {self:?}"));
                 assert!(
                     challenge.starts_with("Bearer ")

@@ -24,6 +24,10 @@ mod options;
 mod process;
 mod raw;
 mod remint;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a member that is missing is a failure, or null"
+)]
 mod sign_on;
 mod verbs;
 

@@ -500,7 +500,7 @@ pub fn put_clients(database_url: &str, clients: Vec<Member>) {
 }
 
 impl App {
-    /// The claims of an id_token, whose signature is checked with the keys that are published.
+    /// The claims of an `id_token`, whose signature is checked with the keys that are published.
     pub async fn claims_of_id_token(&self, token: &str) -> Value {
         let jwks: Value = self.get_json("/oauth/jwks.json").await;
         let mut parts = token.split('.');

@@ -86,6 +86,9 @@ pub enum Error {
     /// An authorization code that is over, spent, forged, another client's, or does not fit what it was asked with.
     #[error("the code is not good, or not any more")]
     InvalidCode,
+    /// A client that was blocked or removed a moment ago.
+    #[error("no such client")]
+    InvalidClient,
     /// More than was granted, or than the client may have.
     #[error("the scope has more than may be granted")]
     InvalidScope,

@@ -118,6 +118,14 @@ impl FrontDoor {
         self.address_pays(None, caller).map(drop)
     }
 
+    /// Lets whoever has a request kept for him pay with the address.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`].
+    pub fn pay_for_push(&self, caller: &Caller) -> Result<(), Error> {
+        self.address_pays(None, caller).map(drop)
+    }
+
     /// Lets whoever came with a link to this account pay for the hash of a password.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ use id_keys::IdKeyFile;
 
 pub use id_token::UserClaims;
 pub use params::{Params, Twice};
-pub use request::{AuthRequest, Hint, Refusal, Refused};
+pub use request::{AuthRequest, Hint, Prompt, Refusal, Refused};
 pub use step::Step;
 pub use ticket::{FormPurpose, FormTokens, Ticket};
 
@@ -30,6 +30,9 @@ use step::Situation;
 
 /// Seconds that a pushed request waits (RFC 9126 §2.2).
 pub const PUSHED_SECONDS: i64 = 90;
+
+/// Letters of a pushed request's own name: 32 bytes in base64url.
+const PUSHED_LETTERS: usize = 43;
 
 /// What a pushed request is called by.
 const PUSHED: &str = "urn:ietf:params:oauth:request_uri:";
@@ -101,18 +104,18 @@ impl SignOn {
         params: Params,
         caller: &Caller,
     ) -> Result<Result<AuthRequest, Refused>, Error> {
-        let pushed = params.last("request_uri").and_then(|uri| {
+        // Twice is for the reading to refuse.
+        let uri = params.one("request_uri").ok().flatten();
+        let pushed = uri.and_then(|uri| {
             let id = uri.strip_prefix(PUSHED)?.to_owned();
-            Some((id, params.last("client_id")?.to_owned()))
+            // Whoever makes a name or a client up costs no look into the database.
+            let client = self.clients.find(params.last("client_id")?)?;
+            (id.len() == PUSHED_LETTERS).then(|| (id, client.id.clone()))
         });
         let params = match pushed {
             None => params,
             Some((id, client)) => {
-                let now = caller.now;
-                let taken = self
-                    .db
-                    .write(caller, move |tx| tx.take_request(&id, &client, now))
-                    .await?;
+                let taken = self.take(id, client, caller).await?;
                 match taken {
                     Some(request) => Params::of_query(&request),
                     None => return Ok(Err(Refused::pushed_is_gone())),
@@ -127,6 +130,24 @@ impl SignOn {
         ))
     }
 
+    async fn take(
+        &self,
+        id: String,
+        client: String,
+        caller: &Caller,
+    ) -> Result<Option<String>, Error> {
+        // Whoever makes a name up costs no write.
+        let asked = id.clone();
+        if !self.db.read(move |tx| tx.has_request(&asked)).await? {
+            return Ok(None);
+        }
+        let now = caller.now;
+        let taken = self
+            .db
+            .write(caller, move |tx| tx.take_request(&id, &client, now));
+        Ok(taken.await?)
+    }
+
     /// Keeps a request that its client has pushed; answers its name.
     ///
     /// # Errors
@@ -138,7 +159,7 @@ impl SignOn {
         caller: &Caller,
     ) -> Result<Result<String, (&'static str, String)>, Error> {
         if params.last("request_uri").is_some() {
-            let said = "a pushed request is whole: it has no request_uri (RFC 9126 §2.1)";
+            let said = "a pushed request is whole: it has no request_uri (RFC 9126, 2.1)";
             return Ok(Err(("invalid_request", said.into())));
         }
         let read = request::read(
@@ -238,6 +259,10 @@ impl SignOn {
         let asked = request.scope.clone();
         self.db
             .write(caller, move |tx| {
+                // Of two that agree at once the second sees what the first agreed to.
+                if !tx.lock_user(user, None)? {
+                    return Ok(());
+                }
                 let before = tx.find_consent(user, &client)?.unwrap_or_default();
                 let mut words: Vec<&str> =
                     before.split(' ').filter(|word| !word.is_empty()).collect();

@@ -7,7 +7,10 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use auth_server::clients::{ClientKind, Definition, changes};
+use auth_server::db::{Caller, Db};
 use auth_server::{Server, Settings, key_files};
 use clap::Parser;
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -17,6 +20,8 @@ use serde_json::{Value, json};
 const TABLE: &str = include_str!("../src/routes.rs");
 /// The pages' part of it.
 const PAGES: &str = include_str!("../src/routes/hosted.rs");
+/// That of sign-on.
+const SIGN_ON: &str = include_str!("../src/routes/oauth.rs");
 const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
 
 #[derive(Parser)]
@@ -37,7 +42,10 @@ impl Service {
         let path = |name: &str| folder.path().join(name).display().to_string();
         let database = format!("sqlite://{}", path("keyturn.db"));
         let (ring, mac) = (path("ring/jwt-keys.json"), path("refresh-keys.json"));
+        let id_keys = path("id-keys.json");
         let line = [
+            ["--oauth", "on"],
+            ["--id-keys-file", &id_keys],
             ["--listen", "127.0.0.1:0"],
             ["--registration", "open"],
             ["--database-url", &database],
@@ -47,6 +55,7 @@ impl Service {
         let line = std::iter::once("auth-server").chain(line.into_iter().flatten());
         let settings = Line::parse_from(line).settings;
         key_files::init(&settings, shared::clock::now()).unwrap();
+        add_clients(&settings).await;
         let server = Server::bind(settings).await.unwrap();
         let address = server.addr();
         tokio::spawn(server.run(std::future::pending()));
@@ -79,6 +88,13 @@ impl Service {
         self.ask("post", path).json(body).send().await.unwrap()
     }
 
+    async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Response {
+        let kind = ("content-type", "application/x-www-form-urlencoded");
+        let body = serde_urlencoded::to_string(form).unwrap();
+        let request = self.ask("post", path).header(kind.0, kind.1).body(body);
+        request.send().await.unwrap()
+    }
+
     async fn pair(&self) -> Value {
         // Somebody else each time: an account's log-ins have a budget.
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -98,6 +114,29 @@ impl Service {
             .unwrap()
             .to_owned()
     }
+}
+
+/// A program that runs in browsers, and a service, whose secret nobody knows.
+async fn add_clients(settings: &Settings) {
+    let db = Db::open(&settings.store.database_url, Duration::ZERO).unwrap();
+    let app = Definition {
+        redirect_uris: vec!["https://app.example/cb".into()],
+        ..Definition::new("app", ClientKind::Browser)
+    };
+    let worker = Definition::new("worker", ClientKind::Service);
+    for client in [app, worker] {
+        changes::add(&db, &client, &Caller::housekeeping())
+            .await
+            .unwrap();
+    }
+}
+
+/// The paths that a part of the table names: what stands in `resource("…")`, behind the scope's.
+fn named(part: &str, scope: &str) -> Vec<String> {
+    let names = part.split("resource(\"").skip(1);
+    names
+        .map(|rest| format!("{scope}{}", rest.split('"').next().unwrap()))
+        .collect()
 }
 
 /// Follows a `$ref`.
@@ -178,8 +217,22 @@ async fn the_description_names_exactly_the_routes_and_methods_of_the_table() {
     let paths = description["paths"].as_object().unwrap();
     let table = TABLE.split("pub(crate) fn table").nth(1).unwrap();
     let table = table.split("pub(crate) fn page_table").next().unwrap();
-    let named = [table, PAGES].map(|text| text.matches("resource(\"").count());
-    assert_eq!(named.iter().sum::<usize>(), paths.len());
+    let (account, others) = table.split_once("\n    config\n").unwrap();
+    let well_known = SIGN_ON.split("\"/.well-known/").skip(1);
+    let mut routes: Vec<_> = [
+        named(account, "/api/account"),
+        named(others, ""),
+        named(PAGES, "/account"),
+        named(SIGN_ON, "/oauth"),
+        well_known
+            .map(|rest| format!("/.well-known/{}", rest.split('"').next().unwrap()))
+            .collect(),
+    ]
+    .concat();
+    let mut described: Vec<_> = paths.keys().cloned().collect();
+    routes.sort_unstable();
+    described.sort_unstable();
+    assert_eq!(described, routes);
 
     let nobody = "/00000000-0000-4000-8000-000000000000";
     for (template, operations) in paths {
@@ -316,6 +369,65 @@ async fn answers_are_as_described() {
         }
         fits(&description, operation(method, path), answer).await;
     }
+}
+
+#[tokio::test]
+async fn answers_of_sign_on_are_as_described() {
+    let service = Service::start().await;
+    let description = service.describe().await;
+    let operation = |method: &str, path: &str| &description["paths"][path][method];
+    let asked = [
+        ("client_id", "app"),
+        ("response_type", "code"),
+        ("scope", "openid"),
+        (
+            "code_challenge",
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+        ),
+        ("code_challenge_method", "S256"),
+    ];
+    let app = ("client_id", "app");
+    let unknown = ("client_id", "nobody");
+    let refresh = ("grant_type", "refresh_token");
+    for (path, form, status) in [
+        ("/oauth/token", &[unknown, refresh][..], 401),
+        ("/oauth/token", &[app], 400),
+        ("/oauth/token", &[app, app], 400),
+        ("/oauth/token", &[app, ("grant_type", "password")], 400),
+        (
+            "/oauth/token",
+            &[app, ("grant_type", "client_credentials")],
+            400,
+        ),
+        ("/oauth/token", &[app, refresh, ("refresh_token", "x")], 400),
+        (
+            "/oauth/token",
+            &[app, ("grant_type", "authorization_code"), ("code", "x")],
+            400,
+        ),
+        ("/oauth/revoke", &[unknown], 401),
+        ("/oauth/revoke", &[app], 400),
+        ("/oauth/revoke", &[app, ("token", "x")], 200),
+        ("/oauth/par", &[("client_id", "worker")], 401),
+        ("/oauth/par", &[app], 400),
+        ("/oauth/par", &asked, 201),
+    ] {
+        let answer = service.post_form(path, form).await;
+        assert_eq!(answer.status(), status, "{path} {form:?}");
+        fits(&description, operation("post", path), answer).await;
+    }
+    let query = serde_urlencoded::to_string(asked).unwrap();
+    let path = format!("/oauth/authorize?{query}");
+    let answer = service.ask("get", &path).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    fits(&description, operation("get", "/oauth/authorize"), answer).await;
+    let client = Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none());
+    let address = format!("http://{}{path}&prompt=none", service.address);
+    let answer = client.build().unwrap().get(address).send().await.unwrap();
+    assert_eq!(answer.status(), 302);
+    fits(&description, operation("get", "/oauth/authorize"), answer).await;
 }
 
 #[test]

@@ -28,7 +28,7 @@ mod finish;
 pub use body::{Form, Json, LARGEST_BODY, bounds};
 pub use cors::{Cors, cors};
 pub use deadline::{Deadline, deadline};
-pub use finish::finish;
+pub use finish::{OnlyHead, finish};
 
 pub use crate::origins::CorsOrigins;
 use gate::Problem;

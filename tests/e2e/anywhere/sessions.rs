@@ -37,6 +37,7 @@ async fn the_list_shows_the_caller_s_live_sessions_newest_first() {
         "device",
         "id",
         "idleExpiresAt",
+        "kind",
         "lastUsedAt",
     ];
     assert_eq!(members, expected);
@@ -45,6 +46,7 @@ async fn the_list_shows_the_caller_s_live_sessions_newest_first() {
         (&Value::Bool(true), &Value::Bool(false))
     );
     assert_eq!(session(&last)["device"], "keyturn-e2e");
+    assert_eq!(session(&last)["kind"], "account");
     let seconds = |session: &Value, member: &str| session[member].as_i64().unwrap();
     assert!(
         seconds(&sessions[0], "createdAt") >= seconds(&sessions[1], "createdAt"),

@@ -198,3 +198,41 @@ async fn ready_services_say_what_must_agree_and_no_fingerprints() {
         assert!(!text.contains(&fingerprint) && !text.contains(key["k"].as_str().unwrap()));
     }
 }
+
+#[tokio::test]
+async fn what_sign_on_needs_is_looked_at_where_it_is_on() {
+    let apart = tempfile::tempdir().unwrap();
+    let app = App::with(options(apart.path()).with_feed()).await;
+    let id_keys = apart.path().join("id-keys.json");
+    let id_keys_file = format!("--id-keys-file={}", id_keys.display());
+    let flags = [id_keys_file.as_str(), "--oauth=on"];
+    let ran = doctor(&app, apart.path(), &flags).await;
+    assert!(!ran.ok && faults(&ran).len() == 1, "{ran:?}");
+    assert!(faults(&ran)[0].contains("ID_KEYS_FILE"), "{ran:?}");
+
+    let ring = include_bytes!("../../../crates/id-keys/tests/keys/ring.json");
+    fs::write(&id_keys, ring).unwrap();
+    fs::set_permissions(&id_keys, fs::Permissions::from_mode(0o600)).unwrap();
+    let ran = doctor(&app, apart.path(), &flags).await;
+    assert!(
+        ran.ok && ran.out.contains("0 clients can sign in"),
+        "{ran:?}"
+    );
+
+    // One that a later version wrote, or a hand.
+    app.database().execute(
+        "INSERT INTO clients VALUES ('odd', 'Odd', 'web', NULL, NULL, NULL, '[\"https://odd.example/\"]', '[]', NULL, \
+         '[]', '[]', 0, 0, 1, 'RS256', 1, 1, NULL)",
+    );
+    fs::set_permissions(&id_keys, fs::Permissions::from_mode(0o644)).unwrap();
+    let ran = doctor(&app, apart.path(), &flags).await;
+    let found = faults(&ran).join("\n");
+    assert!(
+        found.contains("mode 0644") && found.contains("\"odd\""),
+        "{ran:?}"
+    );
+    assert_eq!(faults(&ran).len(), 2, "{ran:?}");
+    // Nothing of it matters where sign-on is off.
+    let ran = doctor(&app, apart.path(), &[&id_keys_file]).await;
+    assert!(ran.ok && !ran.out.contains("odd"), "{ran:?}");
+}

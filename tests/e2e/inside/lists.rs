@@ -47,11 +47,12 @@ async fn a_name_or_user_agent_that_fakes_lines_stays_in_its_cell() {
     );
     let list = cli.done(&["sessions", "list", id]);
     let cells: Vec<_> = list.trim_end().split('\t').collect();
-    assert_eq!((list.lines().count(), cells.len()), (1, 7), "{list}");
+    assert_eq!((list.lines().count(), cells.len()), (1, 8), "{list}");
     assert_eq!((cells[0], cells[5]), (sid.as_str(), SHOWN));
     assert!(cells[1].starts_with("since ") && cells[2].starts_with("last used "));
     assert_eq!(cells[3], "0 rotations");
     assert_eq!(cells[6], format!("also used from 192.0.2.7 ({SHOWN})"));
+    assert_eq!(cells[7], "account");
     let story = cli.done(&["sessions", "explain", &sid]);
     assert!(is_plain(&story) && story.contains(SHOWN), "{story:?}");
 

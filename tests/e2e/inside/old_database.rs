@@ -12,12 +12,18 @@ use serde_json::{Value, json};
 
 const TABLES: &str = include_str!("../../../migrations/2026-11-21-000000_initial/up.sql");
 /// What later versions made of them, up to the one before this.
-const LATER: [&str; 3] = [
+const LATER: [&str; 4] = [
     include_str!("../../../migrations/2026-11-25-010000_front_door/up.sql"),
     include_str!("../../../migrations/2026-11-25-020000_sightings/up.sql"),
     include_str!("../../../migrations/2026-11-25-030000_shown_sightings/up.sql"),
+    include_str!("../../../migrations/2026-11-28-010000_mail/up.sql"),
 ];
-const VERSIONS: [&str; 3] = ["20261125010000", "20261125020000", "20261125030000"];
+const VERSIONS: [&str; 4] = [
+    "20261125010000",
+    "20261125020000",
+    "20261125030000",
+    "20261128010000",
+];
 const ROWS: &str = include_str!("old_database/rows.sql");
 const KEY_FILES: [(&str, &str); 2] = [
     ("jwt-keys.json", include_str!("old_database/jwt-keys.json")),

@@ -7,7 +7,7 @@ use serde_json::Value;
 #[tokio::test]
 async fn a_program_signs_its_user_in_by_page_code_and_token() {
     let shop = member("shop", ClientKind::Web);
-    let app = App::signing_on(Options::new(), &[shop.clone()]).await;
+    let app = App::signing_on(Options::new(), std::slice::from_ref(&shop)).await;
     let user = app.register().await;
     let asking = shop.ask("openid profile email offline_access");
     let visitor = app.visitor();

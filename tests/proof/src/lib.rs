@@ -16,6 +16,7 @@
 pub mod client;
 mod connection;
 pub mod database;
+pub mod door;
 pub mod faults;
 pub mod filling;
 pub mod http;

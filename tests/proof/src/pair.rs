@@ -20,9 +20,17 @@ impl Pair {
     /// The pair in an answer, if there is one.
     #[must_use]
     pub fn of(answer: &Message) -> Option<Self> {
+        let either = |ours: &str, oauth: &str| {
+            let text = answer.text(ours);
+            if text.is_empty() {
+                answer.text(oauth)
+            } else {
+                text
+            }
+        };
         let pair = Self {
-            access: answer.text("accessToken"),
-            refresh: answer.text("refreshToken"),
+            access: either("accessToken", "access_token"),
+            refresh: either("refreshToken", "refresh_token"),
         };
         (answer.status() == 200 && !pair.access.is_empty() && !pair.refresh.is_empty())
             .then_some(pair)

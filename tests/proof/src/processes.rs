@@ -67,6 +67,7 @@ impl Programs {
             ("DATABASE_URL", database.clone().into()),
             ("JWT_KEYS_FILE", data.join("jwt-keys.json").into()),
             ("REFRESH_KEYS_FILE", data.join("refresh-keys.json").into()),
+            ("ID_KEYS_FILE", data.join("id-keys.json").into()),
             ("REGISTRATION", "open".into()),
             ("LOGIN_LIMITS", "off".into()),
             ("JWT_CLOCK_SKEW", "0s".into()),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::Fault;
 use crate::client::{persist, said};
+use crate::door::Door;
 use crate::http::Message;
 use crate::pair::Pair;
 
@@ -16,6 +17,8 @@ pub struct Account {
     /// E-mail; random, so that a database may be used again.
     pub email: String,
     password: String,
+    /// Where its sessions turn over.
+    pub door: Door,
 }
 
 impl Account {
@@ -24,12 +27,23 @@ impl Account {
     /// # Errors
     /// When the service refuses.
     pub async fn register(auth: SocketAddr) -> Result<Self, Fault> {
+        Self::register_at(auth, Door::Account).await
+    }
+
+    /// Registers an account whose sessions turn over at this door.
+    ///
+    /// # Errors
+    /// When the service refuses.
+    pub async fn register_at(auth: SocketAddr, door: Door) -> Result<Self, Fault> {
         let email = format!("proof-{:016x}@example.com", rand::rng().random::<u64>());
         let account = Self {
             email,
             password: "correct horse battery".into(),
+            door,
         };
-        let Account { email, password } = &account;
+        let Account {
+            email, password, ..
+        } = &account;
         let body = json!({"userName": "Proof", "email": email, "password": password});
         let answer = persist(
             auth,
@@ -59,14 +73,25 @@ impl Account {
     /// # Errors
     /// When the service refuses.
     pub async fn log_in(&self, auth: SocketAddr) -> Result<Pair, Fault> {
-        let answer = persist(
-            auth,
-            &Message::request("POST", "/api/account/login").json(&self.credentials()),
-        )
-        .await;
-        answer
-            .as_ref()
-            .and_then(Pair::of)
-            .ok_or_else(|| format!("log-in: {}", said(answer.as_ref())).into())
+        let answer = self.try_log_in(auth).await?;
+        Pair::of(&answer).ok_or_else(|| format!("log-in: {}", said(Some(&answer))).into())
+    }
+
+    /// The same, whatever the answer.
+    ///
+    /// # Errors
+    /// When the service does not answer, or shows other pages than are known here.
+    pub async fn try_log_in(&self, auth: SocketAddr) -> Result<Message, Fault> {
+        match self.door {
+            door @ (Door::OAuth | Door::Rs256 | Door::Es256) => {
+                door.by_pages(auth, &self.email, &self.password).await
+            }
+            Door::Account => {
+                let request =
+                    Message::request("POST", "/api/account/login").json(&self.credentials());
+                let answer = persist(auth, &request).await;
+                answer.ok_or_else(|| "log-in: no answer".into())
+            }
+        }
     }
 }

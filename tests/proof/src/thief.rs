@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::Fault;
 use crate::client::{Story, persist, said};
+use crate::door::Door;
 use crate::http::Message;
 use crate::pair::Pair;
 use crate::stage::Account;
@@ -74,11 +75,13 @@ pub struct Place {
     pub auth: SocketAddr,
     /// resource-api.
     pub api: SocketAddr,
+    /// Where sessions turn over.
+    pub door: Door,
 }
 
 impl Place {
     async fn refresh(self, pair: &Pair) -> Result<Message, Fault> {
-        let request = Message::request("POST", "/api/account/refresh-token").json(&pair.body());
+        let request = self.door.refresh(pair);
         persist(self.auth, &request)
             .await
             .ok_or_else(|| "auth-server does not answer".into())

@@ -1,6 +1,7 @@
 //! `auth-server doctor`: looks at both services as an operator would, and says what to mend in plain words.
 
 mod service;
+mod sign_on;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -82,11 +83,13 @@ impl Doctor {
             .collect();
         report.fine(&format!("built in: {}", built_in.join(", ")));
         let kids = files(settings, &mut report);
+        sign_on::keys(settings, &mut report);
         let auth = self
             .auth_url
             .map_or_else(|| settings.token.jwt_issuer.parse::<Url>(), Ok);
         certificate(settings, auth.as_ref().ok(), &mut report);
         database(settings, &mut report).await;
+        sign_on::clients(settings, &mut report).await;
 
         mail(settings, self.test_mail.as_deref(), &mut report).await;
 

@@ -1,9 +1,10 @@
-//! `auth-server keys …`: the key ring and the MAC keys, changed one whole file at a time.
+//! `auth-server keys …`: the key rings and the MAC keys, changed one whole file at a time.
 
+mod id;
 mod status;
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::settings::Settings;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Make the files of `JWT_KEYS_FILE` and `REFRESH_KEYS_FILE` where they are missing; overwrites neither.
+    /// Make the files of `JWT_KEYS_FILE` and `REFRESH_KEYS_FILE` where they are missing, and with `OAUTH=on` that of
+    /// `ID_KEYS_FILE`; overwrites none.
     Init,
     /// Show the keys with states, ages and fingerprints; never secrets.
     Status {
@@ -38,8 +40,8 @@ pub(super) enum Command {
         #[arg(long = "in", default_value = "5m", value_parser = parse_lifetime)]
         lead: Duration,
     },
-    /// Withdraw a key at once: its access tokens are refused, and clients recover by one refresh. If it
-    /// was signing, a new key signs at once.
+    /// Withdraw a key of either ring at once: its access tokens are refused, and clients recover by one refresh; its
+    /// `id_tokens` are recognised no more. If it was signing, a new key signs at once.
     Revoke {
         /// Name of the key, as `status` shows it.
         kid: String,
@@ -58,6 +60,21 @@ pub(super) enum Command {
     RotateRefresh {
         /// When sessions begin with it: long enough for the file to reach every replica.
         #[arg(long = "in", default_value = "5m", value_parser = parse_lifetime)]
+        lead: Duration,
+    },
+    /// Add new keys for `id_tokens`, one of each algorithm. Those that sign until then stay in the JWKS for 150 minutes
+    /// more, and recognise an `id_token_hint` for as long as sessions live.
+    RotateId {
+        /// When they begin to sign: long enough for clients to fetch the JWKS again, which they keep for a while.
+        #[arg(long = "in", default_value = "24h", value_parser = parse_lifetime)]
+        lead: Duration,
+    },
+    /// Add a key for `id_tokens` that was made elsewhere, RS256 or ES256.
+    ImportId {
+        /// A PEM file with a private key, or a private JWK.
+        file: PathBuf,
+        /// When it begins to sign: long enough for clients to fetch the JWKS again, which they keep for a while.
+        #[arg(long = "in", default_value = "24h", value_parser = parse_lifetime)]
         lead: Duration,
     },
 }
@@ -99,20 +116,7 @@ impl Command {
                 let from = time(now.saturating_add(seconds(lead)));
                 say(format_args!("key {kid} signs from {from}"))
             }
-            Self::Revoke { kid } => {
-                let now = clock::now();
-                let changed = change_ring(settings, |ring| {
-                    ring.revoke(&kid, now).map_err(CommandError::of)
-                })?;
-                audit(settings, format!("revoke: {kid}")).await;
-                say(format_args!(
-                    "key {kid} is revoked: every access token under it is refused from now on"
-                ))?;
-                match changed {
-                    Some(new) => say(format_args!("key {new} signs at once")),
-                    None => Ok(()),
-                }
-            }
+            Self::Revoke { kid } => revoke(settings, &kid).await,
             Self::Import { form, kid } => {
                 let secret = form.decode(&input::secret()?)?;
                 // Read first: it may be typed, and that takes its time.
@@ -152,7 +156,51 @@ impl Command {
                     "sessions begin with a new MAC key from {from}"
                 ))
             }
+            Self::RotateId { lead } => {
+                // A client hints with the id_token that it got when the session began.
+                let keep = lives(settings).await.absolute;
+                let keep = keep.max(settings.lifetimes.sso_absolute_ttl);
+                let now = clock::now();
+                let kids = id::rotate(settings, now, seconds(lead), seconds(keep))?;
+                audit(settings, format!("rotate-id: {}", kids.join(", "))).await;
+                id::tell(settings, &kids)
+            }
+            Self::ImportId { file, lead } => {
+                let kids = id::import(settings, &file, clock::now(), seconds(lead))?;
+                audit(settings, format!("import-id: {}", kids.join(", "))).await;
+                id::tell(settings, &kids)
+            }
         }
+    }
+}
+
+/// Withdraws a key of the ring that has it.
+async fn revoke(settings: &Settings, kid: &str) -> Result<(), CommandError> {
+    let now = clock::now();
+    let of_first = change_ring(settings, |ring| {
+        ring.revoke(kid, now).map_err(CommandError::of)
+    });
+    let (changed, what) = match of_first {
+        Ok(changed) => (
+            changed,
+            "every access token under it is refused from now on",
+        ),
+        Err(error) => {
+            // Whatever is the matter with the first one: the key must go.
+            if !id::has(settings, kid)? {
+                return Err(error);
+            }
+            (
+                id::revoke(settings, kid, now)?,
+                "no id_token under it is recognised here any more, and clients refuse it when they fetch the JWKS again",
+            )
+        }
+    };
+    audit(settings, format!("revoke: {kid}")).await;
+    say(format_args!("key {kid} is revoked: {what}"))?;
+    match changed {
+        Some(new) => say(format_args!("key {new} signs at once")),
+        None => Ok(()),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `auth-server sessions …`: who is signed in, ending it, and the story of one session.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 
 use clap::Subcommand;
@@ -11,7 +12,7 @@ use super::table::{Column, Row, Table};
 use super::users::find;
 use super::{CommandError, open, time};
 use crate::db::{AuditRow, Db, SessionWithAccount};
-use crate::db::{Caller, EndReason, Generation, Session, SessionId};
+use crate::db::{Caller, EndReason, Generation, Session, SessionId, SessionKind};
 use crate::error::Over;
 use crate::sessions::rotation::over;
 use crate::sessions::{end_all, end_one};
@@ -64,6 +65,9 @@ const COLUMNS: &[Column] = &[
     Column::whole("ADDRESS"),
     Column::text("DEVICE"),
     Column::text("ALSO USED FROM").piped("also used from {}"),
+    Column::whole("KIND"),
+    Column::whole("CLIENT").piped("client {}"),
+    Column::whole("PARENT").piped("parent {}"),
 ];
 
 /// A live session as it is listed. Times are Unix seconds.
@@ -80,6 +84,21 @@ struct Listed {
     also_used_from: Option<Elsewhere>,
     idle_expires_at: i64,
     absolute_expires_at: i64,
+    kind: &'static str,
+    /// Whose tokens it has, if it is not the account's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<OfClient>,
+    /// The browser's session that it came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_id: Option<SessionId>,
+}
+
+#[derive(Serialize)]
+struct OfClient {
+    id: String,
+    /// Missing if the client was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -89,9 +108,15 @@ struct Elsewhere {
     at: i64,
 }
 
-impl From<Session> for Listed {
-    fn from(session: Session) -> Self {
+impl Listed {
+    fn of(session: Session, names: &HashMap<String, String>) -> Self {
         Self {
+            kind: session.kind.as_str(),
+            client: session.grant.map(|grant| OfClient {
+                name: names.get(&grant.client).cloned(),
+                id: grant.client,
+            }),
+            parent_id: session.parent,
             id: session.id,
             device: session.device,
             address: session.address,
@@ -120,15 +145,27 @@ impl Row for Listed {
             self.device.clone(),
         ];
         let elsewhere = self.also_used_from.as_ref();
-        cells.extend(elsewhere.map(|seen| place(&seen.address, &seen.device)));
+        let elsewhere = elsewhere.map(|seen| place(&seen.address, &seen.device));
+        cells.push(elsewhere.unwrap_or_default());
+        cells.push(self.kind.to_owned());
+        if let Some(client) = &self.client {
+            cells.push(client.id.clone());
+            cells.extend(self.parent_id.map(|id| id.to_string()));
+        }
         cells
     }
 }
 
 async fn list(db: &Db, user: &str, json: bool) -> Result<(), CommandError> {
     let (user, now) = (find(db, user).await?.account.id, clock::now());
-    let live = db.read(move |tx| tx.list_sessions(user, now)).await?;
-    let live: Vec<Listed> = live.into_iter().map(Listed::from).collect();
+    let (live, clients) = db
+        .read(move |tx| Ok((tx.list_sessions(user, now)?, tx.list_clients()?)))
+        .await?;
+    let names = clients.into_iter().map(|row| (row.id, row.name)).collect();
+    let live: Vec<Listed> = live
+        .into_iter()
+        .map(|session| Listed::of(session, &names))
+        .collect();
     let mut table = Table::new(COLUMNS, json);
     table.rows(&live)?;
     table.end()
@@ -180,6 +217,11 @@ async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
         let whose = account
             .as_ref()
             .map_or("a deleted account", |account| account.email.as_str());
+        let whose = match session.kind {
+            SessionKind::Service => "a client in its own name",
+            _ => whose,
+        };
+        tell(format_args!("  {}", what(session)))?;
         tell(format_args!(
             "  of {whose}; began {}; {} rotations, the last {}",
             time(session.created_at),
@@ -201,6 +243,19 @@ async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
         tell(format_args!("  {}  {}", time(record.at), sentence(record)))?;
     }
     Ok(())
+}
+
+/// What it is: its kind, its client and where it came from.
+fn what(session: &Session) -> String {
+    let client = session.grant.as_ref().map(|grant| &grant.client);
+    let client = client.map(|id| format!(", client {id}"));
+    let parent = session.parent.map(|id| format!(", parent {id}"));
+    format!(
+        "kind {}{}{}",
+        session.kind.as_str(),
+        client.unwrap_or_default(),
+        parent.unwrap_or_default()
+    )
 }
 
 /// A line of the story, in which user agents are what their owners chose.
@@ -247,6 +302,8 @@ fn why(reason: &str) -> &str {
         }
         "limit" => "the account had too many sessions, and this one was used least recently",
         "admin" => "an operator ended it",
+        "replaced" => "a later log-in in the same browser took its place",
+        "client" => "an operator blocked or removed its client",
         "guessing" => {
             "ten wrong current passwords came with its access tokens: somebody who had them was guessing"
         }
@@ -284,6 +341,8 @@ fn sentence(record: &AuditRow) -> String {
         "account_changed" => format!("the account was changed: {detail}"),
         "user_blocked" => format!("the account was blocked: {detail}"),
         "user_unblocked" => "the account's block was lifted".to_owned(),
+        "app_signed_in" => format!("client {detail} fetched it with a code"),
+        "consent_given" => format!("the user agreed to what client {detail} asked for"),
         "login_delayed" => "failed log-ins to the account began to be delayed".to_owned(),
         "mail_given_up" => format!("a mail to its user was given up: {detail}"),
         other => format!("{other}{generation} {detail}"),

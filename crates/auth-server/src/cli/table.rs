@@ -162,7 +162,11 @@ impl Table {
 
     fn tabs(&self, cells: &[String]) -> String {
         let cells = self.columns.iter().zip(cells);
-        let cells = cells.map(|(column, cell)| column.piped.replace("{}", &on_one_line(cell)));
+        // An empty one keeps the place of those behind it.
+        let cells = cells.map(|(column, cell)| match cell.as_str() {
+            "" => String::new(),
+            cell => column.piped.replace("{}", &on_one_line(cell)),
+        });
         cells.collect::<Vec<_>>().join("\t")
     }
 

@@ -203,6 +203,8 @@ pub async fn unblock(db: &Db, id: &str, caller: &Caller) -> Result<(), ChangeErr
             blocked_at: None,
             ..before
         };
+        // What it got at the last moment, before every server knew of the block, does not come back either.
+        end_sessions(tx, &id)?;
         put(tx, &row, "unblocked").map(Ok)
     })
     .await?

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use super::{Client, ClientKind};
+use super::Client;
 use crate::db::{ClientsVersion, Db, DbError};
 
 /// How often it is looked whether a client changed.
@@ -42,18 +42,6 @@ impl Clients {
     pub fn find(&self, id: &str) -> Option<Arc<Client>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.clients.get(id).cloned()
-    }
-
-    /// Where native and browser programs may have their codes sent, for the log; and the id of a client of that kind to
-    /// try things with.
-    #[must_use]
-    pub fn first_of(&self, kind: ClientKind) -> Option<Arc<Client>> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let of_kind = known
-            .clients
-            .values()
-            .filter(|client| client.kind == kind && !client.blocked);
-        of_kind.min_by(|a, b| a.id.cmp(&b.id)).cloned()
     }
 
     /// Looks every second, for ever.

@@ -11,6 +11,9 @@ use super::{DbError, Tx};
 use super::{SessionId, UserId};
 use crate::db::{Account, EndReason, Ending, Generation, Grant, Nonce, SessionKind};
 
+/// Log-ins in one browser that may have overtaken each other.
+const LONGEST_CHAIN: usize = 8;
+
 /// What of an authorization request the exchange of its code must fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +49,9 @@ pub struct CodeRow {
     pub ended: bool,
     /// App or offline.
     pub kind: SessionKind,
-    /// The absolute end of the browser's session, if that lives; Unix seconds.
+    /// The browser's session that it came from.
+    pub parent: Option<SessionId>,
+    /// The absolute end of that, if it lives; Unix seconds.
     pub parent_until: Option<i64>,
     /// S256 of the verifier.
     pub challenge: Option<String>,
@@ -110,6 +115,8 @@ struct CodeColumns {
     ended_at: Option<i64>,
     #[diesel(sql_type = Text)]
     kind: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    parent_id: Option<String>,
     #[diesel(sql_type = Nullable<BigInt>)]
     parent_until: Option<i64>,
     #[diesel(sql_type = Nullable<Text>)]
@@ -173,7 +180,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn find_code(&mut self, id: SessionId) -> Result<Option<CodeRow>, DbError> {
         let found = diesel::sql_query(
-            "SELECT generation, nonce, client_id, user_id, rotated_at, ended_at, kind, code_challenge, pending, \
+            "SELECT generation, nonce, client_id, user_id, rotated_at, ended_at, kind, parent_id, code_challenge, pending, \
                (SELECT p.absolute_until FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL) \
                  AS parent_until \
              FROM sessions WHERE id = $1",
@@ -197,6 +204,7 @@ impl Tx<'_> {
                     rotated_at: row.rotated_at,
                     ended: row.ended_at.is_some(),
                     kind: SessionKind::parse(&row.kind).ok_or(DbError::Unreadable("kind"))?,
+                    parent: row.parent_id.as_deref().map(uuid).transpose()?,
                     parent_until: row.parent_until,
                     challenge: challenge.clone(),
                     pending: pending.map(|code| PendingCode { challenge, ..code }),
@@ -205,8 +213,8 @@ impl Tx<'_> {
             .transpose()
     }
 
-    /// The exchange of a code: its row moves from generation 0 to 1, if it waits, is this client's, and the browser's
-    /// session that it came from was not ended. `None` if any of that does not hold.
+    /// The exchange of a code: its row moves from generation 0 to 1, if it waits, is this client's, which is not
+    /// blocked, and the browser's session that it came from was not ended. `None` if any of that does not hold.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -220,6 +228,7 @@ impl Tx<'_> {
              WHERE id = $8 AND generation = 0 AND client_id = $9 AND nonce = $10 AND ended_at IS NULL \
                AND user_id IS NOT NULL \
                AND EXISTS (SELECT 1 FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL) \
+               AND EXISTS (SELECT 1 FROM clients WHERE clients.id = sessions.client_id AND blocked_at IS NULL) \
              RETURNING user_id, client_id, scope, auth_time, amr, browser_sid, \
                (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
                (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
@@ -301,34 +310,36 @@ impl Tx<'_> {
         .transpose()
     }
 
-    /// Slides the idle end of a browser's session that lives.
+    /// Slides the idle end of a browser's session that lives. One use from before `shown_from`, Unix seconds, is kept
+    /// for the user's list, as at a rotation.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn use_browser(
         &mut self,
         id: SessionId,
-        now: i64,
-        idle_until: i64,
+        (now, idle_until, shown_from): (i64, i64, i64),
         address: &str,
     ) -> Result<(), DbError> {
-        diesel::update(
-            sessions::table
-                .filter(sessions::id.eq(id.to_string()))
-                .filter(sessions::ended_at.is_null()),
+        diesel::sql_query(
+            "UPDATE sessions SET \
+               seen_at = CASE WHEN rotated_at < $1 THEN rotated_at ELSE seen_at END, \
+               seen_address = CASE WHEN rotated_at < $2 THEN address ELSE seen_address END, \
+               rotated_at = $3, idle_until = $4, address = $5 \
+             WHERE id = $6 AND ended_at IS NULL",
         )
-        .set((
-            sessions::seen_at.eq(sessions::rotated_at),
-            sessions::seen_address.eq(sessions::address),
-            sessions::rotated_at.eq(now),
-            sessions::idle_until.eq(idle_until),
-            sessions::address.eq(address),
-        ))
+        .bind::<BigInt, _>(shown_from)
+        .bind::<BigInt, _>(shown_from)
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(idle_until)
+        .bind::<Text, _>(address)
+        .bind::<Text, _>(id.to_string())
         .execute(self.0)?;
         Ok(())
     }
 
-    /// Ends a browser's session of this user alone, and hands its programs over to the one that takes its place; `None`
+    /// Ends a browser's session of this user alone, and hands its programs over to the one that takes its place. Where a
+    /// log-in beside this one has replaced it already, that one's is replaced: both began with the same cookie. `None`
     /// if there was nothing to replace.
     ///
     /// # Errors
@@ -339,53 +350,103 @@ impl Tx<'_> {
         new: SessionId,
         user: UserId,
     ) -> Result<Option<Ending>, DbError> {
-        let Some(ended) = self.end_session_of(user, old, EndReason::Replaced)? else {
-            return Ok(None);
-        };
-        diesel::update(sessions::table.filter(sessions::parent_id.eq(old.to_string())))
-            .set(sessions::parent_id.eq(new.to_string()))
-            .execute(self.0)?;
-        Ok(Some(ended))
+        let mut old = old;
+        for _ in 0..LONGEST_CHAIN {
+            let ended = self.end_session_of(user, old, EndReason::Replaced)?;
+            if ended.is_some() {
+                diesel::update(sessions::table.filter(sessions::parent_id.eq(old.to_string())))
+                    .set(sessions::parent_id.eq(new.to_string()))
+                    .execute(self.0)?;
+                // Of a browser's session that ended, its parent is who took its place.
+                diesel::update(sessions::table.find(old.to_string()))
+                    .set(sessions::parent_id.eq(new.to_string()))
+                    .execute(self.0)?;
+                return Ok(ended);
+            }
+            let successor = sessions::table
+                .find(old.to_string())
+                .filter(sessions::user_id.eq(user.to_string()))
+                .filter(sessions::kind.eq(SessionKind::Browser.as_str()))
+                .select(sessions::parent_id)
+                .first::<Option<String>>(self.0)
+                .optional()?;
+            match successor.flatten() {
+                Some(id) => old = uuid(&id)?,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
     }
 
-    /// Ends a client's sessions of one browser that exceed their number: the least recently used of those that live
-    /// beyond `live`, and the oldest codes that wait beyond `waiting`. Deletes those that are over but the latest.
+    /// Deletes the oldest codes of a client in one browser, so that `waiting` wait, `new` among them, and those that
+    /// nobody fetched in time. No token of theirs exists, so nobody need hear of it.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn limit_codes(
+        &mut self,
+        (parent, new): (SessionId, SessionId),
+        client: &str,
+        waiting: i64,
+        now: i64,
+    ) -> Result<(), DbError> {
+        diesel::sql_query(format!(
+            "DELETE FROM sessions WHERE generation = 0 AND id IN (SELECT id FROM sessions \
+               WHERE parent_id = $1 AND client_id = $2 AND id <> $3 AND generation = 0 AND ended_at IS NULL \
+                 AND absolute_until > {now} \
+               ORDER BY created_at DESC, id LIMIT 1000 OFFSET {})",
+            waiting.saturating_sub(1)
+        ))
+        .bind::<Text, _>(parent.to_string())
+        .bind::<Text, _>(client)
+        .bind::<Text, _>(new.to_string())
+        .execute(self.0)?;
+        diesel::sql_query(format!(
+            "DELETE FROM sessions WHERE generation = 0 AND parent_id = $1 AND client_id = $2 \
+               AND absolute_until <= {now}"
+        ))
+        .bind::<Text, _>(parent.to_string())
+        .bind::<Text, _>(client)
+        .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Ends the least recently used live sessions of a client in one browser, so that `live` stay, `new` among them.
+    /// Of those that were over before `forgotten` only the latest is kept: the memory of who is to hear of the log-out.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn limit_apps(
         &mut self,
-        parent: SessionId,
+        (parent, new): (SessionId, SessionId),
         client: &str,
-        (live, waiting): (i64, i64),
-        now: i64,
+        live: i64,
+        (now, forgotten): (i64, i64),
     ) -> Result<Vec<Ending>, DbError> {
-        let (parent, now) = (parent.to_string(), now.to_string());
-        let over = format!("(idle_until <= {now} OR absolute_until <= {now})");
+        let (parent, new) = (parent.to_string(), new.to_string());
         diesel::sql_query(format!(
             "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
-               WHERE parent_id = $1 AND client_id = $2 AND ended_at IS NULL AND {over} \
+               WHERE parent_id = $1 AND client_id = $2 AND kind = 'app' AND generation > 0 AND ended_at IS NULL \
+                 AND (idle_until <= {forgotten} OR absolute_until <= {forgotten}) \
                ORDER BY rotated_at DESC, id LIMIT 1000 OFFSET 1)"
         ))
         .bind::<Text, _>(&parent)
         .bind::<Text, _>(client)
         .execute(self.0)?;
-        let mut ended = Vec::new();
-        for (which, keep) in [("generation > 0", live), ("generation = 0", waiting)] {
-            ended.extend(self.end_where(
-                EndReason::Limit,
-                &format!(
-                    "id IN (SELECT id FROM sessions WHERE parent_id = $2 AND client_id = $3 AND {which} \
-                       AND ended_at IS NULL AND NOT {over} \
-                       ORDER BY rotated_at DESC, id LIMIT 1000 OFFSET {keep})"
-                ),
-                &[&parent, client],
-            )?);
-        }
-        Ok(ended)
+        self.end_where(
+            EndReason::Limit,
+            &format!(
+                "id IN (SELECT id FROM sessions WHERE parent_id = $2 AND client_id = $3 AND id <> $4 \
+                   AND kind = 'app' AND generation > 0 AND ended_at IS NULL \
+                   AND idle_until > {now} AND absolute_until > {now} \
+                   ORDER BY rotated_at DESC, id LIMIT 1000 OFFSET {})",
+                live.saturating_sub(1)
+            ),
+            &[&parent, client, &new],
+        )
     }
 
-    /// Ends what a client has of a user, or all that it has.
+    /// Ends all that a client has.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -436,7 +497,7 @@ impl Tx<'_> {
         Ok(ended.into_iter().next())
     }
 
-    /// The live session of a service, with its absolute end.
+    /// The session of a service that lives beyond `until`, Unix seconds.
     ///
     /// # Errors
     /// See [`DbError`].

@@ -147,15 +147,27 @@ impl Tx<'_> {
         diesel::delete(consents::table.filter(consents::client_id.eq(id))).execute(self.0)?;
         diesel::delete(pushed_requests::table.filter(pushed_requests::client_id.eq(id)))
             .execute(self.0)?;
-        Ok(diesel::delete(clients::table.find(id)).execute(self.0)? == 1)
+        let deleted = diesel::delete(clients::table.find(id)).execute(self.0)? == 1;
+        // What is left has changed as well, or another client of the same age could take this one's place unseen.
+        let ClientsVersion { latest, .. } = self.clients_version()?;
+        diesel::sql_query(
+            "UPDATE clients SET changed_at = $1 WHERE id = (SELECT MIN(id) FROM clients)",
+        )
+        .bind::<BigInt, _>(latest.saturating_add(1))
+        .execute(self.0)?;
+        Ok(deleted)
     }
 
-    /// Writes the client's row again as it is: two units that do so follow each other. `false` if there is none.
+    /// Writes the row of a client that is not blocked again as it is: two units that do so follow each other. `false` if
+    /// there is none.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn hold_client(&mut self, id: &str) -> Result<bool, DbError> {
-        let held = diesel::update(clients::table.find(id))
+        let live = clients::table
+            .filter(clients::id.eq(id))
+            .filter(clients::blocked_at.is_null());
+        let held = diesel::update(live)
             .set(clients::id.eq(id))
             .execute(self.0)?;
         Ok(held == 1)
@@ -244,6 +256,15 @@ impl Tx<'_> {
             ))
             .execute(self.0)?;
         Ok(())
+    }
+
+    /// Whether there is a pushed request of this name.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn has_request(&mut self, id: &str) -> Result<bool, DbError> {
+        let found = pushed_requests::table.find(id).count();
+        Ok(found.get_result::<i64>(self.0)? > 0)
     }
 
     /// Takes a request that this client has pushed: the next one who asks finds none.

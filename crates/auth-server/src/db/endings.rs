@@ -211,15 +211,20 @@ impl Tx<'_> {
             .execute(self.0)?)
     }
 
-    /// Deletes up to `limit` sessions whose absolute end is before `before`.
+    /// Deletes up to `limit` sessions whose absolute end is before `before`. What a program had stays while the browser's
+    /// session lives that it came from: it is the memory of who is to hear of the log-out.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn delete_old_sessions(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
         Ok(diesel::sql_query(
             "DELETE FROM sessions WHERE id IN \
-               (SELECT id FROM sessions WHERE absolute_until < $1 ORDER BY absolute_until LIMIT $2)",
+               (SELECT id FROM sessions WHERE absolute_until < $1 AND (kind <> 'app' OR generation = 0 OR NOT EXISTS \
+                  (SELECT 1 FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL \
+                     AND p.absolute_until >= $2)) \
+                ORDER BY absolute_until LIMIT $3)",
         )
+        .bind::<BigInt, _>(before)
         .bind::<BigInt, _>(before)
         .bind::<BigInt, _>(i64::from(limit))
         .execute(self.0)?)

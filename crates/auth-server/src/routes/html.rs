@@ -98,7 +98,10 @@ impl Hosted {
             // Only there: before a proxy that passes on another name than the browser's, this would go on for ever.
             && port_of(host) == port_of(&self.host);
         elsewhere.then(|| {
-            let location = format!("{}{}", self.origin, request.uri());
+            // Not the whole address, which a request line may have.
+            let path = request.uri().path_and_query();
+            let path = path.map_or("/", |path| path.as_str());
+            let location = format!("{}{path}", self.origin);
             redirect(StatusCode::FOUND, &location)
         })
     }

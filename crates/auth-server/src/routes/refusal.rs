@@ -36,6 +36,7 @@ impl From<&Error> for Problem {
             Error::Superseded => (S::UNAUTHORIZED, "refresh_token_superseded"),
             Error::Reused => (S::UNAUTHORIZED, "refresh_token_reused"),
             Error::InvalidCode => (S::BAD_REQUEST, "invalid_code"),
+            Error::InvalidClient => (S::UNAUTHORIZED, "invalid_client"),
             Error::InvalidScope => (S::BAD_REQUEST, "invalid_scope"),
             Error::WrongKindOfToken => (S::FORBIDDEN, "wrong_kind_of_token"),
             Error::SessionNotFound => (S::NOT_FOUND, "session_not_found"),

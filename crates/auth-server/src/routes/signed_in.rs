@@ -57,7 +57,11 @@ impl LookUp for Rows {
         Box::pin(async move {
             // The wall: what a program was given opens what it was given for, not the account, but for one of ours
             // that has the word for it. A service has no account.
-            if claims.client_id.is_some() && !claims.has_scope(clients::ACCOUNT) {
+            let may = claims
+                .scope
+                .as_deref()
+                .is_some_and(|scope| scope.split(' ').any(|word| word == clients::ACCOUNT));
+            if claims.client_id.is_some() && !may {
                 return Err(Problem::from(&Error::WrongKindOfToken).into());
             }
             let signed_in =

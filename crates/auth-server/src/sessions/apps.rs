@@ -13,6 +13,7 @@ use super::end::audit_endings;
 use super::listing::expires_in;
 use super::refresh::Turned;
 use super::start::end_beyond;
+use super::sweep::KEEP_SESSION;
 use super::{Sessions, expires_soonest};
 use crate::clients::Client;
 use crate::db::{Account, Caller, EndReason, Event, Generation, Grant, Purpose, RefreshToken};
@@ -27,8 +28,12 @@ pub(crate) const CODE_SECONDS: i64 = 60;
 /// whose answer was lost.
 const TWICE: i64 = 10;
 
-/// Live sessions that a client may have in one browser, and codes that may wait.
-const MOST: (i64, i64) = (10, 20);
+/// Live sessions that a client may have in one browser.
+const MOST_LIVE: i64 = 10;
+/// And codes that may wait.
+const MOST_WAITING: i64 = 20;
+/// How often an exchange that missed is tried again: its row may have been handed over to another log-in meanwhile.
+const TRIES: usize = 3;
 
 /// What a user's authorization gives a client.
 pub struct Granted {
@@ -102,18 +107,14 @@ impl Sessions {
             ..base
         };
         let code = new.token.encode(&self.mac_keys.ring())?;
-        let user = browser.account.id;
-        let ended = self
-            .db
+        self.db
             .write(caller, move |tx| {
                 tx.insert_session(&new)?;
                 let now = tx.now();
-                let ended = tx.limit_apps(parent, &client, MOST, now)?;
-                audit_endings(tx, user, &ended, EndReason::Limit)?;
-                Ok(ended)
+                let id = new.token.session;
+                tx.limit_codes((parent, id), &client, MOST_WAITING, now)
             })
             .await?;
-        self.announcer.announce(&ended);
         self.sweeper.sweep_soon(caller.now);
         Ok(code)
     }
@@ -136,6 +137,29 @@ impl Sessions {
         if presented.absolute_until <= caller.now {
             return Err(Error::InvalidCode);
         }
+        // A code is spent by its exchange, so first whether tokens can be made.
+        self.signer.can_sign(caller.now)?;
+        let words = (redirect_uri, verifier);
+        for _ in 0..TRIES {
+            let fetched = self.fetch(&presented, client, words, caller).await?;
+            if let Some((turned, nonce)) = fetched {
+                return Ok(AppTokens {
+                    nonce,
+                    ..self.app_tokens(turned, client, None, caller.now)?
+                });
+            }
+        }
+        Err(Error::InvalidCode)
+    }
+
+    /// One try of an exchange; `None`: the row was not any more what it had been a moment before.
+    async fn fetch(
+        &self,
+        presented: &RefreshToken,
+        client: &Client,
+        (redirect_uri, verifier): (Option<&str>, Option<&str>),
+        caller: &Caller,
+    ) -> Result<Option<(Turned, Option<String>)>, Error> {
         let id = presented.session;
         let row = self.db.read(move |tx| tx.find_code(id)).await?;
         let row = row
@@ -144,7 +168,9 @@ impl Sessions {
         let proven = is_proven(row.challenge.as_deref(), verifier);
         let waits = row.generation == Generation(0) && !row.ended;
         let Some(pending) = row.pending.as_ref().filter(|_| waits) else {
-            let late = row.rotated_at.saturating_add(TWICE) <= caller.now;
+            // Who has refreshed since is not about to hear of the exchange any more.
+            let late = row.generation > Generation::FIRST
+                || row.rotated_at.saturating_add(TWICE) <= caller.now;
             if proven && late && !row.ended && row.generation > Generation(0) {
                 self.end_by_code(id, &row, false, caller).await?;
             }
@@ -155,7 +181,11 @@ impl Sessions {
             return Err(Error::InvalidCode);
         }
         let nonce = pending.nonce.clone();
-        let parent_until = row.parent_until.ok_or(Error::InvalidCode)?;
+        let (Some(parent), Some(parent_until), Some(user)) =
+            (row.parent, row.parent_until, row.user)
+        else {
+            return Err(Error::InvalidCode);
+        };
         let longest = caller
             .now
             .saturating_add(seconds(self.lifetimes.refresh_absolute_ttl));
@@ -177,25 +207,35 @@ impl Sessions {
         };
         let keep = self.lifetimes.max_sessions_per_user;
         let exchanged = self.db.write(caller, move |tx| {
+            // The users row first, as in every unit that may end several sessions.
+            if !tx.lock_user(user, None)? {
+                return Ok(None);
+            }
             let Some((account, Some(grant))) = tx.fetch_session(&fetched)? else {
                 return Ok(None);
             };
-            let record = AuditRecord::of(Event::AppSignedIn, account.id).session(id);
+            let record = AuditRecord::of(Event::AppSignedIn, user).session(id);
             tx.audit(&record.detail(grant.client.clone()))?;
             let ended = if offline {
-                end_beyond(tx, account.id, id, keep)?
+                end_beyond(tx, user, id, keep)?
             } else {
-                Vec::new()
+                let now = tx.now();
+                let times = (now, now.saturating_sub(KEEP_SESSION));
+                let ended = tx.limit_apps((parent, id), &grant.client, MOST_LIVE, times)?;
+                audit_endings(tx, user, &ended, EndReason::Limit)?;
+                ended
             };
             Ok(Some((account, grant, ended)))
         });
-        let (account, grant, ended) = exchanged.await?.ok_or(Error::InvalidCode)?;
+        let Some((account, grant, ended)) = exchanged.await? else {
+            return Ok(None);
+        };
         self.announcer.announce(&ended);
         let token = RefreshToken {
             purpose: Purpose::App,
             generation: Generation::FIRST,
             absolute_until,
-            ..presented
+            ..presented.clone()
         };
         let turned = Turned {
             account,
@@ -203,10 +243,7 @@ impl Sessions {
             token,
             grant: Some(grant),
         };
-        Ok(AppTokens {
-            nonce,
-            ..self.app_tokens(turned, client, None, caller.now)?
-        })
+        Ok(Some((turned, nonce)))
     }
 
     async fn end_by_code(
@@ -296,8 +333,14 @@ impl Sessions {
         client: &Client,
         caller: &Caller,
     ) -> Result<(), Error> {
-        let refresh = RefreshToken::read(token, Purpose::App, &self.mac_keys);
-        let session = refresh.map(|presented| presented.session).ok().or_else(|| {
+        let refresh = RefreshToken::read(token, Purpose::App, &self.mac_keys).ok();
+        // Over for so long that no gate takes an access token of it any more: nothing is left to end.
+        if refresh.as_ref().is_some_and(|presented| {
+            presented.absolute_until.saturating_add(self.accepted()) <= caller.now
+        }) {
+            return Ok(());
+        }
+        let session = refresh.map(|presented| presented.session).or_else(|| {
             let claims = self.validator.recognise(token).ok()?;
             claims.sid?.parse().ok()
         });
@@ -349,14 +392,18 @@ impl Sessions {
             let new = self.new_service(client, caller)?;
             let unit = move |tx: &mut Unit<'_, '_>| {
                 // Of two that find none, the second waits here and finds the first one's.
-                tx.hold_client(&id)?;
+                if !tx.hold_client(&id)? {
+                    return Ok(None);
+                }
                 if let Some(found) = tx.find_service(&id, until)? {
-                    return Ok(found);
+                    return Ok(Some(found));
                 }
                 tx.insert_session(&new)?;
-                Ok(new.token.session)
+                Ok(Some(new.token.session))
             };
-            self.db.write(caller, unit).await?
+            // Blocked or removed since it was read.
+            let begun = self.db.write(caller, unit).await?;
+            begun.ok_or(Error::InvalidClient)?
         };
         let access_token = self.signer.sign_app(
             &NewAppToken {

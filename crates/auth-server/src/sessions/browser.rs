@@ -112,10 +112,10 @@ impl Sessions {
             let idle_until = now
                 .saturating_add(seconds(self.lifetimes.sso_idle_ttl))
                 .min(row.absolute_until);
-            let address = caller.address.clone();
+            let (address, shown_from) = (caller.address.clone(), self.shown_from(now));
             self.db
                 .write(caller, move |tx| {
-                    tx.use_browser(id, now, idle_until, &address)
+                    tx.use_browser(id, (now, idle_until, shown_from), &address)
                 })
                 .await?;
         }

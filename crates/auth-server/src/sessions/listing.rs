@@ -52,10 +52,15 @@ impl Sessions {
     /// The database's.
     pub async fn list(&self, user: UserId, now: i64) -> Result<Vec<Listed>, Error> {
         let live = self.db.read(move |tx| tx.list_sessions(user, now)).await?;
-        let idle = self.idle_lifetime();
         Ok(live
             .into_iter()
-            .map(|session| listed(session, idle, now))
+            .map(|session| {
+                let idle = match session.kind {
+                    SessionKind::Browser => seconds(self.lifetimes.sso_idle_ttl),
+                    _ => self.idle_lifetime(),
+                };
+                listed(session, idle, now)
+            })
             .collect())
     }
 

@@ -104,12 +104,13 @@ impl Inner {
                     + tx.delete_old_sessions(sessions_before, limit)?,
                 tx.delete_old_audit(audit_before, limit)?,
                 tx.delete_old_login_failures(failures_before, limit)?,
-                tx.delete_old_letters(letters_before, limit)?,
+                tx.delete_old_letters(letters_before, limit)?
+                    + tx.delete_old_requests(now, limit)?,
             ))
         });
         match swept.await {
             Ok((sessions, records, counters, letters)) => log::debug!(
-                "swept {sessions} sessions, {records} audit records, {counters} counters of failures, {letters} mails"
+                "swept {sessions} sessions, {records} audit records, {counters} counters of failures, {letters} mails and pushed requests"
             ),
             Err(error) => log::debug!("not swept, the next log-in will: {error}"),
         }

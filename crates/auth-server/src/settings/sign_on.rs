@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use reqwest::Url;
 
 use super::{Contradiction, Switch, refuse};
 use chassis::settings::{Maybe, path_or_none, text_or_none};
@@ -47,15 +48,13 @@ impl SignOnSettings {
                 "OAUTH is on, so JWT_ISSUER must be https, or http on this very machine, and is {issuer:?}"
             )
         })?;
-        let after = issuer.split_once("://").map_or("", |(_, rest)| rest);
-        refuse(
-            issuer.contains(['?', '#', '@', ' ', '"', '\\']) || after.contains('/'),
-            || {
-                format!(
-                    "OAUTH is on, so JWT_ISSUER is scheme, host and port alone: {issuer:?} has a path, a query, a \
-                     fragment or a user"
-                )
-            },
-        )
+        // As browsers name the origin of our own forms.
+        let origin = Url::parse(issuer).map(|url| url.origin().ascii_serialization());
+        refuse(origin.as_deref() != Ok(issuer), || {
+            format!(
+                "OAUTH is on, so JWT_ISSUER is scheme, host and port alone, as browsers write them: {issuer:?} has \
+                     something else, or capitals, or a port that goes without saying"
+            )
+        })
     }
 }

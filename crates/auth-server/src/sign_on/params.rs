@@ -46,7 +46,10 @@ impl Params {
     pub fn twice(&self) -> Option<&str> {
         let mut seen = std::collections::HashSet::new();
         let names = self.0.iter().map(|(name, _)| name.as_str());
-        names.into_iter().find(|name| !seen.insert(*name))
+        // Several resources may be named (RFC 8707 §2).
+        names
+            .into_iter()
+            .find(|name| *name != "resource" && !seen.insert(*name))
     }
 
     /// All of them as a query.

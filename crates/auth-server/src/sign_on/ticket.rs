@@ -87,12 +87,13 @@ fn mac<M: Mac>(mac: M, ticket: Ticket, request: &str, browser: Option<SessionId>
 }
 
 /// What a form of ours does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FormPurpose {
+#[derive(Clone, Copy)]
+pub enum FormPurpose<'a> {
     /// Log-in, registration and "forgot": what needs no session.
     Enter,
-    /// The answer to a question.
-    Answer,
+    /// The answer to a question that this session of the browser was asked about this request: no other one's, and
+    /// about no other.
+    Answer(SessionId, &'a str),
 }
 
 /// The double-submitted token of our forms: an HMAC of a cookie that only our pages set. Another site can send a form,
@@ -118,7 +119,7 @@ impl<'a> FormTokens<'a> {
 
     /// The field of a form, for the browser with this cookie; `None` if there is no key.
     #[must_use]
-    pub fn field(&self, cookie: &str, purpose: FormPurpose, now: i64) -> Option<String> {
+    pub fn field(&self, cookie: &str, purpose: &FormPurpose<'_>, now: i64) -> Option<String> {
         let ring = self.0.ring();
         let key = ring.signing(now)?;
         let mac = of_form(key.mac(FORMS), cookie, purpose);
@@ -129,7 +130,7 @@ impl<'a> FormTokens<'a> {
 
     /// Whether this field belongs to this cookie.
     #[must_use]
-    pub fn fits(&self, field: &str, cookie: &str, purpose: FormPurpose) -> bool {
+    pub fn fits(&self, field: &str, cookie: &str, purpose: &FormPurpose<'_>) -> bool {
         let judged = || {
             let bytes: [u8; 36] = URL_SAFE_NO_PAD.decode(field).ok()?.try_into().ok()?;
             let (id, presented) = bytes.split_at(4);
@@ -143,12 +144,16 @@ impl<'a> FormTokens<'a> {
     }
 }
 
-fn of_form<M: Mac>(mac: M, cookie: &str, purpose: FormPurpose) -> M {
-    let purpose = match purpose {
-        FormPurpose::Enter => b"enter\0".as_slice(),
-        FormPurpose::Answer => b"answer\0",
-    };
-    mac.chain_update(purpose).chain_update(cookie)
+fn of_form<M: Mac>(mac: M, cookie: &str, purpose: &FormPurpose<'_>) -> M {
+    match purpose {
+        FormPurpose::Enter => mac.chain_update(b"enter\0").chain_update(cookie),
+        // The cookie has always the same length, and so has the id.
+        FormPurpose::Answer(session, request) => mac
+            .chain_update(b"answer\0")
+            .chain_update(cookie)
+            .chain_update(session.as_bytes())
+            .chain_update(request),
+    }
 }
 
 #[cfg(test)]
@@ -209,11 +214,23 @@ mod tests {
         let forms = FormTokens::new(&keys);
         let (mine, theirs) = (FormTokens::fresh_cookie(), FormTokens::fresh_cookie());
         assert!(FormTokens::is_cookie(&mine) && !FormTokens::is_cookie("x"));
-        let field = forms.field(&mine, FormPurpose::Enter, NOW).unwrap();
-        assert!(forms.fits(&field, &mine, FormPurpose::Enter));
-        assert!(!forms.fits(&field, &theirs, FormPurpose::Enter));
-        assert!(!forms.fits(&field, &mine, FormPurpose::Answer));
-        assert!(!forms.fits("", &mine, FormPurpose::Enter));
-        assert!(!forms.fits(&mine, &mine, FormPurpose::Enter));
+        let enter = FormPurpose::Enter;
+        let field = forms.field(&mine, &enter, NOW).unwrap();
+        assert!(forms.fits(&field, &mine, &enter));
+        assert!(!forms.fits(&field, &theirs, &enter));
+        assert!(!forms.fits("", &mine, &enter));
+        assert!(!forms.fits(&mine, &mine, &enter));
+        let (ada, bob) = (SessionId::random(), SessionId::random());
+        let asked = FormPurpose::Answer(ada, "scope=openid");
+        assert!(!forms.fits(&field, &mine, &asked));
+        let field = forms.field(&mine, &asked, NOW).unwrap();
+        assert!(forms.fits(&field, &mine, &asked));
+        for other in [
+            FormPurpose::Answer(bob, "scope=openid"),
+            FormPurpose::Answer(ada, "scope=openid+roles"),
+            enter,
+        ] {
+            assert!(!forms.fits(&field, &mine, &other));
+        }
     }
 }

@@ -47,6 +47,7 @@ pub async fn finish<B: MessageBody + 'static>(
     if asked.method == Method::HEAD {
         // RFC 9110 §9.3.2: GET without the content, which the library leaves out by itself.
         req.head_mut().method = Method::GET;
+        req.extensions_mut().insert(OnlyHead);
     }
 
     let outcome = match unwinding(next, req).await {
@@ -75,6 +76,10 @@ pub async fn finish<B: MessageBody + 'static>(
     }
     outcome.map_err(|(response, error)| InternalError::from_response(error, response).into())
 }
+
+/// Marks a request for the head of an answer alone, in its extensions: what acts at a GET does not act for it.
+#[derive(Clone, Copy, Debug)]
+pub struct OnlyHead;
 
 /// Calls on, and turns a panic into an error, so that the client gets an answer and the connection
 /// lives.

@@ -50,6 +50,15 @@ impl Signer {
         &self.keys
     }
 
+    /// Whether a key signs at `now`.
+    ///
+    /// # Errors
+    /// [`SignError::NoActiveKey`] if the ring has none.
+    pub fn can_sign(&self, now: i64) -> Result<(), SignError> {
+        let ring = self.keys.ring();
+        ring.active(now).map(drop).ok_or(SignError::NoActiveKey)
+    }
+
     /// Signs an access token.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `bench`: CPU time per request, of a protected endpoint against an open one, and of a refresh.
+//! `bench`: CPU time per request, of a protected endpoint against an open one, and of refreshes at both doors.
 //!
 //! CPU time of the server's process, not time on the clock: it depends neither on the network nor on this
 //! program, and little on what else the machine does. Read from `/proc`, so on Linux only. Figures of two
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use proof::Fault;
 use proof::client::said;
+use proof::door::Door;
 use proof::http::{Connection, Message};
 use proof::machine;
 use proof::pair::Pair;
@@ -61,19 +62,22 @@ async fn measure(options: &Options) -> Result<(), Fault> {
     );
     println!("  on {}", machine::line());
     let data = tempfile::tempdir()?;
-    let lives = [("ACCESS_TOKEN_TTL", "1h")];
+    let lives = [("ACCESS_TOKEN_TTL", "1h"), ("OAUTH", "on")];
     let programs = Programs::find(data.path(), &options.database, &lives).await?;
+    Door::OAuth.prepare(&programs).await?;
     let auth = programs.auth_server(free_address()?).await?;
     let api = programs.resource_api(free_address()?, auth.addr).await?;
-    let account = Account::register(auth.addr).await?;
-    let mut pairs = Vec::new();
-    for _ in 0..CONNECTIONS {
-        pairs.push(account.log_in(auth.addr).await?);
+    let mut doors = Vec::new();
+    for door in [Door::Account, Door::OAuth, Door::Es256, Door::Rs256] {
+        let account = Account::register_at(auth.addr, door).await?;
+        let mut pairs = Vec::new();
+        for _ in 0..CONNECTIONS {
+            pairs.push(account.log_in(auth.addr).await?);
+        }
+        doors.push((door, pairs));
     }
-    let token = pairs
-        .first()
-        .map(|pair| pair.access.clone())
-        .unwrap_or_default();
+    let first = doors.first().and_then(|(_, pairs)| pairs.first());
+    let token = first.map(|pair| pair.access.clone()).unwrap_or_default();
     let open = Message::further("GET", "/healthz").encode();
     let protected = Message::further("GET", "/api/home").bearer(&token).encode();
     let mut rounds = Vec::new();
@@ -81,8 +85,12 @@ async fn measure(options: &Options) -> Result<(), Fault> {
         let (many, few) = (options.requests, options.requests / FEWER_REFRESHES);
         let open = cost(&api, many, ask_often(api.addr, &open, many)).await?;
         let protected = cost(&api, many, ask_often(api.addr, &protected, many)).await?;
-        let refresh = cost(&auth, few, refresh_often(auth.addr, &mut pairs, few)).await?;
-        rounds.push([open, protected, refresh]);
+        let mut round = vec![open, protected];
+        for (door, pairs) in &mut doors {
+            let work = refresh_often(auth.addr, *door, pairs, few);
+            round.push(cost(&auth, few, work).await?);
+        }
+        rounds.push(round);
     }
     // The first round warmed up.
     rounds.remove(0);
@@ -90,7 +98,10 @@ async fn measure(options: &Options) -> Result<(), Fault> {
     for (at, name) in [
         "resource-api, open (/healthz)",
         "resource-api, protected (/api/home)",
-        "auth-server, refresh",
+        "auth-server, refresh of the account",
+        "auth-server, refresh at /oauth/token",
+        "  with an id_token, ES256",
+        "  with an id_token, RS256",
     ]
     .iter()
     .enumerate()
@@ -138,15 +149,20 @@ async fn ask_often(to: SocketAddr, request: &[u8], requests: u32) -> Result<(), 
     connections.join_all().await.into_iter().collect()
 }
 
-async fn refresh_often(auth: SocketAddr, pairs: &mut [Pair], requests: u32) -> Result<(), Fault> {
+async fn refresh_often(
+    auth: SocketAddr,
+    door: Door,
+    pairs: &mut [Pair],
+    requests: u32,
+) -> Result<(), Fault> {
     let mut clients = JoinSet::new();
     for (n, pair) in pairs.iter().cloned().enumerate() {
         clients.spawn(async move {
             let mut pair = pair;
             let mut connection = Connection::open(auth).await?;
             for _ in 0..requests / CONNECTIONS {
-                let refresh =
-                    Message::further("POST", "/api/account/refresh-token").json(&pair.body());
+                let mut refresh = door.refresh(&pair);
+                refresh.headers.retain(|(name, _)| name != "connection");
                 let answer = connection.ask(&refresh.encode()).await?;
                 pair = Pair::of(&answer).ok_or_else(|| said(Some(&answer)))?;
             }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Parser;
 use proof::Fault;
 use proof::client::{Client, Habit, Scene, Story};
+use proof::door::Door;
 use proof::faults::Counts;
 use proof::machine;
 use proof::processes::{Programs, Service, free_address, told_to_stop};
@@ -40,6 +41,19 @@ struct Options {
     /// Thieves instead of a bad network.
     #[arg(long)]
     thief: bool,
+    /// As a public client at `/oauth/token`, instead of the account's own sessions.
+    #[arg(long)]
+    oauth: bool,
+}
+
+impl Options {
+    fn door(&self) -> Door {
+        if self.oauth {
+            Door::OAuth
+        } else {
+            Door::Account
+        }
+    }
 }
 
 /// With a `REFRESH_GRACE` of 10s: delays less than that, sleeps longer.
@@ -77,8 +91,14 @@ async fn main() -> ExitCode {
 fn headline(options: &Options, seed: u64, what: &str) {
     let kind = options.database.split(':').next().unwrap_or_default();
     println!(
-        "soak: {what}, {} s, {} clients, {kind}, seed {seed}",
-        options.seconds, options.clients
+        "soak: {what}{}, {} s, {} clients, {kind}, seed {seed}",
+        if options.oauth {
+            " at /oauth/token"
+        } else {
+            ""
+        },
+        options.seconds,
+        options.clients
     );
     println!("  on {}", machine::line());
 }
@@ -90,7 +110,9 @@ async fn soak(options: &Options, seed: u64, data: &std::path::Path) -> Result<bo
         ("REFRESH_GRACE", "10s"),
         ("MAX_SESSIONS_PER_USER", "10000"),
     ];
+    let lives = [lives.as_slice(), &options.door().settings()].concat();
     let programs = Programs::find(data, &options.database, &lives).await?;
+    options.door().prepare(&programs).await?;
     let service = programs.auth_server(free_address()?).await?;
     let direct = service.addr;
     let api = programs.resource_api(free_address()?, direct).await?;
@@ -108,11 +130,11 @@ async fn soak(options: &Options, seed: u64, data: &std::path::Path) -> Result<bo
         stop,
     });
     let mut clients = Vec::new();
-    let mut account = Account::register(direct).await?;
+    let mut account = Account::register_at(direct, options.door()).await?;
     let mut tabs = JoinSet::new();
     for lane in 0..lanes {
         if lane % PER_ACCOUNT == PER_ACCOUNT - 1 {
-            account = Account::register(direct).await?;
+            account = Account::register_at(direct, options.door()).await?;
         }
         let habit = match lane % 4 {
             1 => Habit::Tabs,
@@ -215,14 +237,17 @@ async fn thieves(options: &Options, seed: u64, data: &std::path::Path) -> Result
         ("REFRESH_GRACE", GRACE),
         ("MAX_SESSIONS_PER_USER", "100000"),
     ];
+    let lives = [lives.as_slice(), &options.door().settings()].concat();
     let programs = Programs::find(data, &options.database, &lives).await?;
+    options.door().prepare(&programs).await?;
     let service = programs.auth_server(free_address()?).await?;
     let api = programs.resource_api(free_address()?, service.addr).await?;
     let place = Place {
         auth: service.addr,
         api: api.addr,
+        door: options.door(),
     };
-    let account = Account::register(service.addr).await?;
+    let account = Account::register_at(service.addr, options.door()).await?;
     let until = Instant::now() + Duration::from_secs(options.seconds);
     let mut bystanders = JoinSet::new();
     let mut gangs: JoinSet<Result<Vec<Theft>, Fault>> = JoinSet::new();

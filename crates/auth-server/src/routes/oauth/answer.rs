@@ -79,6 +79,7 @@ pub(super) fn error(refused: &Error) -> HttpResponse {
             match refused {
                 Error::InvalidRequest(_) => "invalid_request",
                 Error::InvalidScope => "invalid_scope",
+                Error::InvalidClient => "invalid_client",
                 _ => "invalid_grant",
             },
         ),

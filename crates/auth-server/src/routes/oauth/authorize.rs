@@ -1,9 +1,9 @@
 //! `/oauth/authorize`: where it begins, and where every form of ours comes back to.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
-use chassis::http::Form;
+use actix_web::{HttpMessage, HttpResponse};
+use chassis::http::{Form, OnlyHead};
 
 use super::visit::{Early, Visit};
 use crate::routes::html::{Hosted, redirect};
@@ -12,6 +12,12 @@ use crate::sign_on::{Params, Step};
 pub(super) async fn show(visit: Visit) -> HttpResponse {
     if let Some(elsewhere) = visit.hosted.at_own_host(&visit.request) {
         return elsewhere;
+    }
+    // A link preview takes nobody's pushed request, and makes no code.
+    if visit.request.extensions().get::<OnlyHead>().is_some() {
+        return HttpResponse::Ok()
+            .content_type("text/html; charset=utf-8")
+            .finish();
     }
     answer(visit).await.unwrap_or_else(|early| early)
 }

@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use serde::Deserialize;
 
-use super::visit::{Carried, Early, Sent, Visit};
-use crate::sign_on::{FormPurpose, Params, Step, Ticket};
+use super::visit::{Carried, Early, Sent, Signed, Visit};
+use crate::sign_on::{Params, Step, Ticket};
 
 #[derive(Deserialize)]
 pub(super) struct ConsentForm {
@@ -18,9 +18,10 @@ pub(super) async fn answer(visit: Visit, sent: Sent<ConsentForm>) -> HttpRespons
 }
 
 async fn answer_with(mut visit: Visit, sent: Sent<ConsentForm>) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Answer)?;
-    let request = visit.read(Params::of_query(&form.carried.request)).await?;
     let browser = visit.browser().await?;
+    let signed_in = Signed::In(browser.as_ref());
+    let (form, fits) = visit.take(sent, |form: &ConsentForm| &form.carried, signed_in)?;
+    let request = visit.read(Params::of_query(&form.carried.request)).await?;
     let step = visit
         .sign_on
         .step(&request, browser.as_ref(), &visit.caller)

@@ -6,15 +6,15 @@ use actix_web::{HttpResponse, ResponseError};
 use pages::{Forgot, Message, Notice, Register, Trouble};
 use serde::Deserialize;
 
-use super::visit::{Carried, Early, Sent, Visit};
+use super::visit::{Carried, Early, Sent, Signed, Visit};
 use crate::accounts::{Accounts, NewAccount};
 use crate::error::Error;
 use crate::log_in::FrontDoor;
 use crate::log_in::password::Password;
 use crate::operations::counters::Counters;
 use crate::routes::html::{html, trouble};
-use crate::sessions::{BrowserStart, FirstUse};
-use crate::sign_on::{AuthRequest, FormPurpose, Params, Ticket};
+use crate::sessions::{Browser, BrowserStart, FirstUse};
+use crate::sign_on::{AuthRequest, Params, Ticket};
 
 #[derive(Deserialize)]
 pub(super) struct SignInForm {
@@ -64,7 +64,7 @@ async fn sign_in_with(
     counters: &Counters,
     sent: Sent<SignInForm>,
 ) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Enter)?;
+    let (form, fits) = visit.take(sent, |form| &form.carried, Signed::Unasked)?;
     let request = visit.read(Params::of_query(&form.carried.request)).await?;
     let keep = form.keep.is_some();
     let typed = (form.email.as_str(), keep);
@@ -72,7 +72,9 @@ async fn sign_in_with(
         return Ok(visit.sign_in(&request, typed, Some((&Trouble::StaleForm, None))));
     }
     let password = Password::new(form.password);
-    let done = log_in(&visit, door, form.email.clone(), password).await;
+    let before = visit.browser().await?;
+    let typed_in = (form.email.clone(), password);
+    let done = log_in(&visit, door, typed_in, before.as_ref()).await;
     counters.login(done.as_ref().map(|_| ()));
     Ok(match done {
         Ok((start, device)) => enter(&visit, &request, &start, device, keep)?,
@@ -87,12 +89,11 @@ async fn sign_in_with(
 async fn log_in(
     visit: &Visit,
     door: &FrontDoor,
-    email: String,
-    password: Password,
+    (email, password): (String, Password),
+    before: Option<&Browser>,
 ) -> Result<(BrowserStart, String), Error> {
     let caller = &visit.caller;
-    let (before, device) = (visit.browser().await, visit.device());
-    let before = before.ok().flatten();
+    let device = visit.device();
     let known = door
         .log_in(email, password, device.as_deref(), caller)
         .await?;
@@ -103,7 +104,7 @@ async fn log_in(
     };
     let start = visit
         .sessions
-        .start_browser(&known.user, first, known.counter, before.as_ref(), caller)
+        .start_browser(&known.user, first, known.counter, before, caller)
         .await?;
     Ok((start, device))
 }
@@ -170,7 +171,7 @@ fn register_page(
     };
     let query = request.query_with("", None);
     let sign_in = format!("/oauth/authorize?{query}");
-    visit.form(&query, FormPurpose::Enter, |hidden| {
+    visit.form(&query, Signed::Unasked, |hidden| {
         let page = Register {
             client: Some(&request.client.name),
             user_name,
@@ -193,7 +194,7 @@ fn forgot_page(
 ) -> HttpResponse {
     let query = request.query_with("", None);
     let sign_in = format!("/oauth/authorize?{query}");
-    visit.form(&query, FormPurpose::Enter, |hidden| {
+    visit.form(&query, Signed::Unasked, |hidden| {
         let page = Forgot {
             email,
             hidden,
@@ -225,7 +226,7 @@ async fn register_with(
     counters: &Counters,
     sent: Sent<RegisterForm>,
 ) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Enter)?;
+    let (form, fits) = visit.take(sent, |form| &form.carried, Signed::Unasked)?;
     let request = visit.read(Params::of_query(&form.carried.request)).await?;
     let typed = (form.user_name.as_str(), form.email.as_str());
     if !fits {
@@ -243,7 +244,9 @@ async fn register_with(
         return Ok(message(&visit, &request, Notice::RegistrationMailSent));
     }
     // Who has just chosen a password need not type it again.
-    let done = log_in(&visit, door, form.email.clone(), password).await;
+    let before = visit.browser().await?;
+    let typed_in = (form.email.clone(), password);
+    let done = log_in(&visit, door, typed_in, before.as_ref()).await;
     counters.login(done.as_ref().map(|_| ()));
     Ok(match done {
         Ok((start, device)) => enter(&visit, &request, &start, device, false)?,
@@ -295,7 +298,7 @@ async fn forgot_with(
     accounts: &Accounts,
     sent: Sent<ForgotForm>,
 ) -> Early<HttpResponse> {
-    let (form, fits) = visit.take(sent, |form| &form.carried, FormPurpose::Enter)?;
+    let (form, fits) = visit.take(sent, |form| &form.carried, Signed::Unasked)?;
     let request = visit.read(Params::of_query(&form.carried.request)).await?;
     if !fits {
         let fault = (&Trouble::StaleForm, StatusCode::FORBIDDEN, None);

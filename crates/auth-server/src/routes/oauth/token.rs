@@ -14,6 +14,7 @@ use super::answer::{error, refuse};
 use super::client_auth::authenticate;
 use crate::clients::{Client, ClientKind};
 use crate::error::Error;
+use crate::log_in::FrontDoor;
 use crate::routes::caller::CalledBy;
 use crate::sessions::{AppTokens, Sessions};
 use crate::sign_on::{PUSHED_SECONDS, Params, SignOn};
@@ -42,10 +43,9 @@ fn read(
     sign_on: &SignOn,
     now: i64,
 ) -> Result<(Params, Arc<Client>), HttpResponse> {
-    let Form(pairs) = sent.map_err(|error| {
-        let status = error.as_response_error().status_code();
+    let Form(pairs) = sent.map_err(|_| {
         refuse(
-            status,
+            StatusCode::BAD_REQUEST,
             "invalid_request",
             "the body is no form of at most 16 KiB",
         )
@@ -184,13 +184,19 @@ pub(super) async fn push(
     request: HttpRequest,
     CalledBy(caller): CalledBy,
     sign_on: Data<SignOn>,
+    door: Data<FrontDoor>,
     sent: Sent,
 ) -> HttpResponse {
-    // Several resources may be named, and the rest is judged as at the page: nothing else comes twice there either.
     let (params, client) = match read(&request, sent, &sign_on, caller.now) {
         Ok(read) => read,
         Err(refused) => return refused,
     };
+    // Anybody can speak for a public client, and what he pushes is kept for a while.
+    if !client.kind.is_confidential()
+        && let Err(refused) = door.pay_for_push(&caller)
+    {
+        return error(&refused);
+    }
     match sign_on.push(params, &client, &caller).await {
         Ok(Ok(name)) => HttpResponse::Created()
             .insert_header((CACHE_CONTROL, "no-store"))

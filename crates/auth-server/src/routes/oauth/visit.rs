@@ -1,8 +1,8 @@
 //! A visit to one of the pages of sign-on: who comes, in which browser, with what request.
 
 use actix_web::cookie::Cookie;
-use actix_web::http::StatusCode;
 use actix_web::http::header;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use chassis::http::Form;
@@ -65,6 +65,15 @@ pub(super) struct Carried {
     pub(super) form: String,
 }
 
+/// Whom a form is for.
+#[derive(Clone, Copy)]
+pub(super) enum Signed<'a> {
+    /// Whoever comes.
+    Unasked,
+    /// Who was asked something, if he still is who is signed in.
+    In(Option<&'a Browser>),
+}
+
 /// A form, or what a body was that is none.
 pub(super) type Sent<T> = Result<Form<T>, actix_web::Error>;
 
@@ -79,10 +88,18 @@ impl Visit {
 
     /// The authorization request of these parameters; or the answer to one that is none.
     pub(super) async fn read(&mut self, params: Params) -> Early<AuthRequest> {
+        let query = params.query();
         match self.sign_on.request(params, &self.caller).await {
             Ok(Ok(request)) => {
                 self.speak(&request);
                 Ok(request)
+            }
+            // Out of a form of ours no redirect goes to a client: see `go_on`.
+            Ok(Err(refused))
+                if self.request.method() == Method::POST
+                    && matches!(refused.refusal, Refusal::Client { .. }) =>
+            {
+                Err(self.go_on(&query))
             }
             Ok(Err(refused)) => Err(self.refused(&refused)),
             Err(error) => Err(self.failed(&error)),
@@ -151,11 +168,10 @@ impl Visit {
         &self,
         sent: Sent<T>,
         carried: impl Fn(&T) -> &Carried,
-        purpose: FormPurpose,
+        signed_in: Signed<'_>,
     ) -> Early<(T, bool)> {
         let headers = self.request.headers();
-        let says = headers.contains_key(header::ORIGIN) || headers.contains_key("sec-fetch-site");
-        if !says || !self.hosted.is_own_form(headers) {
+        if !headers.contains_key(header::ORIGIN) || !self.hosted.is_own_form(headers) {
             let mut page = self.hosted.fault(
                 &self.request,
                 self.language,
@@ -176,8 +192,13 @@ impl Visit {
         })?;
         let cookie = self.hosted.read_cookie(&self.request, &FORM);
         let fits = cookie.is_some_and(|cookie| {
-            let field = &carried(&form).form;
-            self.sign_on.forms().fits(field, &cookie, purpose)
+            let carried = carried(&form);
+            let purpose = match signed_in {
+                Signed::Unasked => FormPurpose::Enter,
+                Signed::In(Some(browser)) => FormPurpose::Answer(browser.session, &carried.request),
+                Signed::In(None) => return false,
+            };
+            self.sign_on.forms().fits(&carried.form, &cookie, &purpose)
         });
         Ok((form, fits))
     }
@@ -187,7 +208,7 @@ impl Visit {
     pub(super) fn form(
         &self,
         query: &str,
-        purpose: FormPurpose,
+        signed_in: Signed<'_>,
         page: impl FnOnce(pages::Hidden<'_>) -> HttpResponse,
     ) -> HttpResponse {
         // One that is there is used again: two tabs must not spoil each other.
@@ -197,11 +218,15 @@ impl Visit {
             .filter(|cookie| FormTokens::is_cookie(cookie));
         let fresh = had.is_none();
         let cookie = had.unwrap_or_else(FormTokens::fresh_cookie);
-        let Some(field) = self
+        let purpose = match signed_in {
+            Signed::In(Some(browser)) => FormPurpose::Answer(browser.session, query),
+            _ => FormPurpose::Enter,
+        };
+        let field = self
             .sign_on
             .forms()
-            .field(&cookie, purpose, self.caller.now)
-        else {
+            .field(&cookie, &purpose, self.caller.now);
+        let Some(field) = field else {
             return self.failed(&Error::Internal("no MAC key".into()));
         };
         let mut answer = page(&[("request", query), ("form", &field)]);
@@ -228,7 +253,7 @@ impl Visit {
             Some((_, Some(error))) => error.status_code(),
             Some((_, None)) => StatusCode::FORBIDDEN,
         };
-        self.form(&query, FormPurpose::Enter, |hidden| {
+        self.form(&query, Signed::Unasked, |hidden| {
             let page = SignIn {
                 client: Some(&request.client.name),
                 email,
@@ -248,7 +273,7 @@ impl Visit {
         let query = request.query_with("", None);
         let another = another(request);
         let scopes: Vec<&str> = request.scope.split(' ').collect();
-        self.form(&query, FormPurpose::Answer, |hidden| {
+        self.form(&query, Signed::In(Some(browser)), |hidden| {
             let page = Consent {
                 look: self.hosted.look(self.language),
                 client: &request.client.name,
@@ -266,7 +291,7 @@ impl Visit {
     pub(super) fn continue_as(&self, request: &AuthRequest, browser: &Browser) -> HttpResponse {
         let query = request.query_with("", None);
         let another = another(request);
-        self.form(&query, FormPurpose::Answer, |hidden| {
+        self.form(&query, Signed::In(Some(browser)), |hidden| {
             let page = ContinueAs {
                 look: self.hosted.look(self.language),
                 client: &request.client.name,
@@ -329,6 +354,10 @@ fn person(browser: &Browser) -> Person<'_> {
 
 /// The same request with a log-in, for somebody else.
 fn another(request: &AuthRequest) -> String {
-    let query = Params::of_query(&request.query).with("prompt", "login");
+    let mut prompt = String::from("login");
+    if request.prompt.consent {
+        prompt.push_str(" consent");
+    }
+    let query = Params::of_query(&request.query).with("prompt", &prompt);
     format!("/oauth/authorize?{}", query.query())
 }

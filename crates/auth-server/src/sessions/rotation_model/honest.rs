@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::stories;
 use super::table::{Answer, Ask, GRACE, LATE_RETRIES, Table};
 use super::world::Case;
+use super::{door, stories};
 
 #[derive(Clone, Debug)]
 enum HonestStep {
@@ -85,10 +85,10 @@ impl Owner<'_> {
 fn an_honest_owner_is_never_refused_however_bad_the_network() {
     stories(
         2,
-        prop::collection::vec(honest_step(), 1..60),
-        |world, story| {
+        (door(), prop::collection::vec(honest_step(), 1..60)),
+        |world, (door, story)| {
             let mut owner = Owner {
-                case: world.begin(),
+                case: world.begin_at(door),
                 stored: 1,
                 on_the_way: Vec::new(),
             };

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::stories;
 use super::table::{Answer, Ask, GRACE};
+use super::{door, stories};
 
 #[test]
 fn a_thief_who_keeps_step_is_found_within_four_exchanges() {
@@ -18,9 +18,9 @@ fn a_thief_who_keeps_step_is_found_within_four_exchanges() {
     let before = prop::collection::vec(0..2 * GRACE, 0..4);
     stories(
         4,
-        (before, prop::collection::vec(round, 4)),
-        |world, (before, rounds)| {
-            let (other, mut case) = (world.begin(), world.begin());
+        (door(), before, prop::collection::vec(round, 4)),
+        |world, (door, before, rounds)| {
+            let (other, mut case) = (world.begin_at(door), world.begin_at(door));
             let untouched = other.row();
             for pause in before {
                 case.ask(0, Ask::Refresh(case.newest()))?;
@@ -59,9 +59,9 @@ fn a_thief_who_keeps_step_is_found_within_four_exchanges() {
 fn a_stolen_token_two_generations_old_ends_the_session_at_once() {
     stories(
         8,
-        (2..6_i64, GRACE..100 * GRACE),
-        |world, (older, later)| {
-            let mut case = world.begin();
+        (door(), 2..6_i64, GRACE..100 * GRACE),
+        |world, (door, older, later)| {
+            let mut case = world.begin_at(door);
             for _ in 0..older {
                 case.ask(0, Ask::Refresh(case.newest()))?;
             }

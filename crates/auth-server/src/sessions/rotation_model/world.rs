@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chassis::metrics::Metrics;
 use diesel::{Connection, RunQueryDsl, SqliteConnection};
+use sha2::{Digest, Sha256};
 use shared::key_file::KeyFile;
 use shared::keys::KeyRing;
 use shared::token::{Policy, Signer, Validator};
 
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
+use crate::clients::{Client, ClientKind, Definition};
 use crate::db::{Account, Caller, EndReason, Session, User};
-use crate::db::{Db, NewUser};
+use crate::db::{ClientRow, Db, NewUser, PendingCode};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::error::Over;
@@ -24,7 +28,7 @@ use crate::mac_keys::MacKeys;
 use crate::operations::counters::Counters;
 use crate::outbox::Outbox;
 use crate::sessions::refresh_token::{Purpose, RefreshToken};
-use crate::sessions::{Announcer, FirstUse, Pair, Sessions};
+use crate::sessions::{Announcer, AppTokens, FirstUse, Granted, Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 
 /// Two replicas of the rules on one database, and a user.
@@ -99,9 +103,15 @@ impl World {
         };
         let id = account.id;
         let user = runtime.block_on(async {
-            db.write(&Caller::cli(), move |tx| tx.insert_user(&new))
-                .await
-                .unwrap();
+            db.write(&Caller::cli(), move |tx| {
+                tx.insert_user(&new)?;
+                for id in [CLIENT, "another"] {
+                    tx.put_client(&client_row(id), MORNING)?;
+                }
+                Ok(())
+            })
+            .await
+            .unwrap();
             db.read(move |tx| tx.find_user(id)).await.unwrap().unwrap()
         });
         let mut raw = SqliteConnection::establish(&path.to_string_lossy()).unwrap();
@@ -132,7 +142,61 @@ impl World {
         self.replicas[0].validator.recognise(access).unwrap().roles
     }
 
-    /// Begins a session.
+    /// Begins a session that turns over at this door.
+    pub(super) fn begin_at(&self, door: Door) -> Case<'_> {
+        match door {
+            Door::Account => self.begin(),
+            Door::Client => {
+                let waiting = self.ask_for_code();
+                let exchanged = waiting.exchange(0, MORNING, &Words::right());
+                let tokens = exchanged.ok().unwrap();
+                let (refresh, _) = tokens.refresh.unwrap();
+                Case {
+                    world: self,
+                    door,
+                    id: waiting.id,
+                    access: tokens.access_token,
+                    issued: BTreeMap::from([(1, refresh)]),
+                    table: Table::begun(MORNING),
+                    now: MORNING,
+                }
+            }
+        }
+    }
+
+    /// Signs the user in in a browser, and authorizes a client there.
+    pub(super) fn ask_for_code(&self) -> Waiting<'_> {
+        let (rules, caller) = (&self.replicas[0], caller(MORNING));
+        let browser = rules.start_browser(
+            &self.user,
+            FirstUse::default(),
+            None::<Counter>,
+            None,
+            &caller,
+        );
+        let browser = self.runtime.block_on(browser).ok().unwrap().browser;
+        let granted = Granted {
+            client: CLIENT.into(),
+            scope: "openid".into(),
+            offline: false,
+            pending: PendingCode {
+                redirect_uri: REDIRECT.into(),
+                challenge: Some(URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER))),
+                nonce: None,
+            },
+        };
+        let issued = rules.issue_code(&browser, granted, &caller);
+        let code = self.runtime.block_on(issued).ok().unwrap();
+        let token = RefreshToken::decode(&code, Purpose::Code, &self.mac_keys.ring()).unwrap();
+        Waiting {
+            world: self,
+            id: token.session,
+            browser: browser.session,
+            code,
+        }
+    }
+
+    /// Begins a session of the account's own.
     pub(super) fn begin(&self) -> Case<'_> {
         let pair = self
             .runtime
@@ -149,6 +213,7 @@ impl World {
                 .unwrap();
         Case {
             world: self,
+            door: Door::Account,
             id: token.session,
             access: pair.access_token,
             issued: BTreeMap::from([(1, pair.refresh_token)]),
@@ -158,9 +223,127 @@ impl World {
     }
 }
 
+/// Where a session turns over.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Door {
+    /// `/api/account/refresh-token`.
+    Account,
+    /// `/oauth/token`.
+    Client,
+}
+
+/// The client of the stories.
+const CLIENT: &str = "shop";
+const REDIRECT: &str = "https://shop.example/cb";
+const VERIFIER: &str = "a-verifier-that-is-long-enough-for-the-standard";
+
+/// A code that waits for its client.
+pub(super) struct Waiting<'a> {
+    world: &'a World,
+    pub(super) id: SessionId,
+    browser: SessionId,
+    code: String,
+}
+
+/// What a code is exchanged with.
+pub(super) struct Words {
+    pub(super) client: &'static str,
+    pub(super) redirect: &'static str,
+    pub(super) verifier: &'static str,
+}
+
+impl Words {
+    /// What it was asked with.
+    pub(super) fn right() -> Self {
+        Self {
+            client: CLIENT,
+            redirect: REDIRECT,
+            verifier: VERIFIER,
+        }
+    }
+}
+
+impl Waiting<'_> {
+    /// Exchanges the code at a replica.
+    pub(super) fn exchange(
+        &self,
+        replica: usize,
+        now: i64,
+        words: &Words,
+    ) -> Result<AppTokens, Error> {
+        let (client, caller) = (client(words.client), caller(now));
+        let exchange = self.world.replicas[replica % 2].exchange_code(
+            &self.code,
+            &client,
+            Some(words.redirect),
+            Some(words.verifier),
+            &caller,
+        );
+        self.world.runtime.block_on(exchange)
+    }
+
+    /// Turns the session over.
+    pub(super) fn refresh(&self, token: &str, now: i64) -> Result<AppTokens, Error> {
+        self.refresh_as(CLIENT, token, now)
+    }
+
+    /// The same by somebody else.
+    pub(super) fn refresh_as(&self, id: &str, token: &str, now: i64) -> Result<AppTokens, Error> {
+        let (client, caller) = (client(id), caller(now));
+        let refresh = self.world.replicas[0].refresh_app(token, &client, None, &caller);
+        self.world.runtime.block_on(refresh)
+    }
+
+    /// Signs the browser out.
+    pub(super) fn sign_out(&self, now: i64) {
+        let (user, caller) = (self.world.user.account.id, caller(now));
+        let rules = &self.world.replicas[1];
+        let ended = rules.end(user, self.browser, EndReason::Logout, &caller);
+        self.world.runtime.block_on(ended).unwrap();
+    }
+
+    /// Blocks the user, or changes his password.
+    pub(super) fn end_all(&self, now: i64) {
+        let (user, caller) = (self.world.user.account.id, caller(now));
+        let ended = self.world.replicas[1].end_all(user, EndReason::Blocked, &caller);
+        self.world.runtime.block_on(ended).unwrap();
+    }
+
+    /// Why the session ended, if it did.
+    pub(super) fn ended(&self) -> Option<&'static str> {
+        let id = self.id;
+        let read = self.world.db.read(move |tx| tx.find_session(id));
+        let row = self.world.runtime.block_on(read).unwrap().unwrap();
+        row.session.ended.map(|(_, reason)| reason.as_str())
+    }
+
+    /// Sets the row back to before the exchange, as a restored database does.
+    pub(super) fn restore(&self) {
+        let sql = format!(
+            "UPDATE sessions SET generation = 0, pending = '{{\"redirectUri\":\"{REDIRECT}\"}}', \
+             idle_until = created_at + 60, absolute_until = created_at + 60 WHERE id = '{}'",
+            self.id
+        );
+        diesel::sql_query(sql)
+            .execute(&mut *self.world.raw.borrow_mut())
+            .unwrap();
+    }
+}
+
+fn client_row(id: &str) -> ClientRow {
+    let mut definition = Definition::new(id, ClientKind::Browser);
+    definition.redirect_uris = vec![REDIRECT.into()];
+    definition.row(None, None, 0).unwrap()
+}
+
+fn client(id: &str) -> Client {
+    client_row(id).try_into().unwrap()
+}
+
 /// One session, what was handed out for it, and what the table says of it.
 pub(super) struct Case<'a> {
     world: &'a World,
+    door: Door,
     id: SessionId,
     pub(super) access: String,
     /// The one refresh token of every generation that was ever answered.
@@ -292,13 +475,30 @@ impl Case<'_> {
 
     async fn send(&self, replica: usize, ask: Ask) -> Result<Option<Pair>, Error> {
         let (replica, caller) = (&self.world.replicas[replica % 2], caller(self.now));
-        match ask {
-            Ask::Refresh(n) => replica
+        let client = client(CLIENT);
+        match (self.door, ask) {
+            (Door::Account, Ask::Refresh(n)) => replica
                 .refresh(&self.access, &self.token(n), &caller)
                 .await
                 .map(Some),
-            Ask::LogOut(n) => replica
+            (Door::Account, Ask::LogOut(n)) => replica
                 .log_out(&self.access, &self.token(n), &caller)
+                .await
+                .map(|()| None),
+            (Door::Client, Ask::Refresh(n)) => {
+                let tokens = replica
+                    .refresh_app(&self.token(n), &client, None, &caller)
+                    .await?;
+                let (refresh_token, refresh_expires_in) = tokens.refresh.unwrap();
+                Ok(Some(Pair {
+                    access_token: tokens.access_token,
+                    refresh_token,
+                    expires_in: tokens.expires_in,
+                    refresh_expires_in,
+                }))
+            }
+            (Door::Client, Ask::LogOut(n)) => replica
+                .revoke_app(&self.token(n), &client, &caller)
                 .await
                 .map(|()| None),
         }
@@ -315,7 +515,10 @@ impl Case<'_> {
             Ok(Some(pair)) => {
                 let token = RefreshToken::decode(
                     &pair.refresh_token,
-                    Purpose::Account,
+                    match self.door {
+                        Door::Account => Purpose::Account,
+                        Door::Client => Purpose::App,
+                    },
                     &self.world.mac_keys.ring(),
                 )
                 .unwrap();
