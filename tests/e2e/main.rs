@@ -94,11 +94,17 @@ mod inside {
     mod sign_on_cast;
     mod sign_on_client_auth;
     mod sign_on_codes;
+    mod sign_on_entrances;
+    mod sign_on_fixation;
+    mod sign_on_foundation;
+    mod sign_on_foundation_tokens;
     mod sign_on_grants;
     mod sign_on_hostile_requests;
+    mod sign_on_pages;
     mod sign_on_pkce;
     mod sign_on_replicas;
     mod sign_on_secrets;
+    mod sign_on_steps;
     mod sign_on_wrong_doors;
     mod silent_thief;
     mod start;

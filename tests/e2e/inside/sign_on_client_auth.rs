@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::sign_on_cast::{Stage, Table, send};
+use super::sign_on_cast::{Stage, Table, is_guarded, send};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
@@ -229,4 +229,16 @@ async fn a_client_gets_the_grants_of_its_kind_for_a_form_that_is_one() {
         table.row(&method, send(s.request(method.clone(), &path, &[])).await.status, 405);
     }
     table.close(35);
+}
+
+#[tokio::test]
+async fn a_blocked_client_is_refused_at_the_page() {
+    let mut s = Stage::open().await;
+    let asking = s.shop.ask("openid");
+    s.with_clients("blocked_at = 1", "shop").await;
+    for path in [asking.path(), asking.with("prompt", "none").path()] {
+        let page = s.app.visitor().get(&path).await.is(400);
+        assert!(page.says("This program is blocked"), "{page:?}");
+        is_guarded(&page);
+    }
 }

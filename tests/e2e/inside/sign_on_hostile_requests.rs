@@ -220,6 +220,7 @@ async fn every_parameter_is_what_it_must_be_or_the_client_is_told() {
         ("request_uri", "https://shop.example/request.jwt", "request_uri_not_supported"),
         ("request_uri", "urn:example:request", "request_uri_not_supported"),
         ("request_uri", "urn:ietf:params:oauth:request_uri:unknown", "page"),
+        ("request_uri", "urn:ietf:params:oauth:request_uri:dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk", "page"),
         ("resource", "http://localhost:5001", "code"),
         ("resource", "http://localhost:5001/", "invalid_target"),
         ("resource", "http://localhost:5000", "invalid_target"),
@@ -343,16 +344,4 @@ async fn a_parameter_that_comes_twice_is_refused_even_if_it_says_the_same() {
     let none: Asking = s.shop.ask("openid").with("state", "");
     table.row("state", outcome(&visitor.get(&state).await, &none), "invalid_request");
     table.close(38);
-}
-
-#[tokio::test]
-async fn a_blocked_client_is_refused_at_the_page() {
-    let mut s = Stage::open().await;
-    let asking = s.shop.ask("openid");
-    s.with_clients("blocked_at = 1", "shop").await;
-    for path in [asking.path(), asking.with("prompt", "none").path()] {
-        let page = s.app.visitor().get(&path).await.is(400);
-        assert!(page.says("This program is blocked"), "{page:?}");
-        is_guarded(&page);
-    }
 }

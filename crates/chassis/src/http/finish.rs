@@ -107,7 +107,9 @@ impl Asked {
     /// Gives an answer of status 400 or above its final form.
     fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         let status = response.status();
-        if !is_json_of_its_own(&response) {
+        let own = is_json_of_its_own(&response)
+            && response.extensions().get::<Problem>().is_some();
+        if !own {
             complete(response.headers_mut(), status);
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
@@ -115,7 +117,7 @@ impl Asked {
         }
         self.add_headers(response.headers_mut());
         let noted = response.extensions_mut().remove::<Problem>();
-        if is_page(&response) || (noted.is_some() && is_json_of_its_own(&response)) {
+        if own || is_page(&response) {
             let problem = noted.unwrap_or_else(|| Problem::of_status(status));
             self.log(&problem);
             response.extensions_mut().insert(problem);
