@@ -25,7 +25,8 @@ async fn the_request_in_a_form_is_judged_from_zero() {
         ("another place", query(&evil), "page"),
         ("nobody's", query(&blocked), "page"),
         ("nothing", String::new(), "page"),
-        ("no PKCE", query(&plain), "invalid_request"),
+        // The client is told by the page that it goes on to.
+        ("no PKCE", query(&plain), "goes on"),
         ("no query", "\u{1f511}".to_owned(), "page"),
     ] {
         let page = visitor.get(&s.forum.ask("openid").path()).await;
@@ -51,7 +52,7 @@ async fn the_request_in_a_form_is_judged_from_zero() {
         );
         table.row(format!("log-in: {name}"), cookie(&stranger, "keyturn"), "");
     }
-    // Agreed to less, or as a client that is not asked: what was agreed to is what came.
+    // More than was asked about is asked about.
     let page = visitor.get(&s.forum.ask("openid").path()).await;
     let more = s.forum.ask("openid email profile offline_access");
     let fields = [("request", query(&more)), ("decision", "allow".to_owned())];
@@ -59,8 +60,11 @@ async fn the_request_in_a_form_is_judged_from_zero() {
         .each_ref()
         .map(|(name, value)| (*name, value.as_str()));
     let reply = visitor.submit(&page, &fields).await;
-    // Whoever can send that form with its token sits before the page; what he cannot do is to have it said by another.
-    table.row("more", outcome(&visitor.go_on(&reply).await, &more), "code");
+    table.row(
+        "more",
+        outcome(&visitor.go_on(&reply).await, &more),
+        "consent",
+    );
     table.close(16);
 }
 
@@ -132,4 +136,27 @@ async fn a_victim_with_the_thief_s_cookie_gets_another_and_the_thief_learns_noth
     let row = s.session_of(Purpose::Browser, &planted);
     assert_eq!(s.app.database().end_reason(&row).as_deref(), Some("logout"));
     assert_eq!(shown(&his, &s.shop.ask("openid")).await, "sign-in");
+}
+
+#[tokio::test]
+async fn a_question_that_one_user_was_asked_is_not_answered_by_the_next_one_in_the_same_browser() {
+    let s = Stage::open().await;
+    let (visitor, _) = s.app.signed_in(&s.user, &s.shop.ask("openid")).await;
+    let asking = s.forum.ask("openid");
+    let asked = visitor.get(&asking.path()).await.is(200);
+    assert!(asked.says(&s.user.email), "{asked:?}");
+    // In another tab somebody else logs in.
+    let other = s.app.register().await;
+    let page = visitor
+        .get(&s.shop.ask("openid").with("prompt", "login").path())
+        .await;
+    visitor.enter(&page, &other).await.is(200);
+    // The first one's page is still open.
+    let answered = visitor.submit(&asked, &[("decision", "allow")]).await;
+    let next = visitor.go_on(&answered).await;
+    assert!(
+        next.says(&other.email) && next.says("name=\"decision\""),
+        "{next:?}"
+    );
+    assert_eq!(s.count("consents", "client_id = 'forum'"), 0);
 }

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use e2e::{Asking, ISSUER, Member, Reply, Tokens, Visitor};
-use reqwest::Method;
+use e2e::{Asking, ISSUER, Member, Tokens, Visitor};
 use serde_json::{Value, json};
 
-use super::sign_on_cast::{Stage, claims, outcome, send};
+use super::sign_on_cast::{Stage, outcome};
 
 const METADATA: &str = "/.well-known/openid-configuration";
 

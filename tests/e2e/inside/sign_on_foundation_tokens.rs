@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use e2e::Reply;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::sign_on_cast::{Stage, claims, send, sid};
 use super::sign_on_foundation::{keys, through};

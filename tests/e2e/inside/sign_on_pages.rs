@@ -65,8 +65,8 @@ async fn a_form_is_taken_from_our_own_pages_alone() {
         ("ours, from another site", vec![(origin, ISSUER), (site, "cross-site")], 403),
         ("ours, from a site beside ours", vec![(origin, ISSUER), (site, "same-site")], 403),
         ("another, from our own", vec![(origin, "https://evil.example"), (site, "same-origin")], 403),
+        ("missing, from our own", vec![(site, "same-origin")], 403),
         ("null, from our own", vec![(origin, "null"), (site, "same-origin")], 200),
-        ("missing, from our own", vec![(site, "same-origin")], 200),
         ("ours, from our own", vec![(origin, ISSUER), (site, "same-origin")], 200),
         ("ours", vec![(origin, ISSUER)], 200),
     ] {

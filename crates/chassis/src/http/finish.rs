@@ -107,8 +107,7 @@ impl Asked {
     /// Gives an answer of status 400 or above its final form.
     fn complete<B>(&self, mut response: HttpResponse<B>) -> HttpResponse<EitherBody<B>> {
         let status = response.status();
-        let own = is_json_of_its_own(&response)
-            && response.extensions().get::<Problem>().is_some();
+        let own = is_json_of_its_own(&response) && response.extensions().get::<Problem>().is_some();
         if !own {
             complete(response.headers_mut(), status);
         }
