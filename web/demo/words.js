@@ -70,6 +70,8 @@ const REASONS = {
   limit: 'too many other sessions were opened',
   admin: 'an administrator ended it',
   guessing: 'too many wrong current passwords came from this session',
+  replaced: 'a later log-in in the same browser took its place',
+  client: 'an operator blocked or removed the program',
   idle: 'it was not used for too long',
   absolute: 'it reached its longest life',
   session_expired: 'the session is over',
