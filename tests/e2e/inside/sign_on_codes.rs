@@ -211,7 +211,7 @@ async fn fetched(s: &Stage, visitor: &Visitor<'_>, how_many: usize) -> Vec<Token
     for _ in 0..how_many {
         s.app
             .database()
-            .execute("UPDATE sessions SET rotated_at = rotated_at - 40 WHERE kind = 'app'");
+            .execute("UPDATE sessions SET created_at = created_at - 40 WHERE kind = 'app'");
         all.push(s.tokens(visitor, &s.shop, "openid").await);
     }
     all
@@ -254,7 +254,7 @@ async fn twenty_codes_wait_and_the_newest_is_never_the_one_that_goes() {
         // Another replica's clock is ahead: the newest looks like the oldest.
         s.app
             .database()
-            .execute("UPDATE sessions SET rotated_at = rotated_at + 5 WHERE generation = 0");
+            .execute("UPDATE sessions SET created_at = created_at + 5 WHERE generation = 0");
     }
     assert_eq!(
         s.count("sessions", "generation = 0 AND ended_at IS NULL"),

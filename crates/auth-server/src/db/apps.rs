@@ -43,8 +43,8 @@ pub struct CodeRow {
     pub client: String,
     /// Whose account it opens; `None` once that is deleted.
     pub user: Option<UserId>,
-    /// When it was fetched, Unix seconds; while it waits, when it was made.
-    pub rotated_at: i64,
+    /// When it was fetched, Unix seconds; while it waits, when it was made. No refresh moves it.
+    pub created_at: i64,
     /// Whether it ended.
     pub ended: bool,
     /// App or offline.
@@ -110,7 +110,7 @@ struct CodeColumns {
     #[diesel(sql_type = Nullable<Text>)]
     user_id: Option<String>,
     #[diesel(sql_type = BigInt)]
-    rotated_at: i64,
+    created_at: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     ended_at: Option<i64>,
     #[diesel(sql_type = Text)]
@@ -180,7 +180,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn find_code(&mut self, id: SessionId) -> Result<Option<CodeRow>, DbError> {
         let found = diesel::sql_query(
-            "SELECT generation, nonce, client_id, user_id, rotated_at, ended_at, kind, parent_id, code_challenge, pending, \
+            "SELECT generation, nonce, client_id, user_id, created_at, ended_at, kind, parent_id, code_challenge, pending, \
                (SELECT p.absolute_until FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL) \
                  AS parent_until \
              FROM sessions WHERE id = $1",
@@ -201,7 +201,7 @@ impl Tx<'_> {
                     nonce: read_nonce(&row.nonce)?,
                     client: row.client_id,
                     user: row.user_id.as_deref().map(uuid).transpose()?,
-                    rotated_at: row.rotated_at,
+                    created_at: row.created_at,
                     ended: row.ended_at.is_some(),
                     kind: SessionKind::parse(&row.kind).ok_or(DbError::Unreadable("kind"))?,
                     parent: row.parent_id.as_deref().map(uuid).transpose()?,
@@ -224,8 +224,8 @@ impl Tx<'_> {
     ) -> Result<Option<(Account, Option<Grant>)>, DbError> {
         let row = diesel::sql_query(
             "UPDATE sessions SET generation = 1, pending = NULL, rotated_at = $1, idle_until = $2, absolute_until = $3, \
-               address = $4, agent = $5, seen_at = $6, seen_address = $7 \
-             WHERE id = $8 AND generation = 0 AND client_id = $9 AND nonce = $10 AND ended_at IS NULL \
+               address = $4, agent = $5, seen_at = $6, seen_address = $7, created_at = $8 \
+             WHERE id = $9 AND generation = 0 AND client_id = $10 AND nonce = $11 AND ended_at IS NULL \
                AND user_id IS NOT NULL \
                AND EXISTS (SELECT 1 FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL) \
                AND EXISTS (SELECT 1 FROM clients WHERE clients.id = sessions.client_id AND blocked_at IS NULL) \
@@ -242,6 +242,7 @@ impl Tx<'_> {
         .bind::<Text, _>(&fetched.agent)
         .bind::<BigInt, _>(fetched.now)
         .bind::<Text, _>(&fetched.address)
+        .bind::<BigInt, _>(fetched.now)
         .bind::<Text, _>(fetched.session.to_string())
         .bind::<Text, _>(&fetched.client)
         .bind::<Text, _>(write_nonce(&fetched.nonce))

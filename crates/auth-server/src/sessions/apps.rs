@@ -168,9 +168,7 @@ impl Sessions {
         let proven = is_proven(row.challenge.as_deref(), verifier);
         let waits = row.generation == Generation(0) && !row.ended;
         let Some(pending) = row.pending.as_ref().filter(|_| waits) else {
-            // Who has refreshed since is not about to hear of the exchange any more.
-            let late = row.generation > Generation::FIRST
-                || row.rotated_at.saturating_add(TWICE) <= caller.now;
+            let late = row.created_at.saturating_add(TWICE) <= caller.now;
             if proven && late && !row.ended && row.generation > Generation(0) {
                 self.end_by_code(id, &row, false, caller).await?;
             }

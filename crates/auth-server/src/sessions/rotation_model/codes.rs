@@ -54,7 +54,6 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Default)]
 struct History {
     fetched_at: Option<i64>,
-    refreshed: bool,
     ended: Option<&'static str>,
 }
 
@@ -77,7 +76,7 @@ impl History {
             }
             // Where it goes is no longer asked: who has the verifier is who asked, or has all that he had.
             (Some(at), None | Some(Wrong::Redirect)) => {
-                if now >= at + TWICE || self.refreshed {
+                if now >= at + TWICE {
                     self.ended = Some("reuse");
                 }
                 false
@@ -139,7 +138,6 @@ fn a_code_is_fetched_once_by_whom_it_was_made_for_and_by_nobody_after_a_log_out(
                     if let Some(token) = &refresh {
                         match waiting.refresh(token, now) {
                             Ok(tokens) if history.ended.is_none() => {
-                                history.refreshed = true;
                                 refresh = tokens.refresh.map(|(token, _)| token);
                             }
                             Err(Error::SessionOver(_)) if history.ended.is_some() => {}
