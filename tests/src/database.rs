@@ -141,6 +141,11 @@ impl Database {
         assert_eq!(self.execute(&sql), 1, "the session's row");
     }
 
+    /// Lets the exchange of a client's code lie this many seconds further back.
+    pub fn age_exchange(&self, sid: &str, seconds: i64) {
+        self.set(sid, &format!("created_at = created_at - {seconds}"));
+    }
+
     /// Lets failed log-ins lie this many seconds later. One in the near future counts as now, so that its delay
     /// does not run out while a test runs.
     pub fn move_failures(&self, seconds: i64) {

@@ -46,6 +46,26 @@ async fn of_twenty_who_bring_one_code_at_once_one_gets_tokens_that_stay_good() {
 }
 
 #[tokio::test]
+async fn a_refresh_between_two_exchanges_neither_forgives_the_second_nor_hastens_its_end() {
+    let s = Stage::open().await;
+    let visitor = s.browser().await;
+    for (later, ends) in [(0, false), (30, true)] {
+        let asking = s.shop.ask("openid");
+        let code = s.code(&visitor, &s.shop, &asking).await;
+        let tokens = s.app.exchange(&s.shop, &code, &asking).await.tokens();
+        s.app.database().age_exchange(&sid(&tokens), later);
+        let next = s.app.refresh_as(&s.shop, tokens.refresh()).await.tokens();
+        is_refused(&s.app.exchange(&s.shop, &code, &asking).await);
+        let last = s.app.refresh_as(&s.shop, next.refresh()).await;
+        if ends {
+            is_over(&last, "reuse");
+        } else {
+            last.is(200);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_code_that_comes_back_later_ends_its_session_and_only_that() {
     let s = Stage::open().await;
     let visitor = s.browser().await;
@@ -54,7 +74,7 @@ async fn a_code_that_comes_back_later_ends_its_session_and_only_that() {
         let asking = s.shop.ask("openid");
         let code = s.code(&visitor, &s.shop, &asking).await;
         let tokens = s.app.exchange(&s.shop, &code, &asking).await.tokens();
-        s.app.database().age(&sid(&tokens), later);
+        s.app.database().age_exchange(&sid(&tokens), later);
         is_refused(&s.app.exchange(&s.shop, &code, &asking).await);
         let next = s.app.refresh_as(&s.shop, tokens.refresh()).await;
         if ends && later < 60 {
@@ -211,7 +231,7 @@ async fn fetched(s: &Stage, visitor: &Visitor<'_>, how_many: usize) -> Vec<Token
     for _ in 0..how_many {
         s.app
             .database()
-            .execute("UPDATE sessions SET created_at = created_at - 40 WHERE kind = 'app'");
+            .execute("UPDATE sessions SET rotated_at = rotated_at - 40 WHERE kind = 'app'");
         all.push(s.tokens(visitor, &s.shop, "openid").await);
     }
     all

@@ -135,7 +135,7 @@ async fn oidcc_codereuse_and_codereuse_30seconds() {
         let code = s.code(&visitor, &s.shop, &asking).await;
         let tokens = s.app.exchange(&s.shop, &code, &asking).await.tokens();
         s.app.userinfo(tokens.access()).await.is(200);
-        s.app.database().age(&sid(&tokens), seconds);
+        s.app.database().age_exchange(&sid(&tokens), seconds);
         let again = s.app.exchange(&s.shop, &code, &asking).await;
         assert_eq!(
             (again.status, again.error().1.as_str()),

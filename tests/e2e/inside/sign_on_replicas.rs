@@ -75,7 +75,6 @@ async fn a_client_that_is_blocked_is_refused_everywhere_within_a_second() {
     one.call_home(&access).await.is(200);
     let asking = shop.ask("openid");
     let cli = Cli::new(one.folder(), one.database().url());
-    let blocked = Instant::now();
     cli.finish(&["client", "block", "shop"]).await;
     for app in [&one, &other] {
         within_a_second(async || {
@@ -85,8 +84,6 @@ async fn a_client_that_is_blocked_is_refused_everywhere_within_a_second() {
         })
         .await;
     }
-    // With the command's own start.
-    assert!(blocked.elapsed() < Duration::from_secs(10));
     // Unblocked, it may begin anew, and what has ended stays ended.
     cli.finish(&["client", "unblock", "shop"]).await;
     within_a_second(async || one.visitor().get(&asking.path()).await.status == 200).await;
