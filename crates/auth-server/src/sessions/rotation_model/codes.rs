@@ -193,3 +193,40 @@ fn another_clients_token_neither_ends_nor_ages_a_session() {
     assert_eq!(waiting.ended(), None);
     refresh_token(waiting.refresh(&second, MORNING + 1002));
 }
+
+#[test]
+fn what_changes_between_the_look_at_a_code_and_its_exchange_stops_the_exchange() {
+    // A world for each: what is changed stays so.
+    let stopped = |change: fn(&Waiting<'_>) -> String| {
+        let world = super::World::new();
+        let waiting = world.ask_for_code();
+        !waiting.fetch_after(&change(&waiting))
+    };
+    assert!(!stopped(|_| "SELECT 1".into()), "nothing changed");
+    assert!(stopped(|it| {
+        let browser = it.browser();
+        format!("UPDATE sessions SET ended_at = 1, end_reason = 'logout' WHERE id = '{browser}'")
+    }));
+    assert!(stopped(|it| {
+        let browser = it.browser();
+        format!("DELETE FROM sessions WHERE id = '{browser}'")
+    }));
+    assert!(stopped(|_| "UPDATE clients SET blocked_at = 1".into()));
+    assert!(stopped(|_| "DELETE FROM clients".into()));
+    assert!(stopped(|it| format!(
+        "UPDATE sessions SET ended_at = 1 WHERE id = '{}'",
+        it.id
+    )));
+    assert!(stopped(|it| format!(
+        "UPDATE sessions SET generation = 1 WHERE id = '{}'",
+        it.id
+    )));
+    assert!(stopped(|it| format!(
+        "UPDATE sessions SET client_id = 'another' WHERE id = '{}'",
+        it.id
+    )));
+    assert!(stopped(|it| format!(
+        "UPDATE sessions SET user_id = NULL WHERE id = '{}'",
+        it.id
+    )));
+}

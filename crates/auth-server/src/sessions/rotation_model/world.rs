@@ -17,7 +17,7 @@ use shared::token::{Policy, Signer, Validator};
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
 use crate::clients::{Client, ClientKind, Definition};
 use crate::db::{Account, Caller, EndReason, Session, User};
-use crate::db::{ClientRow, Db, NewUser, PendingCode};
+use crate::db::{ClientRow, Db, Fetched, NewUser, PendingCode};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::error::Over;
@@ -280,6 +280,35 @@ impl Waiting<'_> {
             &caller,
         );
         self.world.runtime.block_on(exchange)
+    }
+
+    /// The exchange's own statement, as it finds what has changed since the row was looked at; whether it hit.
+    pub(super) fn fetch_after(&self, change: &str) -> bool {
+        diesel::sql_query(change)
+            .execute(&mut *self.world.raw.borrow_mut())
+            .unwrap();
+        let code = RefreshToken::decode(&self.code, Purpose::Code, &self.world.mac_keys.ring());
+        let fetched = Fetched {
+            session: self.id,
+            nonce: code.unwrap().nonce,
+            client: CLIENT.into(),
+            now: MORNING,
+            idle_until: MORNING + IDLE,
+            absolute_until: MORNING + ABSOLUTE,
+            address: String::new(),
+            agent: String::new(),
+        };
+        let caller = caller(MORNING);
+        let fetch = self
+            .world
+            .db
+            .write(&caller, move |tx| Ok(tx.fetch_session(&fetched)?.is_some()));
+        self.world.runtime.block_on(fetch).unwrap()
+    }
+
+    /// Its browser's session.
+    pub(super) fn browser(&self) -> SessionId {
+        self.browser
     }
 
     /// Turns the session over.
