@@ -11,10 +11,12 @@ mod addresses;
 mod apps;
 mod audit;
 mod backup;
+mod browsers;
 mod bulk;
 mod bundled;
 mod caller;
 mod clients;
+mod codes;
 mod connection;
 mod copy;
 mod end_reason;
@@ -46,13 +48,14 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
 
-pub use apps::{BrowserRow, CodeRow, Fetched, PendingCode};
 pub use audit::{AuditRecord, AuditRow};
 pub use backup::backup;
+pub use browsers::BrowserRow;
 pub use bulk::{read_in_bulk, write_in_bulk};
 pub use bundled::bundled;
 pub use caller::Caller;
 pub use clients::{ClientRow, ClientsVersion};
+pub use codes::{CodeRow, Fetched, PendingCode};
 pub use copy::{Copied, copy};
 pub use end_reason::EndReason;
 pub use event::Event;

@@ -5,6 +5,7 @@
 
 mod apps;
 mod browser;
+mod codes;
 mod end;
 mod listing;
 mod refresh;
@@ -20,8 +21,9 @@ use shared::token::NewToken;
 use shared::token::{Signer, Validator};
 use uuid::Uuid;
 
-pub use apps::{AppTokens, Granted};
+pub use apps::AppTokens;
 pub use browser::{Browser, BrowserStart, Leave};
+pub use codes::Granted;
 pub use end::{Announcer, end_all, end_one};
 pub use listing::Listed;
 pub use start::{Admission, FirstUse};

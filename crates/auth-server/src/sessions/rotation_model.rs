@@ -7,6 +7,7 @@ mod codes;
 mod honest;
 mod table;
 mod thief;
+mod waiting;
 mod world;
 
 use proptest::prelude::*;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::stories;
 use super::table::MORNING;
-use super::world::{Waiting, Words};
+use super::waiting::{Waiting, Words};
 use crate::error::Error;
 use crate::sessions::AppTokens;
 
@@ -204,11 +204,11 @@ fn what_changes_between_the_look_at_a_code_and_its_exchange_stops_the_exchange()
     };
     assert!(!stopped(|_| "SELECT 1".into()), "nothing changed");
     assert!(stopped(|it| {
-        let browser = it.browser();
+        let browser = it.browser;
         format!("UPDATE sessions SET ended_at = 1, end_reason = 'logout' WHERE id = '{browser}'")
     }));
     assert!(stopped(|it| {
-        let browser = it.browser();
+        let browser = it.browser;
         format!("DELETE FROM sessions WHERE id = '{browser}'")
     }));
     assert!(stopped(|_| "UPDATE clients SET blocked_at = 1".into()));

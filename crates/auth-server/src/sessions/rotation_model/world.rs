@@ -15,9 +15,9 @@ use shared::keys::KeyRing;
 use shared::token::{Policy, Signer, Validator};
 
 use super::table::{ABSOLUTE, Answer, Ask, GRACE, IDLE, LATE_RETRIES, MORNING, Table};
-use crate::clients::{Client, ClientKind, Definition};
+use super::waiting::{CLIENT, REDIRECT, VERIFIER, Waiting, Words, client, client_row};
 use crate::db::{Account, Caller, EndReason, Session, User};
-use crate::db::{ClientRow, Db, Fetched, NewUser, PendingCode};
+use crate::db::{Db, NewUser, PendingCode};
 use crate::db::{Generation, SessionId, UserId};
 use crate::error::Error;
 use crate::error::Over;
@@ -28,18 +28,18 @@ use crate::mac_keys::MacKeys;
 use crate::operations::counters::Counters;
 use crate::outbox::Outbox;
 use crate::sessions::refresh_token::{Purpose, RefreshToken};
-use crate::sessions::{Announcer, AppTokens, FirstUse, Granted, Pair, Sessions};
+use crate::sessions::{Announcer, FirstUse, Granted, Pair, Sessions};
 use crate::settings::{DatabaseUrl, LifetimeSettings, ReusePolicy};
 
 /// Two replicas of the rules on one database, and a user.
 pub(super) struct World {
-    runtime: tokio::runtime::Runtime,
-    replicas: [Sessions; 2],
-    db: Db,
-    mac_keys: Arc<MacKeyFile>,
-    user: User,
+    pub(super) runtime: tokio::runtime::Runtime,
+    pub(super) replicas: [Sessions; 2],
+    pub(super) db: Db,
+    pub(super) mac_keys: Arc<MacKeyFile>,
+    pub(super) user: User,
     /// For what only an operator does: setting a row back.
-    raw: RefCell<SqliteConnection>,
+    pub(super) raw: RefCell<SqliteConnection>,
     _folder: tempfile::TempDir,
 }
 
@@ -230,143 +230,6 @@ pub(super) enum Door {
     Account,
     /// `/oauth/token`.
     Client,
-}
-
-/// The client of the stories.
-const CLIENT: &str = "shop";
-const REDIRECT: &str = "https://shop.example/cb";
-const VERIFIER: &str = "a-verifier-that-is-long-enough-for-the-standard";
-
-/// A code that waits for its client.
-pub(super) struct Waiting<'a> {
-    world: &'a World,
-    pub(super) id: SessionId,
-    browser: SessionId,
-    code: String,
-}
-
-/// What a code is exchanged with.
-pub(super) struct Words {
-    pub(super) client: &'static str,
-    pub(super) redirect: &'static str,
-    pub(super) verifier: &'static str,
-}
-
-impl Words {
-    /// What it was asked with.
-    pub(super) fn right() -> Self {
-        Self {
-            client: CLIENT,
-            redirect: REDIRECT,
-            verifier: VERIFIER,
-        }
-    }
-}
-
-impl Waiting<'_> {
-    /// Exchanges the code at a replica.
-    pub(super) fn exchange(
-        &self,
-        replica: usize,
-        now: i64,
-        words: &Words,
-    ) -> Result<AppTokens, Error> {
-        let (client, caller) = (client(words.client), caller(now));
-        let exchange = self.world.replicas[replica % 2].exchange_code(
-            &self.code,
-            &client,
-            Some(words.redirect),
-            Some(words.verifier),
-            &caller,
-        );
-        self.world.runtime.block_on(exchange)
-    }
-
-    /// The exchange's own statement, as it finds what has changed since the row was looked at; whether it hit.
-    pub(super) fn fetch_after(&self, change: &str) -> bool {
-        diesel::sql_query(change)
-            .execute(&mut *self.world.raw.borrow_mut())
-            .unwrap();
-        let code = RefreshToken::decode(&self.code, Purpose::Code, &self.world.mac_keys.ring());
-        let fetched = Fetched {
-            session: self.id,
-            nonce: code.unwrap().nonce,
-            client: CLIENT.into(),
-            now: MORNING,
-            idle_until: MORNING + IDLE,
-            absolute_until: MORNING + ABSOLUTE,
-            address: String::new(),
-            agent: String::new(),
-        };
-        let caller = caller(MORNING);
-        let fetch = self
-            .world
-            .db
-            .write(&caller, move |tx| Ok(tx.fetch_session(&fetched)?.is_some()));
-        self.world.runtime.block_on(fetch).unwrap()
-    }
-
-    /// Its browser's session.
-    pub(super) fn browser(&self) -> SessionId {
-        self.browser
-    }
-
-    /// Turns the session over.
-    pub(super) fn refresh(&self, token: &str, now: i64) -> Result<AppTokens, Error> {
-        self.refresh_as(CLIENT, token, now)
-    }
-
-    /// The same by somebody else.
-    pub(super) fn refresh_as(&self, id: &str, token: &str, now: i64) -> Result<AppTokens, Error> {
-        let (client, caller) = (client(id), caller(now));
-        let refresh = self.world.replicas[0].refresh_app(token, &client, None, &caller);
-        self.world.runtime.block_on(refresh)
-    }
-
-    /// Signs the browser out.
-    pub(super) fn sign_out(&self, now: i64) {
-        let (user, caller) = (self.world.user.account.id, caller(now));
-        let rules = &self.world.replicas[1];
-        let ended = rules.end(user, self.browser, EndReason::Logout, &caller);
-        self.world.runtime.block_on(ended).unwrap();
-    }
-
-    /// Blocks the user, or changes his password.
-    pub(super) fn end_all(&self, now: i64) {
-        let (user, caller) = (self.world.user.account.id, caller(now));
-        let ended = self.world.replicas[1].end_all(user, EndReason::Blocked, &caller);
-        self.world.runtime.block_on(ended).unwrap();
-    }
-
-    /// Why the session ended, if it did.
-    pub(super) fn ended(&self) -> Option<&'static str> {
-        let id = self.id;
-        let read = self.world.db.read(move |tx| tx.find_session(id));
-        let row = self.world.runtime.block_on(read).unwrap().unwrap();
-        row.session.ended.map(|(_, reason)| reason.as_str())
-    }
-
-    /// Sets the row back to before the exchange, as a restored database does.
-    pub(super) fn restore(&self) {
-        let sql = format!(
-            "UPDATE sessions SET generation = 0, pending = '{{\"redirectUri\":\"{REDIRECT}\"}}', \
-             idle_until = created_at + 60, absolute_until = created_at + 60 WHERE id = '{}'",
-            self.id
-        );
-        diesel::sql_query(sql)
-            .execute(&mut *self.world.raw.borrow_mut())
-            .unwrap();
-    }
-}
-
-fn client_row(id: &str) -> ClientRow {
-    let mut definition = Definition::new(id, ClientKind::Browser);
-    definition.redirect_uris = vec![REDIRECT.into()];
-    definition.row(None, None, 0).unwrap()
-}
-
-fn client(id: &str) -> Client {
-    client_row(id).try_into().unwrap()
 }
 
 /// One session, what was handed out for it, and what the table says of it.
@@ -588,7 +451,7 @@ impl Case<'_> {
     }
 }
 
-fn caller(now: i64) -> Caller {
+pub(super) fn caller(now: i64) -> Caller {
     Caller {
         now,
         arrived: Instant::now(),

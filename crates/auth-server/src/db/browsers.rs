@@ -1,0 +1,169 @@
+//! Statements on the sessions of browsers that are signed in.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::schema::sessions;
+use super::session_row::write_nonce;
+use super::users::{account, uuid};
+use super::{DbError, SessionId, Tx, UserId};
+use crate::db::{Account, EndReason, Ending, Nonce, SessionKind};
+
+/// Log-ins in one browser that may have overtaken each other.
+const LONGEST_CHAIN: usize = 8;
+
+/// A browser that is signed in.
+#[derive(Clone)]
+pub struct BrowserRow {
+    /// Its session.
+    pub id: SessionId,
+    /// Who is signed in.
+    pub account: Account,
+    /// When he gave his password, Unix seconds.
+    pub auth_time: i64,
+    /// How.
+    pub amr: String,
+    /// Over from then on unless used, Unix seconds.
+    pub idle_until: i64,
+    /// Over from then on.
+    pub absolute_until: i64,
+    /// When it was last used, Unix seconds.
+    pub used_at: i64,
+}
+
+#[derive(QueryableByName)]
+struct BrowserColumns {
+    #[diesel(sql_type = Text)]
+    user_id: String,
+    #[diesel(sql_type = Text)]
+    user_name: String,
+    #[diesel(sql_type = Text)]
+    email: String,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    email_verified_at: Option<i64>,
+    #[diesel(sql_type = Text)]
+    roles: String,
+    #[diesel(sql_type = BigInt)]
+    auth_time: i64,
+    #[diesel(sql_type = Text)]
+    amr: String,
+    #[diesel(sql_type = BigInt)]
+    idle_until: i64,
+    #[diesel(sql_type = BigInt)]
+    absolute_until: i64,
+    #[diesel(sql_type = BigInt)]
+    rotated_at: i64,
+}
+
+impl Tx<'_> {
+    /// The account of a browser's session that lives, by its cookie.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn find_browser(
+        &mut self,
+        id: SessionId,
+        nonce: &Nonce,
+        now: i64,
+    ) -> Result<Option<BrowserRow>, DbError> {
+        let row = diesel::sql_query(
+            "SELECT users.id AS user_id, user_name, email, email_verified_at, roles, auth_time, amr, idle_until, \
+               absolute_until, rotated_at \
+             FROM sessions JOIN users ON users.id = sessions.user_id \
+             WHERE sessions.id = $1 AND kind = 'browser' AND nonce = $2 AND ended_at IS NULL \
+               AND idle_until > $3 AND absolute_until > $4 AND blocked_at IS NULL",
+        )
+        .bind::<Text, _>(id.to_string())
+        .bind::<Text, _>(write_nonce(nonce))
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(now)
+        .get_result::<BrowserColumns>(self.0)
+        .optional()?;
+        row.map(|row| {
+            Ok(BrowserRow {
+                id,
+                account: account(
+                    &row.user_id,
+                    row.user_name,
+                    row.email,
+                    row.email_verified_at,
+                    &row.roles,
+                )?,
+                auth_time: row.auth_time,
+                amr: row.amr,
+                idle_until: row.idle_until,
+                absolute_until: row.absolute_until,
+                used_at: row.rotated_at,
+            })
+        })
+        .transpose()
+    }
+
+    /// Slides the idle end of a browser's session that lives. One use from before `shown_from`, Unix seconds, is kept
+    /// for the user's list, as at a rotation.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn use_browser(
+        &mut self,
+        id: SessionId,
+        (now, idle_until, shown_from): (i64, i64, i64),
+        address: &str,
+    ) -> Result<(), DbError> {
+        diesel::sql_query(
+            "UPDATE sessions SET \
+               seen_at = CASE WHEN rotated_at < $1 THEN rotated_at ELSE seen_at END, \
+               seen_address = CASE WHEN rotated_at < $2 THEN address ELSE seen_address END, \
+               rotated_at = $3, idle_until = $4, address = $5 \
+             WHERE id = $6 AND ended_at IS NULL",
+        )
+        .bind::<BigInt, _>(shown_from)
+        .bind::<BigInt, _>(shown_from)
+        .bind::<BigInt, _>(now)
+        .bind::<BigInt, _>(idle_until)
+        .bind::<Text, _>(address)
+        .bind::<Text, _>(id.to_string())
+        .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Ends a browser's session of this user alone, and hands its programs over to the one that takes its place. Where a
+    /// log-in beside this one has replaced it already, that one's is replaced: both began with the same cookie. `None`
+    /// if there was nothing to replace.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn replace_browser(
+        &mut self,
+        old: SessionId,
+        new: SessionId,
+        user: UserId,
+    ) -> Result<Option<Ending>, DbError> {
+        let mut old = old;
+        for _ in 0..LONGEST_CHAIN {
+            let ended = self.end_session_of(user, old, EndReason::Replaced)?;
+            if ended.is_some() {
+                diesel::update(sessions::table.filter(sessions::parent_id.eq(old.to_string())))
+                    .set(sessions::parent_id.eq(new.to_string()))
+                    .execute(self.0)?;
+                // Of a browser's session that ended, its parent is who took its place.
+                diesel::update(sessions::table.find(old.to_string()))
+                    .set(sessions::parent_id.eq(new.to_string()))
+                    .execute(self.0)?;
+                return Ok(ended);
+            }
+            let successor = sessions::table
+                .find(old.to_string())
+                .filter(sessions::user_id.eq(user.to_string()))
+                .filter(sessions::kind.eq(SessionKind::Browser.as_str()))
+                .select(sessions::parent_id)
+                .first::<Option<String>>(self.0)
+                .optional()?;
+            match successor.flatten() {
+                Some(id) => old = uuid(&id)?,
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
