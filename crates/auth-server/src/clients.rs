@@ -28,6 +28,12 @@ pub const OFFLINE: &str = "offline_access";
 /// The scope that makes an authorization a sign-in (OIDC Core §3.1.2.1).
 pub const OPENID: &str = "openid";
 
+/// Whether a scope, words by blanks, has this one (RFC 6749 §3.3).
+#[must_use]
+pub fn has_word(scope: &str, word: &str) -> bool {
+    scope.split(' ').any(|held| held == word)
+}
+
 /// What sort of program a client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]

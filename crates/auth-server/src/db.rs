@@ -8,6 +8,7 @@
 //! one thread of the writer, reads use a pool.
 
 mod addresses;
+mod answers;
 mod apps;
 mod audit;
 mod backup;

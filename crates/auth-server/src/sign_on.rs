@@ -21,7 +21,7 @@ pub use request::{AuthRequest, Hint, Prompt, Refusal, Refused};
 pub use step::Step;
 pub use ticket::{FormPurpose, FormTokens, Ticket};
 
-use crate::clients::{Client, Clients, OFFLINE, OPENID};
+use crate::clients::{Client, Clients, OFFLINE, OPENID, has_word};
 use crate::db::{AuditRecord, Caller, Db, Event, PendingCode};
 use crate::error::Error;
 use crate::mac_keys::MacKeyFile;
@@ -295,7 +295,7 @@ impl SignOn {
         let granted = Granted {
             client: request.client.id.clone(),
             scope: request.scope.clone(),
-            offline: has(&request.scope, OFFLINE),
+            offline: has_word(&request.scope, OFFLINE),
             pending: PendingCode {
                 redirect_uri: request.redirect_uri.clone(),
                 challenge: request.challenge.clone(),
@@ -316,7 +316,7 @@ impl SignOn {
         client: Arc<Client>,
         now: i64,
     ) -> Result<(AppTokens, Option<String>), Error> {
-        if tokens.user.is_none() || !has(&tokens.scope, OPENID) {
+        if tokens.user.is_none() || !has_word(&tokens.scope, OPENID) {
             return Ok((tokens, None));
         }
         let sign = move || {
@@ -337,9 +337,4 @@ impl SignOn {
     fn hint(&self, hint: &str, client: &Client) -> Option<Hint> {
         id_token::hint(&self.id_keys.ring(), &self.issuer, hint, &client.id)
     }
-}
-
-/// Whether a scope has a word.
-fn has(scope: &str, word: &str) -> bool {
-    scope.split(' ').any(|held| held == word)
 }

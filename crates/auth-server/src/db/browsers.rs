@@ -1,11 +1,12 @@
 //! Statements on the sessions of browsers that are signed in.
 
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Text};
 
+use super::answers::AccountColumns;
 use super::schema::sessions;
 use super::session_row::write_nonce;
-use super::users::{account, uuid};
+use super::users::uuid;
 use super::{DbError, SessionId, Tx, UserId};
 use crate::db::{Account, EndReason, Ending, Nonce, SessionKind};
 
@@ -23,9 +24,7 @@ pub struct BrowserRow {
     pub auth_time: i64,
     /// How.
     pub amr: String,
-    /// Over from then on unless used, Unix seconds.
-    pub idle_until: i64,
-    /// Over from then on.
+    /// Over from then on, Unix seconds.
     pub absolute_until: i64,
     /// When it was last used, Unix seconds.
     pub used_at: i64,
@@ -33,22 +32,12 @@ pub struct BrowserRow {
 
 #[derive(QueryableByName)]
 struct BrowserColumns {
-    #[diesel(sql_type = Text)]
-    user_id: String,
-    #[diesel(sql_type = Text)]
-    user_name: String,
-    #[diesel(sql_type = Text)]
-    email: String,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    email_verified_at: Option<i64>,
-    #[diesel(sql_type = Text)]
-    roles: String,
+    #[diesel(embed)]
+    account: AccountColumns,
     #[diesel(sql_type = BigInt)]
     auth_time: i64,
     #[diesel(sql_type = Text)]
     amr: String,
-    #[diesel(sql_type = BigInt)]
-    idle_until: i64,
     #[diesel(sql_type = BigInt)]
     absolute_until: i64,
     #[diesel(sql_type = BigInt)]
@@ -67,7 +56,7 @@ impl Tx<'_> {
         now: i64,
     ) -> Result<Option<BrowserRow>, DbError> {
         let row = diesel::sql_query(
-            "SELECT users.id AS user_id, user_name, email, email_verified_at, roles, auth_time, amr, idle_until, \
+            "SELECT users.id AS user_id, user_name, email, email_verified_at, roles, auth_time, amr, \
                absolute_until, rotated_at \
              FROM sessions JOIN users ON users.id = sessions.user_id \
              WHERE sessions.id = $1 AND kind = 'browser' AND nonce = $2 AND ended_at IS NULL \
@@ -82,16 +71,9 @@ impl Tx<'_> {
         row.map(|row| {
             Ok(BrowserRow {
                 id,
-                account: account(
-                    &row.user_id,
-                    row.user_name,
-                    row.email,
-                    row.email_verified_at,
-                    &row.roles,
-                )?,
+                account: row.account.account()?,
                 auth_time: row.auth_time,
                 amr: row.amr,
-                idle_until: row.idle_until,
                 absolute_until: row.absolute_until,
                 used_at: row.rotated_at,
             })

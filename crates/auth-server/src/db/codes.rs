@@ -4,8 +4,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use serde::{Deserialize, Serialize};
 
-use super::session_row::{grant, read_nonce, write_nonce};
-use super::users::{account, uuid};
+use super::answers::{AccountColumns, GrantColumns, USER_AND_GRANT};
+use super::session_row::{read_nonce, write_nonce};
+use super::users::uuid;
 use super::{DbError, SessionId, Tx, UserId};
 use crate::db::{Account, EndReason, Ending, Generation, Grant, Nonce, SessionKind};
 
@@ -103,26 +104,10 @@ struct CodeColumns {
 
 #[derive(QueryableByName)]
 struct FetchedColumns {
-    #[diesel(sql_type = Text)]
-    user_id: String,
-    #[diesel(sql_type = Text)]
-    user_name: String,
-    #[diesel(sql_type = Text)]
-    email: String,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    email_verified_at: Option<i64>,
-    #[diesel(sql_type = Text)]
-    roles: String,
-    #[diesel(sql_type = Text)]
-    client_id: String,
-    #[diesel(sql_type = Text)]
-    scope: String,
-    #[diesel(sql_type = BigInt)]
-    auth_time: i64,
-    #[diesel(sql_type = Text)]
-    amr: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    browser_sid: Option<String>,
+    #[diesel(embed)]
+    account: AccountColumns,
+    #[diesel(embed)]
+    grant: GrantColumns,
 }
 
 impl Tx<'_> {
@@ -174,19 +159,15 @@ impl Tx<'_> {
         &mut self,
         fetched: &Fetched,
     ) -> Result<Option<(Account, Option<Grant>)>, DbError> {
-        let row = diesel::sql_query(
+        let row = diesel::sql_query(format!(
             "UPDATE sessions SET generation = 1, pending = NULL, rotated_at = $1, idle_until = $2, absolute_until = $3, \
                address = $4, agent = $5, seen_at = $6, seen_address = $7, created_at = $8 \
              WHERE id = $9 AND generation = 0 AND client_id = $10 AND nonce = $11 AND ended_at IS NULL \
                AND user_id IS NOT NULL \
                AND EXISTS (SELECT 1 FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL) \
                AND EXISTS (SELECT 1 FROM clients WHERE clients.id = sessions.client_id AND blocked_at IS NULL) \
-             RETURNING user_id, client_id, scope, auth_time, amr, browser_sid, \
-               (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
-               (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
-               (SELECT email_verified_at FROM users WHERE users.id = sessions.user_id) AS email_verified_at, \
-               (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles",
-        )
+             RETURNING {USER_AND_GRANT}"
+        ))
         .bind::<BigInt, _>(fetched.now)
         .bind::<BigInt, _>(fetched.idle_until)
         .bind::<BigInt, _>(fetched.absolute_until)
@@ -200,24 +181,8 @@ impl Tx<'_> {
         .bind::<Text, _>(write_nonce(&fetched.nonce))
         .get_result::<FetchedColumns>(self.0)
         .optional()?;
-        row.map(|row| {
-            let account = account(
-                &row.user_id,
-                row.user_name,
-                row.email,
-                row.email_verified_at,
-                &row.roles,
-            )?;
-            let grant = grant(
-                row.client_id,
-                row.scope,
-                row.auth_time,
-                row.amr,
-                row.browser_sid.as_deref(),
-            )?;
-            Ok((account, grant))
-        })
-        .transpose()
+        row.map(|row| Ok((row.account.account()?, row.grant.grant()?)))
+            .transpose()
     }
 
     /// Deletes the oldest codes of a client in one browser, so that `waiting` wait, `new` among them, and those that

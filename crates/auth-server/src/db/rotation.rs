@@ -8,6 +8,7 @@ use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 
+use super::answers::{AccountColumns, GrantColumns, USER_AND_GRANT};
 use super::connection::AnyConnection;
 use super::prepared::{self, Prepared};
 use super::schema::sessions;
@@ -114,12 +115,7 @@ const NAMES: [&str; 11] = [
 /// One row, on either database.
 fn one(late: &str) -> prepared::Text {
     let text = format!(
-        "UPDATE sessions SET {MOVES} WHERE {IF} \
-         RETURNING user_id, absolute_until, client_id, scope, auth_time, amr, browser_sid, \
-           (SELECT user_name FROM users WHERE users.id = sessions.user_id) AS user_name, \
-           (SELECT email FROM users WHERE users.id = sessions.user_id) AS email, \
-           (SELECT email_verified_at FROM users WHERE users.id = sessions.user_id) AS email_verified_at, \
-           (SELECT roles FROM users WHERE users.id = sessions.user_id) AS roles"
+        "UPDATE sessions SET {MOVES} WHERE {IF} RETURNING absolute_until, {USER_AND_GRANT}"
     );
     let text = NAMES
         .iter()
@@ -135,28 +131,12 @@ static CATCH_UP: LazyLock<prepared::Text> =
 
 #[derive(QueryableByName)]
 struct RotatedRow {
-    #[diesel(sql_type = Text)]
-    user_id: String,
     #[diesel(sql_type = BigInt)]
     absolute_until: i64,
-    #[diesel(sql_type = Text)]
-    client_id: String,
-    #[diesel(sql_type = Text)]
-    scope: String,
-    #[diesel(sql_type = BigInt)]
-    auth_time: i64,
-    #[diesel(sql_type = Text)]
-    amr: String,
-    #[diesel(sql_type = Nullable<Text>)]
-    browser_sid: Option<String>,
-    #[diesel(sql_type = Text)]
-    user_name: String,
-    #[diesel(sql_type = Text)]
-    email: String,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    email_verified_at: Option<i64>,
-    #[diesel(sql_type = Text)]
-    roles: String,
+    #[diesel(embed)]
+    account: AccountColumns,
+    #[diesel(embed)]
+    grant: GrantColumns,
 }
 
 impl Tx<'_> {
@@ -227,21 +207,9 @@ impl Tx<'_> {
             .optional()?;
         row.map(|row| {
             Ok(Rotated {
-                account: account(
-                    &row.user_id,
-                    row.user_name,
-                    row.email,
-                    row.email_verified_at,
-                    &row.roles,
-                )?,
+                account: row.account.account()?,
                 absolute_until: row.absolute_until,
-                grant: grant(
-                    row.client_id,
-                    row.scope,
-                    row.auth_time,
-                    row.amr,
-                    row.browser_sid.as_deref(),
-                )?,
+                grant: row.grant.grant()?,
             })
         })
         .transpose()

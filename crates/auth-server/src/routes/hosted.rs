@@ -9,7 +9,7 @@ use actix_web::web::{Data, ServiceConfig, get, post, resource, scope};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use chassis::http::Form;
 use gate::Problem;
-use pages::{Language, Link, Mailed, Message, Mistake, Notice, Trouble};
+use pages::{Language, Link, Mailed, Message, Notice, Trouble};
 use serde::Deserialize;
 
 use super::caller::CalledBy;
@@ -168,18 +168,7 @@ impl<'a> Visit<'a> {
     /// The form that was sent, unless another site did that.
     fn take<T>(&self, sent: Sent<T>) -> Result<T, HttpResponse> {
         if !self.hosted.is_own_form(self.request.headers()) {
-            let problem = Problem::new(StatusCode::FORBIDDEN, "invalid_request");
-            let mut answer = self.hosted.fault(
-                self.request,
-                self.language,
-                (Mistake::StaleForm, StatusCode::FORBIDDEN),
-                (
-                    "invalid_request",
-                    "this form is not taken from another site",
-                ),
-            );
-            answer.extensions_mut().insert(problem);
-            return Err(answer);
+            return Err(self.hosted.not_our_form(self.request, self.language));
         }
         sent.map(|Form(form)| form).map_err(|error| {
             let status = error.as_response_error().status_code();

@@ -162,6 +162,19 @@ impl Hosted {
         html(&page, status, None)
     }
 
+    /// The page for a form that another site sent.
+    pub(super) fn not_our_form(&self, request: &HttpRequest, language: Language) -> HttpResponse {
+        const SAID: (&str, &str) = (
+            "invalid_request",
+            "this form is not taken from another site",
+        );
+        let at = (Mistake::StaleForm, StatusCode::FORBIDDEN);
+        let mut answer = self.fault(request, language, at, SAID);
+        let problem = Problem::new(StatusCode::FORBIDDEN, SAID.0);
+        answer.extensions_mut().insert(problem.detail(SAID.1));
+        answer
+    }
+
     /// The page for what failed inside, or was asked for in a way that no form of ours does.
     pub(super) fn failed(
         &self,

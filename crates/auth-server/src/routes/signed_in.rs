@@ -57,10 +57,8 @@ impl LookUp for Rows {
         Box::pin(async move {
             // The wall: what a program was given opens what it was given for, not the account, but for one of ours
             // that has the word for it. A service has no account.
-            let may = claims
-                .scope
-                .as_deref()
-                .is_some_and(|scope| scope.split(' ').any(|word| word == clients::ACCOUNT));
+            let scope = claims.scope.as_deref().unwrap_or_default();
+            let may = clients::has_word(scope, clients::ACCOUNT);
             if claims.client_id.is_some() && !may {
                 return Err(Problem::from(&Error::WrongKindOfToken).into());
             }

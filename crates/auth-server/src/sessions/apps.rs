@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Sessions;
 use super::end::audit_endings;
 use super::refresh::Turned;
-use crate::clients::Client;
+use crate::clients::{Client, has_word};
 use crate::db::{Account, Caller, EndReason, Event, Grant, Purpose, RefreshToken};
 use crate::db::{AuditRecord, NewSession, Owner};
 use crate::db::{SessionKind, Unit};
@@ -224,7 +224,7 @@ impl Sessions {
         let grant = grant.ok_or_else(|| Error::Internal("a client's session has none".into()))?;
         // What an operator has taken from the client since, it has no more.
         let scope = client.within(narrowed.unwrap_or(&grant.scope));
-        let has = |word: &str| scope.split(' ').any(|held| held == word);
+        let has = |word: &str| has_word(&scope, word);
         let exp = now
             .saturating_add(seconds(self.lifetimes.access_token_ttl))
             .min(token.absolute_until);
@@ -258,8 +258,7 @@ impl Sessions {
 
 /// Whether every word of `scope` is in `granted`.
 fn is_within(scope: &str, granted: &str) -> bool {
-    let granted: Vec<_> = granted.split(' ').collect();
-    scope.split(' ').all(|word| granted.contains(&word))
+    scope.split(' ').all(|word| has_word(granted, word))
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use id_keys::{Algorithm, IdKeys};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::has;
 use super::request::Hint;
+use crate::clients::has_word;
 use crate::db::{Account, Grant};
 use crate::error::Error;
 use crate::sessions::AppTokens;
@@ -58,14 +58,14 @@ impl<'a> UserClaims<'a> {
     /// What this scope lets one know.
     #[must_use]
     pub fn of(account: &'a Account, scope: &str) -> Self {
-        let (profile, email) = (has(scope, "profile"), has(scope, "email"));
+        let (profile, email) = (has_word(scope, "profile"), has_word(scope, "email"));
         let name = profile.then_some(account.user_name.as_str());
         Self {
             name,
             preferred_username: name,
             email: email.then_some(account.email.as_str()),
             email_verified: email.then_some(account.email_verified),
-            roles: has(scope, "roles").then_some(account.roles.as_slice()),
+            roles: has_word(scope, "roles").then_some(account.roles.as_slice()),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What is to be done about an authorization request: one pure function.
 
-use super::has;
 use super::request::AuthRequest;
-use crate::clients::OFFLINE;
+use crate::clients::{OFFLINE, has_word};
 use crate::sessions::Browser;
 
 /// What comes next.
@@ -79,9 +78,9 @@ pub(super) fn judge(request: &AuthRequest, at: &Situation<'_>) -> Step {
         return sign_in();
     }
     if !at.agreed {
-        let covers = |word: &str| at.consent.is_some_and(|agreed| has(agreed, word));
+        let covers = |word: &str| at.consent.is_some_and(|agreed| has_word(agreed, word));
         let missing = if request.client.trusted {
-            has(&request.scope, OFFLINE) && !covers(OFFLINE)
+            has_word(&request.scope, OFFLINE) && !covers(OFFLINE)
         } else {
             !request.scope.split(' ').all(covers)
         };

@@ -74,12 +74,12 @@ pub(super) fn error(refused: &Error) -> HttpResponse {
             (problem.status(), "temporarily_unavailable")
         }
         status if status.is_server_error() => (status, "server_error"),
+        _ if matches!(refused, Error::InvalidClient) => (problem.status(), "invalid_client"),
         _ => (
             StatusCode::BAD_REQUEST,
             match refused {
                 Error::InvalidRequest(_) => "invalid_request",
                 Error::InvalidScope => "invalid_scope",
-                Error::InvalidClient => "invalid_client",
                 _ => "invalid_grant",
             },
         ),

@@ -14,7 +14,7 @@ use shared::claims::Claims;
 use shared::revocations::Verdict;
 use shared::token_error::{Cure, TokenError};
 
-use crate::clients::OPENID;
+use crate::clients::{OPENID, has_word};
 use crate::error::Error;
 use crate::sessions::Sessions;
 use crate::sign_on::UserClaims;
@@ -94,7 +94,7 @@ async fn answer(
 ) -> Result<HttpResponse, Problem> {
     let token = gate.0.admit(headers, info.now).await?;
     let scope = token.claims.scope.clone().unwrap_or_default();
-    if !scope.split(' ').any(|word| word == OPENID) {
+    if !has_word(&scope, OPENID) {
         // The user's own session has no scope: this is for clients.
         let challenge = HeaderValue::from_static(
             r#"Bearer realm="keyturn", error="insufficient_scope", scope="openid""#,

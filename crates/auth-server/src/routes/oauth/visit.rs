@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use chassis::http::Form;
 use futures_util::future::LocalBoxFuture;
 use gate::Problem;
-use pages::{Consent, ContinueAs, Destination, GoOn, Language, Mistake, Person, SignIn, Trouble};
+use pages::{Consent, ContinueAs, Destination, GoOn, Language, Person, SignIn, Trouble};
 use serde::Deserialize;
 
 use super::answer::to_client;
@@ -172,18 +172,7 @@ impl Visit {
     ) -> Early<(T, bool)> {
         let headers = self.request.headers();
         if !headers.contains_key(header::ORIGIN) || !self.hosted.is_own_form(headers) {
-            let mut page = self.hosted.fault(
-                &self.request,
-                self.language,
-                (Mistake::StaleForm, StatusCode::FORBIDDEN),
-                (
-                    "invalid_request",
-                    "this form is not taken from another site",
-                ),
-            );
-            let problem = Problem::new(StatusCode::FORBIDDEN, "invalid_request");
-            page.extensions_mut().insert(problem);
-            return Err(page);
+            return Err(self.hosted.not_our_form(&self.request, self.language));
         }
         let Form(form) = sent.map_err(|error| {
             let status = error.as_response_error().status_code();
