@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub use apps::AppTokens;
 pub use browser::{Browser, BrowserStart, Leave};
 pub use codes::Granted;
-pub use end::{Announcer, end_all, end_one};
+pub use end::{Announcer, end_all, end_any};
 pub use listing::Listed;
 pub use start::{Admission, FirstUse};
 #[cfg(test)]

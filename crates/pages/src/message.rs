@@ -31,14 +31,28 @@ pub struct Message<'a> {
     pub sign_in: Option<&'a str>,
 }
 
-/// "You are signed in", with a link to the address that the browser is sent to anyway.
+/// "You are signed in", or after another form "One moment", with a link to the address that the browser is sent to
+/// anyway.
 #[derive(Clone, Debug, Template)]
 #[template(path = "go-on.html")]
 pub struct GoOn<'a> {
     /// What all pages have in common.
     pub look: Look<'a>,
+    /// Whether somebody has just signed in.
+    pub signed_in: bool,
     /// Where it goes on.
     pub url: &'a str,
+}
+
+impl GoOn<'_> {
+    fn title(&self) -> &'static str {
+        let words = self.look.words();
+        if self.signed_in {
+            words.signed_in
+        } else {
+            words.one_moment
+        }
+    }
 }
 
 /// Why a [`Fault`] page is shown.

@@ -91,3 +91,23 @@ async fn a_client_that_is_blocked_is_refused_everywhere_within_a_second() {
     one.call_home(&tokens(&one, &user).await).await.is(200);
     drop(other);
 }
+
+#[tokio::test]
+async fn an_operator_ends_the_session_of_a_service_by_its_id() {
+    let job = member("job", ClientKind::Service).with(|it| it.api = true);
+    let app = App::signing_on(options(), std::slice::from_ref(&job)).await;
+    let grant = [("grant_type", "client_credentials")];
+    let ask = async || app.ask_as(&job, "/oauth/token", &grant).await.tokens();
+    let first = ask().await;
+    app.call_home(first.access()).await.is(200);
+    let cli = Cli::new(app.folder(), app.database().url());
+    let live = "SELECT id AS value FROM sessions WHERE kind = 'service' AND ended_at IS NULL";
+    let sid = app.database().words(live).remove(0).unwrap();
+    assert_eq!(cli.finish(&["sessions", "revoke", &sid]).await, "ended\n");
+    within_a_second(async || app.call_home(first.access()).await.status == 401).await;
+    assert_eq!(app.database().records(&sid, "session_ended"), 1);
+    // It is not blocked: the next token is of another session.
+    let next = ask().await;
+    app.call_home(next.access()).await.is(200);
+    assert_ne!(app.database().words(live).remove(0).unwrap(), sid);
+}

@@ -15,7 +15,7 @@ use crate::db::{AuditRow, Db, SessionWithAccount};
 use crate::db::{Caller, EndReason, Generation, Session, SessionId, SessionKind};
 use crate::error::Over;
 use crate::sessions::rotation::over;
-use crate::sessions::{end_all, end_one};
+use crate::sessions::{end_all, end_any};
 use crate::settings::Settings;
 use crate::spelling::on_one_line;
 
@@ -173,12 +173,7 @@ async fn list(db: &Db, user: &str, json: bool) -> Result<(), CommandError> {
 
 async fn revoke(db: &Db, id: SessionId) -> Result<(), CommandError> {
     let caller = Caller::cli();
-    let ended = db.write(&caller, move |tx| {
-        let Some(user) = tx.find_session(id)?.and_then(|found| found.session.user) else {
-            return Ok(Vec::new());
-        };
-        end_one(tx, user, id, EndReason::Admin)
-    });
+    let ended = db.write(&caller, move |tx| end_any(tx, id, EndReason::Admin));
     if ended.await?.is_empty() {
         Err(CommandError::Failed(
             "there is no such session, or it has ended already".into(),

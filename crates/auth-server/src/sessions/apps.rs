@@ -8,8 +8,8 @@ use super::Sessions;
 use super::end::audit_endings;
 use super::refresh::Turned;
 use crate::clients::{Client, has_word};
-use crate::db::{Account, Caller, EndReason, Event, Grant, Purpose, RefreshToken};
-use crate::db::{AuditRecord, NewSession, Owner};
+use crate::db::{Account, Caller, EndReason, Grant, Purpose, RefreshToken};
+use crate::db::{NewSession, Owner};
 use crate::db::{SessionKind, Unit};
 use crate::error::Error;
 
@@ -110,13 +110,7 @@ impl Sessions {
         let (user, owner) = (session.user, client.id.clone());
         let ended = self.db.write(caller, move |tx| {
             let ended = tx.end_app(id, &owner, EndReason::Logout)?;
-            match user {
-                Some(user) => audit_endings(tx, user, &ended, EndReason::Logout)?,
-                None => ended.iter().try_for_each(|one| {
-                    let record = AuditRecord::general(Event::SessionEnded).session(one.session);
-                    tx.audit(&record.detail(EndReason::Logout.as_str()))
-                })?,
-            }
+            audit_endings(tx, user, &ended, EndReason::Logout)?;
             Ok(ended)
         });
         self.announcer.announce(&ended.await?);

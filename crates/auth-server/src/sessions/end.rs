@@ -124,7 +124,7 @@ impl Announcer {
 ///
 /// # Errors
 /// The database's.
-pub fn end_one(
+pub(super) fn end_one(
     tx: &mut Unit<'_, '_>,
     user: UserId,
     id: SessionId,
@@ -150,17 +150,41 @@ pub fn end_all(
     Ok(ended)
 }
 
+/// Ends one session, whosever it is: a service's has no user.
+///
+/// # Errors
+/// The database's.
+pub fn end_any(
+    tx: &mut Unit<'_, '_>,
+    id: SessionId,
+    reason: EndReason,
+) -> Result<Vec<Ending>, DbError> {
+    let Some(found) = tx.find_session(id)? else {
+        return Ok(Vec::new());
+    };
+    match (found.session.user, found.session.grant) {
+        (Some(user), _) => end_one(tx, user, id, reason),
+        (None, Some(grant)) => {
+            let ended = tx.end_app(id, &grant.client, reason)?;
+            audit_endings(tx, None, &ended, reason)?;
+            Ok(ended)
+        }
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
 pub(super) fn audit_endings(
     tx: &mut Unit<'_, '_>,
-    user: UserId,
+    user: impl Into<Option<UserId>>,
     ended: &[Ending],
     reason: EndReason,
 ) -> Result<(), DbError> {
+    let user = user.into();
     ended.iter().try_for_each(|one| {
-        tx.audit(
-            &AuditRecord::of(Event::SessionEnded, user)
-                .session(one.session)
-                .detail(reason.as_str()),
-        )
+        let record = match user {
+            Some(user) => AuditRecord::of(Event::SessionEnded, user),
+            None => AuditRecord::general(Event::SessionEnded),
+        };
+        tx.audit(&record.session(one.session).detail(reason.as_str()))
     })
 }

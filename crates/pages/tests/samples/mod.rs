@@ -198,6 +198,7 @@ fn messages(look: Look<'_>, texts: &Texts<'_>) -> Vec<Sample> {
             "go-on",
             &GoOn {
                 look,
+                signed_in: true,
                 url: texts.url,
             },
         ),

@@ -124,7 +124,7 @@ fn enter(
         .map_err(|error| visit.failed(&error))?;
     // What somebody agreed to in the session before, he did not in this one.
     let query = format!("{}&{}={since}", request.query, Ticket::Since.name());
-    let mut answer = visit.go_on(&query);
+    let mut answer = visit.signed_in_and_on(&query);
     visit.signed_in(&mut answer, start, device, keep);
     Ok(answer)
 }

@@ -296,9 +296,19 @@ impl Visit {
     /// Goes on with a request after one of our forms: a page that the browser leaves at once. No redirect, which
     /// `form-action 'self'` would stop on its way to the client: browsers follow the chain of a form.
     pub(super) fn go_on(&self, query: &str) -> HttpResponse {
+        self.leave_for(query, false)
+    }
+
+    /// The same for who has just signed in.
+    pub(super) fn signed_in_and_on(&self, query: &str) -> HttpResponse {
+        self.leave_for(query, true)
+    }
+
+    fn leave_for(&self, query: &str, signed_in: bool) -> HttpResponse {
         let url = format!("/oauth/authorize?{query}");
         let page = GoOn {
             look: self.hosted.look(self.language),
+            signed_in,
             url: &url,
         };
         let mut answer = html(&page, StatusCode::OK, None);
