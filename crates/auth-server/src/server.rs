@@ -1,5 +1,7 @@
 //! Puts the parts together, listens, and stops.
 
+mod sign_on;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -10,13 +12,11 @@ use actix_web::web;
 use chassis::metrics::{Metrics, prometheus};
 use chassis::service::{self, Connections, HangUps};
 use gate::Gate;
-use id_keys::{Algorithm, IdKeyFile};
 use shared::clock;
 use shared::key_file::KeyFile;
 use shared::token::{Policy, Signer, Validator};
 
 use crate::accounts::{Accounts, NewAccount};
-use crate::clients::Clients;
 use crate::db::Caller;
 use crate::db::Db;
 use crate::error::Error;
@@ -28,11 +28,11 @@ use crate::mac_keys::MacKeyFile;
 use crate::operations::clock_check::ClockCheck;
 use crate::operations::counters::Counters;
 use crate::outbox::{Links, Outbox, Post, Sender};
-use crate::routes::{self, AnyLiveSession, Hosted, Metadata, Offers, Page, Rows, UserinfoGate};
+use crate::routes::{self, Hosted, Page, Rows};
 use crate::sessions::{Announcer, Sessions};
 use crate::settings::{DemoUser, PasswordSettings, Settings, Switch};
-use crate::sign_on::SignOn;
 use crate::strength::{BreachedPasswords, Strength};
+use sign_on::SignOnParts;
 
 /// How long a start waits for a database server that is not there yet.
 const DATABASE_PATIENCE: Duration = Duration::from_mins(1);
@@ -76,17 +76,6 @@ struct Parts {
     gate: web::Data<Gate>,
     hosted: web::Data<Hosted>,
     sign_on: Option<SignOnParts>,
-}
-
-/// What there is besides where other programs sign their users in.
-#[derive(Clone)]
-struct SignOnParts {
-    sign_on: web::Data<SignOn>,
-    clients: Clients,
-    id_keys: Arc<IdKeyFile>,
-    gate: web::Data<UserinfoGate>,
-    metadata: web::Data<Metadata>,
-    offers: web::Data<Offers>,
 }
 
 impl Server {
@@ -216,54 +205,6 @@ fn find_page(settings: &Settings, policy: &Policy) -> Result<Option<Arc<Page>>, 
     Ok(Some(Arc::new(found.map_err(StartError)?)))
 }
 
-/// What sign-on needs, where it is on.
-async fn build_sign_on(
-    settings: &Settings,
-    db: &Db,
-    sessions: &Arc<Sessions>,
-    validator: &Arc<Validator>,
-    mac_keys: &Arc<MacKeyFile>,
-) -> Result<Option<SignOnParts>, StartError> {
-    if settings.sign_on.oauth == Switch::Off {
-        return Ok(None);
-    }
-    let path = &settings.sign_on.id_keys_file;
-    let id_keys = IdKeyFile::open(path).map_err(|e| StartError(e.naming("ID_KEYS_FILE")))?;
-    if let Some(algorithm) = Algorithm::ALL
-        .into_iter()
-        .find(|algorithm| id_keys.ring().active(*algorithm, clock::now()).is_none())
-    {
-        return Err(StartError(format!(
-            "ID_KEYS_FILE: {} holds no {algorithm} key that can sign now: `auth-server keys status` shows them, \
-             `auth-server keys rotate-id --in 0s` adds one",
-            path.display()
-        )));
-    }
-    let clients = Clients::open(db.clone()).await.map_err(StartError::of)?;
-    let policy = validator.policy();
-    let sign_on = SignOn::new(
-        db.clone(),
-        Arc::clone(sessions),
-        clients.clone(),
-        (Arc::clone(&id_keys), Arc::clone(mac_keys)),
-        policy.issuer.clone(),
-        policy.audiences.clone(),
-    );
-    let look_up = Arc::new(AnyLiveSession(Arc::clone(sessions)));
-    let gate = Gate::looking_up(Arc::clone(validator), look_up).or_issuer();
-    Ok(Some(SignOnParts {
-        sign_on: web::Data::new(sign_on),
-        clients,
-        id_keys,
-        gate: web::Data::new(UserinfoGate(gate)),
-        metadata: web::Data::new(Metadata::of(&policy.issuer)),
-        offers: web::Data::new(Offers {
-            registration: settings.registration,
-            mail: settings.mail.mail_url.is_some(),
-        }),
-    }))
-}
-
 async fn build(settings: Settings) -> Result<Parts, StartError> {
     let (keys, mac_keys) = open_keys(&settings)?;
     let policy = settings.token.policy();
@@ -313,7 +254,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::new(Rows(Arc::clone(&sessions))),
     );
-    let sign_on = build_sign_on(&settings, &db, &sessions, &validator, &mac_keys).await?;
+    let sign_on = sign_on::build(&settings, &db, &sessions, &validator, &mac_keys).await?;
     let (title, style) = (&settings.sign_on.page_title, &settings.sign_on.page_style);
     let issuer = validator.policy().issuer.clone();
     let hosted = Hosted::new(&issuer, title.as_deref(), style.as_deref()).map_err(StartError)?;
