@@ -92,6 +92,8 @@ pub struct Client {
     pub logout_uris: Vec<String>,
     /// Where it hears of log-outs.
     pub backchannel_uri: Option<String>,
+    /// Whether that may be in a private network.
+    pub backchannel_private: bool,
     /// What it may ask for.
     pub scopes: Vec<String>,
     /// Of a service.
@@ -149,6 +151,7 @@ impl TryFrom<ClientRow> for Client {
             redirects: Redirects::new(kind, list(&row.redirect_uris)?),
             logout_uris: list(&row.logout_uris)?,
             backchannel_uri: row.backchannel_uri,
+            backchannel_private: row.backchannel_private != 0,
             scopes: list(&row.scopes)?,
             roles: list(&row.roles)?,
             api: row.api != 0,

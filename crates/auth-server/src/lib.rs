@@ -7,6 +7,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod accounts;
+mod back_channel;
 pub mod cli;
 pub mod clients;
 pub mod db;

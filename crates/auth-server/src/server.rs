@@ -131,6 +131,7 @@ impl Server {
         if let Some(sign_on) = &parts.sign_on {
             background.push(tokio::spawn(Arc::clone(&sign_on.id_keys).follow()));
             background.push(tokio::spawn(sign_on.clients.clone().follow()));
+            background.push(tokio::spawn(Arc::clone(&sign_on.back_channel).follow()));
         }
         let feed = parts.feed.clone();
         let stop = async move {
@@ -254,7 +255,14 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::new(Rows(Arc::clone(&sessions))),
     );
-    let sign_on = sign_on::build(&settings, &db, &sessions, &validator, &mac_keys).await?;
+    let sign_on = sign_on::build(
+        &settings,
+        &db,
+        (&sessions, &announcer),
+        (&validator, &mac_keys),
+        &metrics,
+    )
+    .await?;
     let (title, style) = (&settings.sign_on.page_title, &settings.sign_on.page_style);
     let issuer = validator.policy().issuer.clone();
     let hosted = Hosted::new(&issuer, title.as_deref(), style.as_deref()).map_err(StartError)?;
@@ -263,7 +271,7 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         hasher,
         Arc::clone(&mac_keys),
         outbox,
-        Some(announcer),
+        Some(announcer.clone()),
     ));
     let sender = match post {
         None => None,

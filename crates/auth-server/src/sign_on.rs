@@ -4,6 +4,7 @@
 //! was done on the way (a log-in, a consent) comes along as a MACed [`Ticket`]. No HTTP, no SQL.
 
 mod id_token;
+mod log_out;
 mod params;
 mod request;
 mod step;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use id_keys::IdKeyFile;
 
 pub use id_token::UserClaims;
+pub use log_out::{Leaving, LogOutRequest};
 pub use params::{Params, Twice};
 pub use request::{AuthRequest, Hint, Prompt, Refusal, Refused};
 pub use step::Step;

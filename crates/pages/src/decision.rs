@@ -89,7 +89,7 @@ pub struct ContinueAs<'a> {
     pub another: Option<&'a str>,
 }
 
-/// "Sign out of everything in this browser?", to `/oauth/logout`.
+/// "Sign out of everything in this browser?": `decision=allow`, to `/oauth/sign-out`.
 #[derive(Clone, Debug, Template)]
 #[template(path = "sign-out.html")]
 pub struct SignOut<'a> {

@@ -193,13 +193,18 @@ async fn revoke_all(db: &Db, user: &str) -> Result<(), CommandError> {
 }
 
 async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
-    let (found, records) = db
+    let (found, records, waiting) = db
         .read(move |tx| {
             let found = tx.find_session(id)?;
             let lives = found
                 .as_ref()
                 .is_some_and(|found| over(&found.session, clock::now()).is_none());
-            Ok((found, tx.story_of_session(id, lives)?))
+            // The clients know a browser's session by its own id, or by that of one whose place it took.
+            let sid = found
+                .as_ref()
+                .and_then(|found| found.session.grant.as_ref()?.browser_sid)
+                .unwrap_or(id);
+            Ok((found, tx.story_of_session(id, lives)?, tx.log_outs_of(sid)?))
         })
         .await?;
     if found.is_none() && records.is_empty() {
@@ -236,6 +241,14 @@ async fn explain(db: &Db, id: SessionId) -> Result<(), CommandError> {
     }
     for record in &records {
         tell(format_args!("  {}  {}", time(record.at), sentence(record)))?;
+    }
+    for it in &waiting {
+        tell(format_args!(
+            "  client {} is still to be told of the log-out: tried {} times, next at {}",
+            it.client,
+            it.tries,
+            time(it.due_at)
+        ))?;
     }
     Ok(())
 }
@@ -338,6 +351,8 @@ fn sentence(record: &AuditRow) -> String {
         "user_unblocked" => "the account's block was lifted".to_owned(),
         "app_signed_in" => format!("client {detail} fetched it with a code"),
         "consent_given" => format!("the user agreed to what client {detail} asked for"),
+        "log_out_delivered" => format!("client {detail} was told of the log-out"),
+        "log_out_given_up" => format!("client {detail} could not be told of the log-out for a day"),
         "login_delayed" => "failed log-ins to the account began to be delayed".to_owned(),
         "mail_given_up" => format!("a mail to its user was given up: {detail}"),
         other => format!("{other}{generation} {detail}"),

@@ -222,6 +222,7 @@ pub async fn remove(db: &Db, id: &str, caller: &Caller) -> Result<usize, ChangeE
             return Ok(Err(ChangeError::Unknown(id.clone())));
         }
         tx.audit(&record("removed", &id))?;
+        tx.remove_log_outs_of(&id)?;
         end_sessions(tx, &id).map(Ok)
     })
     .await?

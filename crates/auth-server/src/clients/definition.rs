@@ -29,6 +29,9 @@ pub struct Definition {
     /// Where it hears of log-outs.
     #[serde(default)]
     pub backchannel_uri: Option<String>,
+    /// Whether that may be in a private network.
+    #[serde(default)]
+    pub backchannel_private: bool,
     /// What it may ask for.
     #[serde(default)]
     pub scopes: Option<Vec<String>>,
@@ -88,6 +91,7 @@ impl Definition {
             redirect_uris: Vec::new(),
             logout_uris: Vec::new(),
             backchannel_uri: None,
+            backchannel_private: false,
             scopes: None,
             roles: Vec::new(),
             api: false,
@@ -110,6 +114,7 @@ impl Definition {
             redirect_uris: list(&row.redirect_uris)?,
             logout_uris: list(&row.logout_uris)?,
             backchannel_uri: row.backchannel_uri.clone(),
+            backchannel_private: row.backchannel_private != 0,
             scopes: Some(list(&row.scopes)?),
             roles: list(&row.roles)?,
             api: row.api != 0,
@@ -162,6 +167,7 @@ impl Definition {
             created_at: before.map_or(now, |row| row.created_at),
             changed_at: before.map_or(now, |row| row.changed_at),
             blocked_at: before.and_then(|row| row.blocked_at),
+            backchannel_private: self.backchannel_private.into(),
         })
     }
 
@@ -201,6 +207,12 @@ impl Definition {
             && let Some(fault) = uris::fault(uri, ClientKind::Web)
         {
             return Err(format!("backchannelUri: {uri}: {fault}"));
+        }
+        if service && self.backchannel_uri.is_some() {
+            return Err("backchannelUri: a service has no user who signs out".into());
+        }
+        if self.backchannel_private && self.backchannel_uri.is_none() {
+            return Err("backchannelPrivate is about a backchannelUri, and there is none".into());
         }
         let scopes = self.scopes.as_deref().unwrap_or_default();
         // RFC 6749 §3.3.

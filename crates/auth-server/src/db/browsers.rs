@@ -45,7 +45,7 @@ struct BrowserColumns {
 }
 
 impl Tx<'_> {
-    /// The account of a browser's session that lives, by its cookie.
+    /// The account of a browser's session that lives at `now`, by its cookie; at the beginning of time: that has not ended.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -79,6 +79,40 @@ impl Tx<'_> {
             })
         })
         .transpose()
+    }
+
+    /// Whether a client has, or had until lately, a session below a browser's which it knows under this `sid`.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn has_app(
+        &mut self,
+        browser: SessionId,
+        sid: SessionId,
+        client: &str,
+    ) -> Result<bool, DbError> {
+        let its = sessions::table
+            .filter(sessions::parent_id.eq(browser.to_string()))
+            .filter(sessions::browser_sid.eq(sid.to_string()))
+            .filter(sessions::client_id.eq(client));
+        Ok(diesel::select(diesel::dsl::exists(its)).get_result(self.0)?)
+    }
+
+    /// The clients that have live sessions below a browser's which end with it.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn clients_below(&mut self, browser: SessionId, now: i64) -> Result<Vec<String>, DbError> {
+        Ok(sessions::table
+            .filter(sessions::parent_id.eq(browser.to_string()))
+            .filter(sessions::kind.eq(SessionKind::App.as_str()))
+            .filter(sessions::generation.gt(0))
+            .filter(sessions::ended_at.is_null())
+            .filter(sessions::idle_until.gt(now))
+            .filter(sessions::absolute_until.gt(now))
+            .select(sessions::client_id)
+            .distinct()
+            .load(self.0)?)
     }
 
     /// Slides the idle end of a browser's session that lives. One use from before `shown_from`, Unix seconds, is kept

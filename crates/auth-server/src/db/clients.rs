@@ -54,6 +54,8 @@ pub struct ClientRow {
     pub changed_at: i64,
     /// Unix seconds of the block.
     pub blocked_at: Option<i64>,
+    /// Whether its back-channel URI may lead to a private address.
+    pub backchannel_private: i64,
 }
 
 impl std::fmt::Debug for ClientRow {

@@ -133,6 +133,7 @@ struct Delivery {
     sub: String,
     tries: i64,
     due_at: i64,
+    created_at: i64,
 }
 
 #[derive(Queryable, Insertable)]

@@ -47,6 +47,10 @@ pub enum Event {
     AppSignedIn,
     /// The user agreed to what a client asked for; the detail is the client.
     ConsentGiven,
+    /// A client was told of a log-out; the session is the `sid` that it knows, the detail the client.
+    LogOutDelivered,
+    /// A client could not be told of a log-out for a day; as [`Self::LogOutDelivered`].
+    LogOutGivenUp,
     /// A client was added, changed, blocked or removed; the detail says which and what.
     ClientChanged,
 }
@@ -78,6 +82,8 @@ impl Event {
             Self::MailGivenUp => "mail_given_up",
             Self::AppSignedIn => "app_signed_in",
             Self::ConsentGiven => "consent_given",
+            Self::LogOutDelivered => "log_out_delivered",
+            Self::LogOutGivenUp => "log_out_given_up",
             Self::ClientChanged => "client_changed",
         }
     }

@@ -82,6 +82,7 @@ diesel::table! {
         created_at -> BigInt,
         changed_at -> BigInt,
         blocked_at -> Nullable<BigInt>,
+        backchannel_private -> BigInt,
     }
 }
 
@@ -102,6 +103,7 @@ diesel::table! {
         sub -> Text,
         tries -> BigInt,
         due_at -> BigInt,
+        created_at -> BigInt,
     }
 }
 

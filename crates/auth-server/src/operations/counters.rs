@@ -15,6 +15,7 @@ pub struct Counters {
     logins: IntCounterVec,
     ended: IntCounterVec,
     mails: IntCounterVec,
+    deliveries: IntCounterVec,
 }
 
 impl Counters {
@@ -44,6 +45,14 @@ impl Counters {
                 }
                 mails
             },
+            deliveries: {
+                let name = "keyturn_logout_deliveries_total";
+                let deliveries = counter(name, "Log-outs told to clients by outcome", "outcome")?;
+                for outcome in Delivered::ALL {
+                    deliveries.with_label_values(&[outcome.as_str()]);
+                }
+                deliveries
+            },
         })
     }
 
@@ -65,6 +74,11 @@ impl Counters {
     /// Counts what became of a mail.
     pub fn mail(&self, outcome: Mailed) {
         self.mails.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    /// Counts what became of a log-out that a client is to be told of.
+    pub fn delivery(&self, outcome: Delivered) {
+        self.deliveries.with_label_values(&[outcome.as_str()]).inc();
     }
 
     /// Counts an ending.
@@ -122,6 +136,29 @@ impl Mailed {
             Self::Delayed => "delayed",
             Self::GivenUp => "given_up",
             Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// What became of a log-out that a client is to be told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The client took it.
+    Delivered,
+    /// It is told again.
+    Delayed,
+    /// It never will be told.
+    GivenUp,
+}
+
+impl Delivered {
+    const ALL: [Self; 3] = [Self::Delivered, Self::Delayed, Self::GivenUp];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Delayed => "delayed",
+            Self::GivenUp => "given_up",
         }
     }
 }

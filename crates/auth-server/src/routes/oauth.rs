@@ -8,6 +8,7 @@ mod client_auth;
 mod consent;
 mod discovery;
 mod enter;
+mod log_out;
 mod offers;
 mod token;
 mod userinfo;
@@ -40,6 +41,12 @@ pub(crate) fn table(config: &mut ServiceConfig) {
                 .route(get().to(enter::show_forgot))
                 .route(post().to(enter::forgot)),
         )
+        .service(
+            resource("/logout")
+                .route(get().to(log_out::show))
+                .route(post().to(log_out::post)),
+        )
+        .service(resource("/sign-out").route(post().to(log_out::sign_out)))
         .service(resource("/consent").route(post().to(consent::answer)))
         .service(resource("/token").route(post().to(token::token)))
         .service(resource("/revoke").route(post().to(token::revoke)))

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use actix_web::web;
+use chassis::metrics::Metrics;
 use gate::Gate;
 use id_keys::{Algorithm, IdKeyFile};
 use shared::clock;
 use shared::token::Validator;
 
 use super::StartError;
+use crate::back_channel::{Reach, Sender};
 use crate::clients::Clients;
 use crate::db::Db;
 use crate::mac_keys::MacKeyFile;
 use crate::routes::{AnyLiveSession, Metadata, Offers, UserinfoGate};
-use crate::sessions::Sessions;
+use crate::sessions::{Announcer, Sessions};
 use crate::settings::{Settings, Switch};
 use crate::sign_on::SignOn;
 
@@ -26,15 +28,16 @@ pub(super) struct SignOnParts {
     pub(super) gate: web::Data<UserinfoGate>,
     pub(super) metadata: web::Data<Metadata>,
     pub(super) offers: web::Data<Offers>,
+    pub(super) back_channel: Arc<Sender>,
 }
 
 /// What sign-on needs, where it is on.
 pub(super) async fn build(
     settings: &Settings,
     db: &Db,
-    sessions: &Arc<Sessions>,
-    validator: &Arc<Validator>,
-    mac_keys: &Arc<MacKeyFile>,
+    (sessions, announcer): (&Arc<Sessions>, &Announcer),
+    (validator, mac_keys): (&Arc<Validator>, &Arc<MacKeyFile>),
+    metrics: &Metrics,
 ) -> Result<Option<SignOnParts>, StartError> {
     if settings.sign_on.oauth == Switch::Off {
         return Ok(None);
@@ -61,9 +64,18 @@ pub(super) async fn build(
         policy.issuer.clone(),
         policy.audiences.clone(),
     );
+    let back_channel = Sender::new(
+        (db.clone(), clients.clone(), Arc::clone(&id_keys)),
+        policy.issuer.clone(),
+        Reach::new().map_err(StartError::of)?,
+        announcer.news(),
+        (announcer.counters().clone(), metrics),
+    )
+    .map_err(StartError::of)?;
     let look_up = Arc::new(AnyLiveSession(Arc::clone(sessions)));
     let gate = Gate::looking_up(Arc::clone(validator), look_up).or_issuer();
     Ok(Some(SignOnParts {
+        back_channel: Arc::new(back_channel),
         sign_on: web::Data::new(sign_on),
         clients,
         id_keys,

@@ -122,6 +122,63 @@ impl Sessions {
         Ok(Some(row.into()))
     }
 
+    /// The session behind a browser's cookie for who wants to sign out of it: one that nobody used for too long has programs
+    /// that live on, so it is found as well.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn browser_to_leave(&self, cookie: &str) -> Result<Option<Browser>, Error> {
+        let Ok(presented) = RefreshToken::read(cookie, Purpose::Browser, &self.mac_keys) else {
+            return Ok(None);
+        };
+        let (id, nonce) = (presented.session, presented.nonce);
+        let found = self
+            .db
+            .read(move |tx| tx.find_browser(id, &nonce, i64::MIN));
+        Ok(found.await?.map(Browser::from))
+    }
+
+    /// Whether a client knows a browser's session under this `sid`: it is its own, or that of one whose place it took.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_known_as(
+        &self,
+        browser: &Browser,
+        sid: SessionId,
+        client: &str,
+    ) -> Result<bool, Error> {
+        let (session, client) = (browser.session, client.to_owned());
+        if sid == session {
+            return Ok(true);
+        }
+        let found = self.db.read(move |tx| tx.has_app(session, sid, &client));
+        Ok(found.await?)
+    }
+
+    /// The clients that have live sessions below a browser's.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn programs_of(&self, browser: &Browser, now: i64) -> Result<Vec<String>, Error> {
+        let session = browser.session;
+        Ok(self
+            .db
+            .read(move |tx| tx.clients_below(session, now))
+            .await?)
+    }
+
+    /// Signs a browser out: its session ends with the programs below it, and their clients are to be told.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sign_out(&self, browser: &Browser, caller: &Caller) -> Result<(), Error> {
+        let (user, session) = (browser.account.id, browser.session);
+        // `false`: a log-out beside this one was first.
+        self.end(user, session, EndReason::Logout, caller).await?;
+        Ok(())
+    }
+
     /// Begins a browser's session for a user whose password was just checked. It is a new one with a new cookie
     /// whatever the browser had before, so that nobody knows it who knew that one.
     ///

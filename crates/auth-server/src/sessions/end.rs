@@ -1,5 +1,9 @@
 //! How a session ends, and who hears of it.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
 use super::Sessions;
 use crate::db::{AuditRecord, DbError, Ending, Unit};
 use crate::db::{Caller, EndReason, Event};
@@ -86,22 +90,32 @@ impl Sessions {
     }
 }
 
-/// Tells of endings after their commit: the counters, and the followers of the feed, at once.
+/// Tells of endings after their commit: the counters, the followers of the feed, and whoever tells clients of log-outs.
 #[derive(Clone)]
 pub struct Announcer {
     endings: Endings,
     counters: Counters,
+    news: Arc<Notify>,
 }
 
 impl Announcer {
     /// Tells these.
     #[must_use]
     pub fn new(endings: Endings, counters: Counters) -> Self {
-        Self { endings, counters }
+        Self {
+            endings,
+            counters,
+            news: Arc::default(),
+        }
+    }
+
+    /// Wakes whoever tells clients of log-outs: there may be one to tell of.
+    pub(crate) fn news(&self) -> Arc<Notify> {
+        Arc::clone(&self.news)
     }
 
     /// The counters.
-    pub(super) fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         &self.counters
     }
 
@@ -116,11 +130,14 @@ impl Announcer {
             self.counters.ended(ending.reason);
         }
         self.endings.publish(ended);
+        if !ended.is_empty() {
+            self.news.notify_one();
+        }
     }
 }
 
-/// Ends one session of a user within a unit, with its audit record; and with a browser's the programs that it opened.
-/// Empty if the session is not one of his, or has been ended.
+/// Ends one session of a user within a unit, with its audit record; with a browser's the programs that it opened; and
+/// queues what clients are to be told. Empty if the session is not one of his, or has been ended.
 ///
 /// # Errors
 /// The database's.
@@ -130,13 +147,27 @@ pub(super) fn end_one(
     id: SessionId,
     reason: EndReason,
 ) -> Result<Vec<Ending>, DbError> {
-    let mut ended: Vec<Ending> = tx.end_session_of(user, id, reason)?.into_iter().collect();
+    // The users row first: an exchange that is on its way is before this or after it, and never beside it.
+    tx.lock_user(user, None)?;
+    let ended = tx.end_session_of(user, id, reason)?;
+    end_below(tx, user, ended.into_iter().collect(), reason)
+}
+
+/// The rest of every unit that ends sessions of a user for good: the programs below those of browsers end as well, clients
+/// are to be told, and all of it is recorded.
+pub(super) fn end_below(
+    tx: &mut Unit<'_, '_>,
+    user: UserId,
+    mut ended: Vec<Ending>,
+    reason: EndReason,
+) -> Result<Vec<Ending>, DbError> {
     ended.extend(tx.end_apps_of(&ended, reason)?);
+    tx.queue_log_outs(&ended)?;
     audit_endings(tx, user, &ended, reason)?;
     Ok(ended)
 }
 
-/// Ends all sessions of a user within a unit, with their audit records.
+/// Ends all sessions of a user within a unit, with their audit records, and queues what clients are to be told.
 ///
 /// # Errors
 /// The database's.
@@ -146,6 +177,7 @@ pub fn end_all(
     reason: EndReason,
 ) -> Result<Vec<Ending>, DbError> {
     let ended = tx.end_sessions_of(user, reason)?;
+    tx.queue_log_outs(&ended)?;
     audit_endings(tx, user, &ended, reason)?;
     Ok(ended)
 }

@@ -7,7 +7,7 @@ use shared::clock::seconds;
 use mail::Kind;
 
 use super::browser::Leave;
-use super::end::{audit_endings, end_all};
+use super::end::{end_all, end_below};
 use super::listing::expires_in;
 use super::{Pair, Sessions, expires_soonest};
 use crate::db::{Account, Caller, EndReason, Event, User};
@@ -263,8 +263,6 @@ pub(super) fn end_beyond(
     keep: u32,
 ) -> Result<Vec<Ending>, DbError> {
     let now = tx.now();
-    let mut ended = tx.end_sessions_beyond(user, new, keep, now)?;
-    ended.extend(tx.end_apps_of(&ended, EndReason::Limit)?);
-    audit_endings(tx, user, &ended, EndReason::Limit)?;
-    Ok(ended)
+    let ended = tx.end_sessions_beyond(user, new, keep, now)?;
+    end_below(tx, user, ended, EndReason::Limit)
 }

@@ -25,7 +25,8 @@ const CLOCKS: i64 = 60;
 /// Seconds after the last failure that a counter of failed log-ins stays.
 const KEEP_FAILURES: i64 = 24 * 3600;
 
-/// Seconds that a mail waits at most: whoever sends gives it up after a day, and where nobody does it goes with this.
+/// Seconds that a mail or the news of a log-out waits at most: whoever sends gives it up after a day, and where nobody does
+/// it goes with this.
 const KEEP_LETTERS: i64 = 7 * 86_400;
 
 /// Sweeps for the sessions that have begun: at once, and then once a second at most.
@@ -105,12 +106,13 @@ impl Inner {
                 tx.delete_old_audit(audit_before, limit)?,
                 tx.delete_old_login_failures(failures_before, limit)?,
                 tx.delete_old_letters(letters_before, limit)?
-                    + tx.delete_old_requests(now, limit)?,
+                    + tx.delete_old_requests(now, limit)?
+                    + tx.delete_old_log_outs(letters_before, limit)?,
             ))
         });
         match swept.await {
             Ok((sessions, records, counters, letters)) => log::debug!(
-                "swept {sessions} sessions, {records} audit records, {counters} counters of failures, {letters} mails and pushed requests"
+                "swept {sessions} sessions, {records} audit records, {counters} counters of failures, {letters} mails, pushed requests and log-outs"
             ),
             Err(error) => log::debug!("not swept, the next log-in will: {error}"),
         }

@@ -16,7 +16,7 @@ use crate::sessions::AppTokens;
 const GOOD: i64 = 600;
 
 /// The `typ` of its header.
-const TYP: &str = "JWT";
+pub(super) const TYP: &str = "JWT";
 
 /// What it says.
 #[derive(Serialize)]

@@ -31,7 +31,7 @@ const CARRIED: [&str; 18] = [
 ];
 
 /// Bytes that a state or a nonce may have: it comes back in an address.
-const LONGEST: usize = 2048;
+pub(super) const LONGEST: usize = 2048;
 
 /// Whom an `id_token_hint` tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn page(mistake: Mistake, error: &'static str, description: &str) -> Self {
+    pub(super) fn page(mistake: Mistake, error: &'static str, description: &str) -> Self {
         Self {
             refusal: Refusal::Page(mistake),
             error,

@@ -94,6 +94,8 @@ pub enum FormPurpose<'a> {
     /// The answer to a question that this session of the browser was asked about this request: no other one's, and
     /// about no other.
     Answer(SessionId, &'a str),
+    /// The yes of this session's user to signing out, for this request.
+    Leave(SessionId, &'a str),
 }
 
 /// The double-submitted token of our forms: an HMAC of a cookie that only our pages set. Another site can send a form,
@@ -148,8 +150,11 @@ fn of_form<M: Mac>(mac: M, cookie: &str, purpose: &FormPurpose<'_>) -> M {
     match purpose {
         FormPurpose::Enter => mac.chain_update(b"enter\0").chain_update(cookie),
         // The cookie has always the same length, and so has the id.
-        FormPurpose::Answer(session, request) => mac
-            .chain_update(b"answer\0")
+        FormPurpose::Answer(session, request) | FormPurpose::Leave(session, request) => mac
+            .chain_update(match purpose {
+                FormPurpose::Leave(..) => b"leave\0".as_slice(),
+                _ => b"answer\0",
+            })
             .chain_update(cookie)
             .chain_update(session.as_bytes())
             .chain_update(request),

@@ -29,6 +29,7 @@ struct Listed {
     logout_uris: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     backchannel_uri: Option<String>,
+    backchannel_private: bool,
     scopes: Vec<String>,
     roles: Vec<String>,
     api: bool,
@@ -56,6 +57,7 @@ impl TryFrom<ClientRow> for Listed {
             redirect_uris: it.redirect_uris,
             logout_uris: it.logout_uris,
             backchannel_uri: it.backchannel_uri,
+            backchannel_private: it.backchannel_private,
             scopes: it.scopes.unwrap_or_default(),
             roles: it.roles,
             api: it.api,
@@ -100,7 +102,10 @@ impl Listed {
         };
         lines.extend(each("redirect", &self.redirect_uris));
         lines.extend(each("logout redirect", &self.logout_uris));
-        lines.extend(self.backchannel_uri.clone().map(|uri| ("backchannel", uri)));
+        if let Some(uri) = &self.backchannel_uri {
+            lines.push(("backchannel", uri.clone()));
+            lines.push(("backchannel private", yes(self.backchannel_private)));
+        }
         lines.push(("scopes", self.scopes.join(" ")));
         if self.kind == ClientKind::Service {
             lines.push(("roles", self.roles.join(" ")));

@@ -32,6 +32,9 @@ pub(in crate::cli) struct Options {
     /// Where it hears of log-outs (OIDC Back-Channel Logout).
     #[arg(long, value_name = "URI")]
     backchannel: Option<String>,
+    /// That may be in a private network, which is else not reached. `--backchannel-private=false` takes it back.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    backchannel_private: Option<bool>,
     /// What its `id_token`s are signed with: RS256 (by default) or ES256.
     #[arg(long, value_name = "ALG")]
     id_token_alg: Option<String>,
@@ -60,7 +63,9 @@ impl Options {
         }
         if let Some(uri) = &self.backchannel {
             it.backchannel_uri = (!uri.is_empty()).then(|| uri.clone());
+            it.backchannel_private &= it.backchannel_uri.is_some();
         }
+        it.backchannel_private = self.backchannel_private.unwrap_or(it.backchannel_private);
         if let Some(alg) = &self.id_token_alg {
             it.id_token_alg.clone_from(alg);
         }

@@ -5,6 +5,7 @@ use shared::clock;
 use shared::key_file::check_mount;
 
 use super::{Report, same_folder};
+use crate::back_channel::is_in_private;
 use crate::clients::Definition;
 use crate::db::{ClientRow, DbError};
 use crate::settings::{Settings, Switch};
@@ -76,6 +77,28 @@ pub(super) async fn clients(settings: &Settings, report: &mut Report) {
                 "auth-server client set, or client remove",
             ),
         }
+    }
+    for row in &rows {
+        if let Some(uri) = &row.backchannel_uri
+            && row.backchannel_private == 0
+            && is_in_private(uri).await
+        {
+            report.fault(
+                &format!("the client {:?} hears of no log-out: its back-channel URI leads to a private address", row.id),
+                "if it is meant to: auth-server client set ID --backchannel-private",
+            );
+        }
+    }
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is not general enough over the lifetime of a Tx"
+    )]
+    let in_vain = db.read(|tx| tx.log_outs_in_vain()).await;
+    for (client, waiting, tries) in in_vain.unwrap_or_default() {
+        report.fault(
+            &format!("the client {client:?} does not take log-outs: {waiting} wait, tried up to {tries} times"),
+            "auth-server's log says what its receiver answers; each is tried for a day",
+        );
     }
     if fine > 0 || rows.is_empty() {
         report.fine(&format!("{fine} clients can sign in"));

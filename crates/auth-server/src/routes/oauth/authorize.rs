@@ -1,12 +1,11 @@
 //! `/oauth/authorize`: where it begins, and where every form of ours comes back to.
 
 use actix_web::http::StatusCode;
-use actix_web::web::Data;
 use actix_web::{HttpMessage, HttpResponse};
 use chassis::http::{Form, OnlyHead};
 
 use super::visit::{Early, Visit};
-use crate::routes::html::{Hosted, redirect};
+use crate::routes::html::redirect;
 use crate::sign_on::{Params, Step};
 
 pub(super) async fn show(visit: Visit) -> HttpResponse {
@@ -50,7 +49,6 @@ async fn answer(mut visit: Visit) -> Early<HttpResponse> {
 
 /// A client may post its request. The browser leaves our cookie out of what another site posts, so it goes on by GET.
 pub(super) async fn post(
-    hosted: Data<Hosted>,
     visit: Visit,
     sent: Result<Form<Vec<(String, String)>>, actix_web::Error>,
 ) -> HttpResponse {
@@ -59,10 +57,6 @@ pub(super) async fn post(
             let query = Params::of_pairs(pairs).query();
             redirect(StatusCode::SEE_OTHER, &format!("/oauth/authorize?{query}"))
         }
-        Err(error) => {
-            let status = error.as_response_error().status_code();
-            let problem = gate::Problem::of_status(status).detail(error.to_string());
-            hosted.failed(&visit.request, visit.language, problem)
-        }
+        Err(error) => visit.no_form(&error),
     }
 }

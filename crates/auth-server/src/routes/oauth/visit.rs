@@ -72,6 +72,8 @@ pub(super) enum Signed<'a> {
     Unasked,
     /// Who was asked something, if he still is who is signed in.
     In(Option<&'a Browser>),
+    /// Who was asked whether to sign out, if he still is who is signed in.
+    Out(Option<&'a Browser>),
 }
 
 /// A form, or what a body was that is none.
@@ -82,8 +84,8 @@ pub(super) type Early<T> = Result<T, HttpResponse>;
 
 impl Visit {
     /// Goes on in the language of the request.
-    fn speak(&mut self, request: &AuthRequest) {
-        self.language = language_of(&self.request, request.ui_locales.as_deref());
+    pub(super) fn speak(&mut self, ui_locales: Option<&str>) {
+        self.language = language_of(&self.request, ui_locales);
     }
 
     /// The authorization request of these parameters; or the answer to one that is none.
@@ -91,7 +93,7 @@ impl Visit {
         let query = params.query();
         match self.sign_on.request(params, &self.caller).await {
             Ok(Ok(request)) => {
-                self.speak(&request);
+                self.speak(request.ui_locales.as_deref());
                 Ok(request)
             }
             // Out of a form of ours no redirect goes to a client: see `go_on`.
@@ -148,6 +150,13 @@ impl Visit {
             .failed(&self.request, self.language, Problem::from(error))
     }
 
+    /// The page for a body that is no form.
+    pub(super) fn no_form(&self, error: &actix_web::Error) -> HttpResponse {
+        let status = error.as_response_error().status_code();
+        let problem = Problem::of_status(status).detail(error.to_string());
+        self.hosted.failed(&self.request, self.language, problem)
+    }
+
     /// Whoever is signed in in this browser.
     pub(super) async fn browser(&self) -> Early<Option<Browser>> {
         let Some(cookie) = self.hosted.read_cookie(&self.request, &SESSION) else {
@@ -155,6 +164,23 @@ impl Visit {
         };
         let found = self.sessions.browser(&cookie, &self.caller).await;
         found.map_err(|error| self.failed(&error))
+    }
+
+    /// Whoever can be signed out in this browser: see [`Sessions::browser_to_leave`].
+    pub(super) async fn browser_to_leave(&self) -> Early<Option<Browser>> {
+        let Some(cookie) = self.hosted.read_cookie(&self.request, &SESSION) else {
+            return Ok(None);
+        };
+        let found = self.sessions.browser_to_leave(&cookie).await;
+        found.map_err(|error| self.failed(&error))
+    }
+
+    /// Has the browser forget who was signed in.
+    pub(super) fn forget(&self, answer: &mut HttpResponse) {
+        if self.hosted.read_cookie(&self.request, &SESSION).is_some() {
+            let gone = self.hosted.cookie(&SESSION, String::new(), Some(0));
+            self.set(answer, &gone);
+        }
     }
 
     /// By what an account may know this browser.
@@ -174,18 +200,15 @@ impl Visit {
         if !headers.contains_key(header::ORIGIN) || !self.hosted.is_own_form(headers) {
             return Err(self.hosted.not_our_form(&self.request, self.language));
         }
-        let Form(form) = sent.map_err(|error| {
-            let status = error.as_response_error().status_code();
-            let problem = Problem::of_status(status).detail(error.to_string());
-            self.hosted.failed(&self.request, self.language, problem)
-        })?;
+        let Form(form) = sent.map_err(|error| self.no_form(&error))?;
         let cookie = self.hosted.read_cookie(&self.request, &FORM);
         let fits = cookie.is_some_and(|cookie| {
             let carried = carried(&form);
             let purpose = match signed_in {
                 Signed::Unasked => FormPurpose::Enter,
                 Signed::In(Some(browser)) => FormPurpose::Answer(browser.session, &carried.request),
-                Signed::In(None) => return false,
+                Signed::Out(Some(browser)) => FormPurpose::Leave(browser.session, &carried.request),
+                Signed::In(None) | Signed::Out(None) => return false,
             };
             self.sign_on.forms().fits(&carried.form, &cookie, &purpose)
         });
@@ -209,6 +232,7 @@ impl Visit {
         let cookie = had.unwrap_or_else(FormTokens::fresh_cookie);
         let purpose = match signed_in {
             Signed::In(Some(browser)) => FormPurpose::Answer(browser.session, query),
+            Signed::Out(Some(browser)) => FormPurpose::Leave(browser.session, query),
             _ => FormPurpose::Enter,
         };
         let field = self
@@ -305,11 +329,15 @@ impl Visit {
     }
 
     fn leave_for(&self, query: &str, signed_in: bool) -> HttpResponse {
-        let url = format!("/oauth/authorize?{query}");
+        self.leave(&format!("/oauth/authorize?{query}"), signed_in)
+    }
+
+    /// Out of one of our forms to an address, by a page that the browser leaves at once.
+    pub(super) fn leave(&self, url: &str, signed_in: bool) -> HttpResponse {
         let page = GoOn {
             look: self.hosted.look(self.language),
             signed_in,
-            url: &url,
+            url,
         };
         let mut answer = html(&page, StatusCode::OK, None);
         match header::HeaderValue::try_from(format!("0; url={url}")) {
@@ -344,7 +372,7 @@ impl Visit {
     }
 }
 
-fn person(browser: &Browser) -> Person<'_> {
+pub(super) fn person(browser: &Browser) -> Person<'_> {
     Person {
         name: &browser.account.user_name,
         email: &browser.account.email,

@@ -1,0 +1,216 @@
+//! Statements on `logout_deliveries`: log-outs that clients are still to be told of (OIDC Back-Channel Logout 1.0). A row
+//! is written in the unit that ends the sessions, and goes when the client has heard of it.
+
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+use uuid::Uuid;
+
+use super::connection::AnyConnection;
+use super::schema::logout_deliveries;
+use super::{DbError, Ending, SessionId, Tx, Unit};
+
+/// Sessions that are named in one statement.
+const NAMED: usize = 200;
+
+/// A log-out that a client is to be told of.
+#[derive(Clone, Debug, PartialEq, Eq, Queryable)]
+pub struct LogOut {
+    /// Its row.
+    pub id: String,
+    /// Who is to be told.
+    pub client: String,
+    /// The `sid` that the client knows from its `id_token`s.
+    pub sid: String,
+    /// Who was signed in.
+    pub sub: String,
+    /// How often it was tried.
+    pub tries: i64,
+    /// When it is tried next, Unix seconds.
+    pub due_at: i64,
+    /// Since when it waits, Unix seconds.
+    pub created_at: i64,
+}
+
+#[derive(QueryableByName, PartialEq, Eq, Hash)]
+struct Told {
+    #[diesel(sql_type = Text)]
+    client_id: String,
+    #[diesel(sql_type = Text)]
+    browser_sid: String,
+    #[diesel(sql_type = Text)]
+    user_id: String,
+}
+
+impl Unit<'_, '_> {
+    /// Queues what clients are to be told of these endings, once for each client and `sid`: all that ever fetched tokens
+    /// below a browser's session that ended, whether those are over or not; and the clients of programs' sessions
+    /// that ended themselves, unless another of the same client and browser lives on.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn queue_log_outs(&mut self, ended: &[Ending]) -> Result<(), DbError> {
+        let now = self.now();
+        let mut all = std::collections::HashSet::new();
+        for ended in ended.chunks(NAMED) {
+            // Ids are ours: letters, digits and hyphens.
+            let ids: Vec<String> = ended.iter().map(|it| format!("'{}'", it.session)).collect();
+            let ids = ids.join(", ");
+            let told = diesel::sql_query(format!(
+                "SELECT DISTINCT s.client_id, s.browser_sid, s.user_id \
+                 FROM sessions s JOIN clients c ON c.id = s.client_id \
+                 WHERE s.kind IN ('app', 'offline') AND s.generation > 0 AND s.browser_sid IS NOT NULL \
+                   AND s.user_id IS NOT NULL AND c.backchannel_uri IS NOT NULL AND c.blocked_at IS NULL \
+                   AND (s.parent_id IN ({ids}) OR (s.id IN ({ids}) AND NOT EXISTS (SELECT 1 FROM sessions o \
+                     WHERE o.parent_id = s.parent_id AND o.client_id = s.client_id AND o.browser_sid = s.browser_sid \
+                       AND o.generation > 0 AND o.ended_at IS NULL AND o.idle_until > $1 AND o.absolute_until > $2)))"
+            ))
+            .bind::<BigInt, _>(now)
+            .bind::<BigInt, _>(now)
+            .load::<Told>(self.0)?;
+            all.extend(told);
+        }
+        for told in all {
+            diesel::insert_into(logout_deliveries::table)
+                .values((
+                    logout_deliveries::id.eq(Uuid::now_v7().to_string()),
+                    logout_deliveries::client_id.eq(told.client_id),
+                    logout_deliveries::sid.eq(told.browser_sid),
+                    logout_deliveries::sub.eq(told.user_id),
+                    logout_deliveries::tries.eq(0),
+                    logout_deliveries::due_at.eq(now),
+                    logout_deliveries::created_at.eq(now),
+                ))
+                .execute(self.0)?;
+        }
+        Ok(())
+    }
+}
+
+impl Tx<'_> {
+    /// Log-outs whose time has come, the longest due first, `limit` at most; none of the clients in `but`.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn log_outs_due(
+        &mut self,
+        now: i64,
+        but: &[String],
+        limit: u32,
+    ) -> Result<Vec<LogOut>, DbError> {
+        let mut due = logout_deliveries::table
+            .filter(logout_deliveries::due_at.le(now))
+            .into_boxed::<<AnyConnection as Connection>::Backend>();
+        for client in but {
+            due = due.filter(logout_deliveries::client_id.ne(client));
+        }
+        Ok(due
+            .order((logout_deliveries::due_at, logout_deliveries::id))
+            .limit(limit.into())
+            .load(self.0)?)
+    }
+
+    /// Takes a log-out to deliver it: nobody else does until `until`, Unix seconds. `false` if somebody else has.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn take_log_out(&mut self, taken: &LogOut, until: i64) -> Result<bool, DbError> {
+        let hit = diesel::sql_query(
+            "UPDATE logout_deliveries SET due_at = $1, tries = tries + 1 \
+             WHERE id = $2 AND due_at = $3 AND tries = $4",
+        )
+        .bind::<BigInt, _>(until)
+        .bind::<Text, _>(&taken.id)
+        .bind::<BigInt, _>(taken.due_at)
+        .bind::<BigInt, _>(taken.tries)
+        .execute(self.0)?;
+        Ok(hit == 1)
+    }
+
+    /// Puts a log-out off until `due_at`, Unix seconds.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn put_off_log_out(&mut self, id: &str, due_at: i64) -> Result<(), DbError> {
+        diesel::update(logout_deliveries::table.find(id))
+            .set(logout_deliveries::due_at.eq(due_at))
+            .execute(self.0)?;
+        Ok(())
+    }
+
+    /// Removes a log-out: the client knows of it, or never will. `false` if it was removed already.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn remove_log_out(&mut self, id: &str) -> Result<bool, DbError> {
+        let gone = diesel::delete(logout_deliveries::table.find(id)).execute(self.0)?;
+        Ok(gone == 1)
+    }
+
+    /// Removes what a client was to be told: there is no such client any more.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn remove_log_outs_of(&mut self, client: &str) -> Result<(), DbError> {
+        let its = logout_deliveries::table.filter(logout_deliveries::client_id.eq(client));
+        diesel::delete(its).execute(self.0)?;
+        Ok(())
+    }
+
+    /// How many log-outs wait, and since when the oldest does, in Unix seconds.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn log_outs_waiting(&mut self) -> Result<(i64, Option<i64>), DbError> {
+        use diesel::dsl::{count_star, min};
+        Ok(logout_deliveries::table
+            .select((count_star(), min(logout_deliveries::created_at)))
+            .first(self.0)?)
+    }
+
+    /// The log-outs of a `sid` that wait.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn log_outs_of(&mut self, sid: SessionId) -> Result<Vec<LogOut>, DbError> {
+        Ok(logout_deliveries::table
+            .filter(logout_deliveries::sid.eq(sid.to_string()))
+            .order(logout_deliveries::id)
+            .load(self.0)?)
+    }
+
+    /// For each client that log-outs wait for: how many were tried in vain, and how often the one that was tried most.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn log_outs_in_vain(&mut self) -> Result<Vec<(String, i64, i64)>, DbError> {
+        use diesel::dsl::{count_star, max};
+        let rows: Vec<(String, i64, Option<i64>)> = logout_deliveries::table
+            .filter(logout_deliveries::tries.gt(0))
+            .group_by(logout_deliveries::client_id)
+            .select((
+                logout_deliveries::client_id,
+                count_star(),
+                max(logout_deliveries::tries),
+            ))
+            .load(self.0)?;
+        let known = |(client, number, tries): (_, _, Option<i64>)| {
+            (client, number, tries.unwrap_or_default())
+        };
+        Ok(rows.into_iter().map(known).collect())
+    }
+
+    /// Deletes up to `limit` log-outs from before `before`, Unix seconds: those of an installation that tells nobody any
+    /// more.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn delete_old_log_outs(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
+        Ok(diesel::sql_query(
+            "DELETE FROM logout_deliveries WHERE id IN \
+               (SELECT id FROM logout_deliveries WHERE created_at < $1 LIMIT $2)",
+        )
+        .bind::<BigInt, _>(before)
+        .bind::<BigInt, _>(i64::from(limit))
+        .execute(self.0)?)
+    }
+}

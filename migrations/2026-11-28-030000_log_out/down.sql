@@ -1,0 +1,3 @@
+ALTER TABLE clients DROP COLUMN backchannel_private;
+DROP INDEX logout_deliveries_due;
+ALTER TABLE logout_deliveries DROP COLUMN created_at;
