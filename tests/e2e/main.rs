@@ -38,6 +38,8 @@ mod anywhere {
 #[cfg(not(deployment))]
 mod inside {
     mod alerts;
+    mod back_channel;
+    mod back_channel_trouble;
     mod certificates;
     mod client_commands;
     mod commands;
@@ -100,6 +102,7 @@ mod inside {
     mod sign_on_foundation_tokens;
     mod sign_on_grants;
     mod sign_on_hostile_requests;
+    mod sign_on_log_out;
     mod sign_on_pages;
     mod sign_on_pkce;
     mod sign_on_replicas;

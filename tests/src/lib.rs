@@ -23,6 +23,7 @@ mod forge;
 mod options;
 mod process;
 mod raw;
+mod receiver;
 mod remint;
 #[expect(
     clippy::indexing_slicing,
@@ -39,6 +40,7 @@ pub use forge::{Draft, Forge};
 pub use options::Options;
 pub use process::{Cli, Ran, Running, program};
 pub use raw::{RawAnswer, exchange, open, open_from};
+pub use receiver::{Answering, Receiver};
 pub use sign_on::{
     Asking, ISSUER, Member, Reply, Tokens, Visitor, challenge, member, put_clients, put_id_keys,
 };

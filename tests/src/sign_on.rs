@@ -502,12 +502,17 @@ pub fn put_clients(database_url: &str, clients: Vec<Member>) {
 impl App {
     /// The claims of an `id_token`, whose signature is checked with the keys that are published.
     pub async fn claims_of_id_token(&self, token: &str) -> Value {
+        self.claims_of_signed(token, "JWT").await
+    }
+
+    /// The claims of a token of this type that the second ring signed.
+    pub async fn claims_of_signed(&self, token: &str, typ: &str) -> Value {
         let jwks: Value = self.get_json("/oauth/jwks.json").await;
         let mut parts = token.split('.');
         let [header, payload, signature] = [(); 3].map(|()| parts.next().expect("a part"));
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).expect("base64url");
         let head: Value = serde_json::from_slice(&decode(header)).expect("a header");
-        assert_eq!(head["typ"], "JWT");
+        assert_eq!(head["typ"], typ);
         let keys = jwks["keys"].as_array().expect("keys");
         let key = keys
             .iter()

@@ -28,6 +28,8 @@ impl Reach {
     /// # Errors
     /// If the system's certificates cannot be read.
     pub(crate) fn new() -> Result<Self, reqwest::Error> {
+        // The one that the servers use; a second call is no harm.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = || {
             Http::builder()
                 .timeout(PATIENCE)
@@ -53,13 +55,9 @@ impl Reach {
         let Some(uri) = &client.backchannel_uri else {
             return Err("it has no back-channel URI".into());
         };
-        let http = if client.backchannel_private || names_its_address(uri) {
-            &self.anywhere
-        } else {
-            &self.public
-        };
         let body = serde_urlencoded::to_string([("logout_token", token)]).unwrap_or_default();
-        let answer = http
+        let answer = self
+            .http(uri, client.backchannel_private)
             .post(uri)
             .header("content-type", "application/x-www-form-urlencoded")
             .body(body)
@@ -69,6 +67,15 @@ impl Reach {
         match answer.status() {
             status if status.is_success() => Ok(()),
             status => Err(format!("it answered {status}")),
+        }
+    }
+
+    /// What may go there.
+    fn http(&self, uri: &str, private: bool) -> &Http {
+        if private || names_its_address(uri) {
+            &self.anywhere
+        } else {
+            &self.public
         }
     }
 }
@@ -90,7 +97,13 @@ pub(crate) async fn is_in_private(uri: &str) -> bool {
     let host = Url::parse(uri)
         .ok()
         .and_then(|url| url.host_str().map(str::to_owned));
-    let Some(host) = host else { return false };
+    match host {
+        Some(host) => is_private(host).await,
+        None => false,
+    }
+}
+
+async fn is_private(host: String) -> bool {
     match tokio::net::lookup_host((host, 0)).await {
         Ok(found) => {
             let found: Vec<_> = found.collect();
@@ -257,10 +270,41 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_a_private_address_leads_nowhere() {
+    async fn a_name_that_leads_to_a_private_address_leads_nowhere_unless_it_was_registered_so() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let reach = Reach::new().unwrap();
         // Every system knows this name, and where it leads.
-        let found = PublicOnly.resolve("localhost".parse().unwrap()).await;
-        let said = found.err().unwrap().to_string();
-        assert!(said.contains("private"), "{said}");
+        let uri = format!("http://localhost:{port}/out");
+        let refused = reach.public.post(&uri).send().await.unwrap_err();
+        let said = innermost(&refused.without_url());
+        assert!(said.contains("--backchannel-private"), "{said}");
+        assert!(is_private("localhost".to_owned()).await);
+        // The first who knocks is the other one.
+        let posted = tokio::spawn(reach.anywhere.post(&uri).send());
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, answer)
+            .await
+            .unwrap();
+        assert_eq!(posted.await.unwrap().unwrap().status(), 204);
+    }
+
+    #[test]
+    fn only_a_client_that_was_registered_so_is_told_in_a_private_network() {
+        let reach = Reach::new().unwrap();
+        for (uri, private, anywhere) in [
+            ("https://app.example/out", false, false),
+            ("https://app.example/out", true, true),
+            ("http://localhost:3000/out", false, true),
+            ("https://10.1.2.3/out", false, true),
+        ] {
+            let http = reach.http(uri, private);
+            assert_eq!(
+                std::ptr::eq(http, &raw const reach.anywhere),
+                anywhere,
+                "{uri}"
+            );
+        }
     }
 }

@@ -176,16 +176,17 @@ impl Sender {
                 log_out.id,
                 log_out.client
             );
+            self.end(log_out, Event::LogOutGivenUp).await?;
             self.counters.delivery(Delivered::GivenUp);
-            return self.end(log_out, Event::LogOutGivenUp).await;
+            return Ok(());
         }
         match self.tell(&log_out, caller.now).await {
             Ok(()) => {
+                self.end(log_out, Event::LogOutDelivered).await?;
                 self.counters.delivery(Delivered::Delivered);
-                self.end(log_out, Event::LogOutDelivered).await
+                Ok(())
             }
             Err(why) => {
-                self.counters.delivery(Delivered::Delayed);
                 let pause = pause_after(log_out.tries.saturating_add(1));
                 log::warn!(
                     "log-out {}: the client {} is told again in {pause} s: {why}",
@@ -196,7 +197,9 @@ impl Sender {
                 let due = caller.now.saturating_add(pause);
                 self.db
                     .write(&caller, move |tx| tx.put_off_log_out(&log_out.id, due))
-                    .await
+                    .await?;
+                self.counters.delivery(Delivered::Delayed);
+                Ok(())
             }
         }
     }

@@ -29,7 +29,7 @@ const EXPOSED: HeaderValue =
 const SECONDS: HeaderValue = HeaderValue::from_static("7200");
 
 /// Paths that no web page of another origin has any business with.
-const EXEMPT: [&str; 10] = [
+const EXEMPT: [&str; 11] = [
     "/internal",
     "/metrics",
     "/account",
@@ -40,6 +40,7 @@ const EXEMPT: [&str; 10] = [
     "/oauth/register",
     "/oauth/forgot",
     "/oauth/consent",
+    "/oauth/sign-out",
     "/oauth/logout",
 ];
 
