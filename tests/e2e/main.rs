@@ -105,6 +105,7 @@ mod inside {
     mod sign_on_log_out;
     mod sign_on_pages;
     mod sign_on_pkce;
+    mod sign_on_races;
     mod sign_on_replicas;
     mod sign_on_secrets;
     mod sign_on_steps;

@@ -13,6 +13,8 @@ pub(super) struct Hall {
     pub(super) shop: Member,
     pub(super) wiki: Member,
     pub(super) deaf: Member,
+    /// Its users are asked.
+    pub(super) asking: Member,
     pub(super) at_shop: Receiver,
     pub(super) at_wiki: Receiver,
 }
@@ -58,13 +60,15 @@ impl Hall {
             it.id_token_alg = "ES256".into();
         });
         let deaf = program("deaf", None);
-        let members = [shop.clone(), wiki.clone(), deaf.clone()];
+        let asking = program("asking", None).with(|it| it.trusted = false);
+        let members = [shop.clone(), wiki.clone(), deaf.clone(), asking.clone()];
         let app = App::signing_on(options.with_feed(), &members).await;
         Self {
             app,
             shop,
             wiki,
             deaf,
+            asking,
             at_shop,
             at_wiki,
         }
@@ -162,8 +166,8 @@ async fn every_way_to_end_a_session_tells_the_programs_below_it() {
         "reset",
         "block",
         "revoke",
-        "revoke-all",
-        "user remove",
+        "revoke --user",
+        "user delete",
         "another user's log-in",
     ] {
         let guest = hall.guest().await;
@@ -222,14 +226,14 @@ async fn every_way_to_end_a_session_tells_the_programs_below_it() {
                 }
             }
             "reset" => {
-                let words = ["user", "set-password", email, "--password-stdin"];
+                let words = ["user", "set-password", email];
                 let ran = cli.run_with(&words, "another long passphrase\n");
                 assert_eq!(ran.ok, true, "{ran:?}");
             }
             "block" => drop(cli.finish(&["user", "block", email]).await),
             "revoke" => drop(cli.finish(&["sessions", "revoke", &guest.sid()]).await),
-            "revoke-all" => drop(cli.finish(&["sessions", "revoke-all", email]).await),
-            "user remove" => drop(cli.finish(&["user", "remove", email]).await),
+            "revoke --user" => drop(cli.finish(&["sessions", "revoke", "--user", email]).await),
+            "user delete" => drop(cli.finish(&["user", "delete", email]).await),
             _ => {
                 let other = app.register().await;
                 let asking = hall.shop.ask("openid").with("prompt", "login");
@@ -240,4 +244,100 @@ async fn every_way_to_end_a_session_tells_the_programs_below_it() {
         }
         hall.all_heard(&guest, way).await;
     }
+}
+
+/// What each of the two has heard, and how many sessions of the user live.
+async fn heard(hall: &Hall, guest: &Guest<'_>) -> (usize, usize, i64) {
+    let (shop, wiki) = (
+        hall.at_shop.settled(&hall.app).await.len(),
+        hall.at_wiki.settled(&hall.app).await.len(),
+    );
+    (
+        shop,
+        wiki,
+        hall.app.database().live_sessions(&guest.user.id),
+    )
+}
+
+#[tokio::test]
+async fn a_program_s_session_that_ends_alone_is_told_where_its_client_does_not_know() {
+    let hall = Hall::open(Options::new()).await;
+    let guest = hall.guest().await;
+    let pair = hall.app.log_in(&guest.user).await;
+    let list = format!("{}/api/account/sessions", hall.app.auth_url);
+    let end = async |tokens: &Tokens| {
+        let request = hall.app.client.delete(format!("{list}/{}", sid(tokens)));
+        let answer = request
+            .bearer_auth(&pair.access_token)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), 204);
+    };
+    // The client itself gives it up: it knows. Browser, shop, wiki, deaf and the account's own are five.
+    let fields = [("token", guest.shop.refresh())];
+    hall.app
+        .ask_as(&hall.shop, "/oauth/revoke", &fields)
+        .await
+        .is(200);
+    assert_eq!(heard(&hall, &guest).await, (0, 0, 4));
+    // Of two of one client and browser one ends: the browser is signed in there still.
+    let second = hall.tokens(&guest.visitor, &hall.wiki, "openid").await;
+    end(&guest.wiki).await;
+    assert_eq!(heard(&hall, &guest).await, (0, 0, 4));
+    // And then the other: that program is told, and no other one.
+    end(&second).await;
+    assert_eq!(heard(&hall, &guest).await, (0, 1, 3));
+    // When the browser signs out, all that ever had tokens are told, whatever became of those since.
+    end_browser(&hall, &guest, &pair.access_token).await;
+    assert_eq!(heard(&hall, &guest).await, (1, 2, 1));
+}
+
+async fn end_browser(hall: &Hall, guest: &Guest<'_>, access: &str) {
+    let url = format!("{}/api/account/sessions/{}", hall.app.auth_url, guest.sid());
+    let answer = hall.app.client.delete(url).bearer_auth(access).send().await;
+    assert_eq!(answer.unwrap().status(), 204);
+}
+
+#[tokio::test]
+async fn a_program_whose_session_is_over_by_itself_is_told_and_one_that_stays_as_well() {
+    let hall = Hall::open(Options::new()).await;
+    let guest = hall.guest().await;
+    let app = &hall.app;
+    // A session that nobody refreshed for too long, and one that stays when the browser signs out.
+    app.database().set(&sid(&guest.shop), "idle_until = 1");
+    app.database()
+        .set(&sid(&guest.wiki), "ended_at = 1, end_reason = 'logout'");
+    let offline = hall
+        .tokens(&guest.visitor, &hall.wiki, "openid offline_access")
+        .await;
+    // A code that nobody fetched is nothing that anybody knows of.
+    let asking = hall.deaf.ask("openid");
+    guest.visitor.get(&asking.path()).await;
+    let pair = app.log_in(&guest.user).await;
+    end_browser(&hall, &guest, &pair.access_token).await;
+    let (shop, wiki, _) = heard(&hall, &guest).await;
+    assert_eq!((shop, wiki), (1, 1));
+    let offline = app.refresh_as(&hall.wiki, offline.refresh()).await.tokens();
+    // What ends everything ends that one, too, and its client hears of it.
+    app.delete("/sessions", &pair.access_token).await.is(204);
+    assert_eq!(heard(&hall, &guest).await, (1, 2, 0));
+    let refused = app.refresh_as(&hall.wiki, offline.refresh()).await.error();
+    assert_eq!(refused.2, "session_revoked");
+}
+
+#[tokio::test]
+async fn a_client_that_is_blocked_is_not_spoken_to_and_one_that_is_removed_is_forgotten() {
+    let hall = Hall::open(Options::new()).await;
+    let (guest, cli) = (hall.guest().await, hall.cli());
+    cli.finish(&["client", "block", "shop"]).await;
+    let pair = hall.app.log_in(&guest.user).await;
+    hall.at_wiki.answer(e2e::Answering::With(500));
+    end_browser(&hall, &guest, &pair.access_token).await;
+    hall.at_wiki.wait_for(1).await;
+    assert!(hall.at_shop.got().is_empty());
+    let waiting = "SELECT COUNT(*) AS value FROM logout_deliveries";
+    assert_eq!(hall.app.database().number(waiting), Some(1));
+    cli.finish(&["client", "remove", "wiki"]).await;
+    assert_eq!(hall.app.database().number(waiting), Some(0));
 }

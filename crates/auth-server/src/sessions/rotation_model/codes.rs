@@ -55,9 +55,22 @@ fn step() -> impl Strategy<Value = Step> {
 struct History {
     fetched_at: Option<i64>,
     ended: Option<&'static str>,
+    /// The browser's session is over.
+    signed_out: bool,
+    /// Log-outs that the client is to be told of.
+    told: usize,
 }
 
 impl History {
+    /// The browser's session ends, and with it the client's. Whoever never fetched anything does not know of it.
+    fn sign_out(&mut self, reason: &'static str) {
+        self.ended = self.ended.or(Some(reason));
+        if !self.signed_out && self.fetched_at.is_some() {
+            self.told += 1;
+        }
+        self.signed_out = true;
+    }
+
     /// Whether an exchange brings tokens; and what becomes of the session.
     fn exchange(&mut self, wrong: Option<Wrong>, now: i64) -> bool {
         if now >= MORNING + LIFE || self.ended.is_some() {
@@ -119,11 +132,11 @@ fn a_code_is_fetched_once_by_whom_it_was_made_for_and_by_nobody_after_a_log_out(
                 Step::Wait(seconds) => now += seconds,
                 Step::SignOut => {
                     waiting.sign_out(now);
-                    history.ended = history.ended.or(Some("logout"));
+                    history.sign_out("logout");
                 }
                 Step::EndAll => {
                     waiting.end_all(now);
-                    history.ended = history.ended.or(Some("blocked"));
+                    history.sign_out("blocked");
                 }
                 Step::Exchange { replica, wrong } => {
                     let expected = history.exchange(wrong, now);
@@ -146,6 +159,13 @@ fn a_code_is_fetched_once_by_whom_it_was_made_for_and_by_nobody_after_a_log_out(
                         }
                     }
                 }
+            }
+            if waiting.told() != history.told {
+                return Err(format!(
+                    "told {} times instead of {}",
+                    waiting.told(),
+                    history.told
+                ));
             }
             if waiting.ended() != history.ended {
                 return Err(format!(

@@ -118,6 +118,13 @@ impl Waiting<'_> {
         row.session.ended.map(|(_, reason)| reason.as_str())
     }
 
+    /// How many log-outs the client is to be told of, under the name that it knows the browser's session by.
+    pub(super) fn told(&self) -> usize {
+        let sid = self.browser;
+        let read = self.world.db.read(move |tx| tx.log_outs_of(sid));
+        self.world.runtime.block_on(read).unwrap().len()
+    }
+
     /// Sets the row back to before the exchange, as a restored database does.
     pub(super) fn restore(&self) {
         let sql = format!(
@@ -134,6 +141,7 @@ impl Waiting<'_> {
 pub(super) fn client_row(id: &str) -> ClientRow {
     let mut definition = Definition::new(id, ClientKind::Browser);
     definition.redirect_uris = vec![REDIRECT.into()];
+    definition.backchannel_uri = Some("https://shop.example/out".into());
     definition.row(None, None, 0).unwrap()
 }
 
