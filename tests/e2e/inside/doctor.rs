@@ -222,7 +222,7 @@ async fn what_sign_on_needs_is_looked_at_where_it_is_on() {
     // One that a later version wrote, or a hand.
     app.database().execute(
         "INSERT INTO clients VALUES ('odd', 'Odd', 'web', NULL, NULL, NULL, '[\"https://odd.example/\"]', '[]', NULL, \
-         '[]', '[]', 0, 0, 1, 'RS256', 1, 1, NULL)",
+         '[]', '[]', 0, 0, 1, 'RS256', 1, 1, NULL, 0)",
     );
     fs::set_permissions(&id_keys, fs::Permissions::from_mode(0o644)).unwrap();
     let ran = doctor(&app, apart.path(), &flags).await;

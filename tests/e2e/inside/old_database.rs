@@ -10,19 +10,23 @@ use std::os::unix::fs::PermissionsExt;
 use e2e::{App, Cli, Options, Pair};
 use serde_json::{Value, json};
 
+use super::back_channel::Hall;
+
 const TABLES: &str = include_str!("../../../migrations/2026-11-21-000000_initial/up.sql");
 /// What later versions made of them, up to the one before this.
-const LATER: [&str; 4] = [
+const LATER: [&str; 5] = [
     include_str!("../../../migrations/2026-11-25-010000_front_door/up.sql"),
     include_str!("../../../migrations/2026-11-25-020000_sightings/up.sql"),
     include_str!("../../../migrations/2026-11-25-030000_shown_sightings/up.sql"),
     include_str!("../../../migrations/2026-11-28-010000_mail/up.sql"),
+    include_str!("../../../migrations/2026-11-28-020000_sign_on/up.sql"),
 ];
-const VERSIONS: [&str; 4] = [
+const VERSIONS: [&str; 5] = [
     "20261125010000",
     "20261125020000",
     "20261125030000",
     "20261128010000",
+    "20261128020000",
 ];
 const ROWS: &str = include_str!("old_database/rows.sql");
 const KEY_FILES: [(&str, &str); 2] = [
@@ -181,4 +185,31 @@ async fn the_users_of_the_version_before_log_in() {
         .await
         .refused(401, "session_revoked");
     app.newcomer().await;
+}
+
+/// What takes this version's tables back to those of the version before, which had sign-on.
+const BACK: &str = include_str!("../../../migrations/2026-11-28-030000_log_out/down.sql");
+
+#[tokio::test]
+async fn the_programs_of_the_version_before_go_on_and_hear_of_the_log_out() {
+    let mut hall = Hall::open(Options::new()).await;
+    let guest = hall.guest().await;
+    let cookies = guest.visitor.cookies.lock().unwrap().clone();
+    let (hint, refresh) = (guest.shop.text("id_token"), guest.shop.refresh());
+    let (path, refresh) = (
+        format!("/oauth/logout?id_token_hint={hint}"),
+        refresh.to_owned(),
+    );
+    drop(guest);
+    let forgotten = "DELETE FROM __diesel_schema_migrations WHERE version = '20261128030000'";
+    hall.app.database().script(&format!("{BACK}\n{forgotten};"));
+    hall.app.restart(None).await;
+    let next = hall.app.refresh_as(&hall.shop, &refresh).await.tokens();
+    let visitor = hall.app.visitor();
+    *visitor.cookies.lock().unwrap() = cookies;
+    // Without a question: the browser is still who it was.
+    assert!(visitor.get(&path).await.is(200).says("signed out"));
+    assert_eq!(hall.at_shop.settled(&hall.app).await.len(), 1);
+    let refused = hall.app.refresh_as(&hall.shop, next.refresh()).await;
+    assert_eq!(refused.error().2, "session_revoked");
 }

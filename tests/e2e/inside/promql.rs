@@ -102,7 +102,7 @@ impl Shown {
             .with_feed()
             .auth("mail-url", format!("file:{}", mails.path().display()))
             .resource("deny-file", deny.path().display().to_string());
-        let app = App::with(options).await;
+        let app = App::signing_on(options, &[]).await;
         let (_, pair) = app.newcomer().await;
         let pair = app.refresh(&pair).await;
         app.log_out(&pair).await;
