@@ -1,9 +1,9 @@
 -- HAProxy's action lua.verify: asks resource-api about the request, by GET. 200 sets txn.verified and what is known of
--- the caller; every other answer goes to the client as it is. Without an answer nothing is set, and haproxy.cfg refuses.
+-- the caller; a refusal goes to the client as it is. Without an answer nothing is set, and haproxy.cfg refuses.
 
 local url = os.getenv("VERIFY_URL")
--- Milliseconds.
-local patience = 5000
+-- Milliseconds. HAProxy's client tries four times.
+local patience = 1000
 
 -- The headers that the question takes over: the credential, every one of it, and what the answer depends on.
 local asked = { "authorization", "origin", "x-request-id" }
@@ -41,7 +41,8 @@ core.register_action("verify", { "http-req" }, function(txn)
 			if value then txn:set_var(var, value[1] or value[0]) end
 		end
 		txn:set_var("txn.verified", true)
-	elseif answer.status >= 400 then
+	elseif answer.headers["x-problem-code"] then
+		-- Anything else is no refusal of resource-api's, but what HAProxy's own client says for want of an answer.
 		local reply = txn:reply({ status = answer.status, body = answer.body })
 		for name, list in pairs(answer.headers) do
 			if not of_connection[name] then

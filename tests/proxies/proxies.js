@@ -45,8 +45,8 @@ const programs = {
     return ['/usr/sbin/nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')]];
   },
   caddy(folder, { proxy, verify, application }) {
-    const own = '{\n\tadmin off\n\tpersist_config off\n}\n';
-    writeFileSync(join(folder, 'Caddyfile'), own + filled(page('Caddyfile'), addresses({ 8080: proxy, 5001: verify, 3000: application })));
+    const own = '{\n\tadmin off\n}\n';
+    writeFileSync(join(folder, 'Caddyfile'), own + filled(page('Caddyfile'), { 'http://:8080': `http://:${proxy}`, ...addresses({ 5001: verify, 3000: application }) }));
     return ['/usr/bin/caddy', ['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')]];
   },
   haproxy(folder, { proxy, verify, application }) {
