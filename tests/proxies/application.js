@@ -16,15 +16,20 @@ export const serve = async (handler) => {
   };
 };
 
-/** Answers every request with what it got, as JSON: `{method, url, headers: [[name, value]…], body}`, names as they were sent. */
+/**
+ * Answers every request with what it got, as JSON: `{method, url, headers: [[name, value]…], body}`, names as they were sent;
+ * with `?answer=STATUS` it refuses in its own words.
+ */
 export const startApplication = async () => {
   const seen = [];
   const server = await serve(async (req, res) => {
     seen.push(req.url);
+    const [, wish] = /[?]answer=(\d+)/.exec(req.url) ?? [];
+    if (wish) return res.writeHead(wish, { 'X-Application': 'here' }).end('in its own words');
     const headers = [];
     for (let at = 0; at < req.rawHeaders.length; at += 2) headers.push([req.rawHeaders[at], req.rawHeaders[at + 1]]);
     const told = { method: req.method, url: req.url, headers, body: await text(req) };
-    res.writeHead(200, { 'Content-Type': 'application/json', 'X-Application': 'here' }).end(JSON.stringify(told));
+    return res.writeHead(200, { 'Content-Type': 'application/json', 'X-Application': 'here' }).end(JSON.stringify(told));
   });
   return { ...server, saw: (path) => seen.some((url) => url.includes(path)) };
 };

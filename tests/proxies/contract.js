@@ -26,9 +26,10 @@ const assertRefusal = (answer, status, code) => {
 
 /**
  * @param {string} name the proxy, as `startProxy` knows it
- * @param {{down?: number, twice?: number}} words its own statuses: for want of an answer, and for two tokens
+ * @param {{down?: number, twice?: number, inner?: string[]}} words its own statuses, for want of an answer and for two tokens;
+ *   and paths of its own that are closed to all
  */
-export const holdsTheContract = (name, { down = 503, twice = 401 } = {}) => {
+export const holdsTheContract = (name, { down = 503, twice = 401, inner = [] } = {}) => {
   describe(name, { concurrency: 8 }, () => {
     let house;
     before(async () => (house = await start(name)));
@@ -163,6 +164,21 @@ export const holdsTheContract = (name, { down = 503, twice = 401 } = {}) => {
           const told = await house.passes(path, { method: 'OPTIONS', token, headers: [...preflight, ...SPOOFED] });
           assert.deepEqual([told.method, identityOf(told)], ['OPTIONS', []]);
         }
+      }
+    });
+
+    if (inner.length) {
+      test('paths of its own are closed to all', async () => {
+        const { token } = await house.user({ roles: ['admin'] });
+        for (const path of inner) assert.equal((await house.refused(path, { token })).status, 404, path);
+      });
+    }
+
+    test('what the application refuses itself stays as it is', async () => {
+      const { token } = await house.user();
+      for (const status of [401, 403, 500, 503]) {
+        const answer = await house.ask(`${house.path()}?answer=${status}`, { token });
+        assert.deepEqual([answer.status, answer.body, answer.headers['x-application']], [status, 'in its own words', 'here']);
       }
     });
 

@@ -1,3 +1,3 @@
 import { holdsTheContract } from './contract.js';
 
-holdsTheContract('nginx', { twice: 400 });
+holdsTheContract('nginx', { twice: 400, inner: ['/_verify/user', '/_verify/admin', '/_verify/'] });
