@@ -1,5 +1,6 @@
 /** What every proxy that asks /verify must do, whatever it is. */
 import assert from 'node:assert/strict';
+import { posix } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { identityOf, SPOOFED, start } from './house.js';
 
@@ -150,9 +151,8 @@ export const holdsTheContract = (name, { down = 503, twice = 401, inner = [] } =
       for (const disguise of ['//admin', '/./admin', '/x/../admin', '/x/%2e%2e/admin', '/%61dmin', '/x/..%2fadmin', '/%2561dmin', '/admin/..;', '/x//../admin']) {
         const { status, json } = await house.ask(house.path(disguise), { token: user.token });
         if (status !== 200) continue;
-        // What passed must not lead there for an application that tidies paths once.
-        const { pathname } = new URL(json.url, 'http://application.example');
-        assert.doesNotMatch(decodeURIComponent(pathname).replaceAll(/\/+/g, '/'), /^\/admin/, disguise);
+        // What passed must not lead there for an application that decodes a path once, and then tidies it.
+        assert.doesNotMatch(posix.normalize(decodeURIComponent(json.url)), /^\/admin/, `${disguise} became ${json.url}`);
       }
     });
 
