@@ -96,18 +96,16 @@ export const startProxy = async (name, peers) => {
   let failed;
   child.once('error', (error) => (failed = error));
   const ended = new Promise((resolve) => child.once('close', resolve));
+  const close = async () => {
+    child.kill();
+    await ended;
+    rmSync(folder, { recursive: true, force: true });
+  };
   for (const until = Date.now() + 20_000; !(await answers(port)); await pause(20)) {
     if (failed || child.exitCode !== null || Date.now() > until) {
-      child.kill();
+      await close();
       throw new Error(`${name} does not start: ${failed ?? ''}\n${said}`);
     }
   }
-  return {
-    port,
-    async close() {
-      child.kill();
-      await ended;
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  return { port, close };
 };
