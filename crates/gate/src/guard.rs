@@ -159,6 +159,15 @@ impl Gate {
         checked.judge(verdict, now).map_err(refused)
     }
 
+    /// Judges a request's credential, for a handler that is not behind [`guard`] because some of its requests need none.
+    ///
+    /// # Errors
+    /// Those of [`Gate::admit`].
+    pub async fn bearer(&self, headers: &HeaderMap, now: i64) -> Result<Bearer, Problem> {
+        let token = self.admit(headers, now).await?;
+        Ok(Bearer::new(Arc::new(token), Arc::clone(&self.realm)))
+    }
+
     fn check(&self, headers: &HeaderMap, now: i64) -> Result<Checked, TokenError> {
         let token = bearer_of(headers)?;
         match self.audience {
@@ -209,9 +218,8 @@ pub async fn guard<B: MessageBody + 'static>(
         .extensions()
         .get::<RequestInfo>()
         .map_or_else(clock::now, |info| info.now);
-    match gate.admit(req.headers(), now).await {
-        Ok(token) => {
-            let bearer = Bearer::new(Arc::new(token), Arc::clone(&gate.realm));
+    match gate.bearer(req.headers(), now).await {
+        Ok(bearer) => {
             req.extensions_mut().insert(bearer);
             Ok(next.call(req).await?.map_into_left_body())
         }

@@ -13,6 +13,7 @@ pub mod revocations;
 mod routes;
 pub mod server;
 pub mod settings;
+mod verify;
 
 pub use error::StartError;
 pub use server::Server;

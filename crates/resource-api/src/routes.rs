@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::middleware::from_fn;
-use actix_web::web::{Data, ServiceConfig, get, resource, scope, to};
+use actix_web::web::{Data, ServiceConfig, get, resource, route, scope, to};
 use chassis::http::not_found;
 use chassis::operations;
 use chrono::DateTime;
@@ -16,6 +16,7 @@ use shared::keys::Key;
 use shared::follow::FeedState;
 
 use crate::revocations::Revoked;
+use crate::verify::verify;
 
 const OPENAPI: &str = include_str!("../openapi.json");
 
@@ -30,6 +31,8 @@ pub(crate) fn table(config: &mut ServiceConfig) {
         .default_service(to(not_found));
     config
         .service(protected)
+        // A proxy asks by the method of the request that it holds.
+        .service(resource("/verify").route(route().to(verify)))
         .service(resource("/healthz").route(get().to(operations::healthz)))
         .service(resource("/readyz").route(get().to(readyz)))
         .service(resource("/metrics").route(get().to(operations::metrics)))

@@ -44,6 +44,9 @@ const EXEMPT: [&str; 11] = [
     "/oauth/logout",
 ];
 
+/// Where a proxy asks on behalf of a request for somewhere else: a preflight here is one for there, and not ours to answer.
+const ASKED_BY_PROXIES: &str = "/verify";
+
 /// Middleware that answers preflights and adds the CORS headers to every answer, errors included.
 /// Goes right inside [`finish`](super::finish).
 #[must_use]
@@ -191,6 +194,7 @@ fn is_exempt(path: &str) -> bool {
 
 fn is_preflight(req: &ServiceRequest) -> bool {
     req.method() == Method::OPTIONS
+        && req.path() != ASKED_BY_PROXIES
         && req.headers().contains_key(header::ORIGIN)
         && req
             .headers()

@@ -12,6 +12,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 
+mod verify;
+
 #[derive(clap::Parser)]
 struct Line {
     #[command(flatten)]
@@ -272,6 +274,7 @@ async fn the_description_names_exactly_the_routes_that_exist() {
         "/api/home",
         "/api/me",
         "/api/admin",
+        "/verify",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -282,6 +285,10 @@ async fn the_description_names_exactly_the_routes_that_exist() {
         let described = &paths[path]["get"]["responses"]["200"]["content"];
         let response = api.get(path, Some(&token)).await;
         assert_eq!(response.status(), 200, "{path}");
+        if path == "/verify" {
+            assert!(described.is_null() && response.content_length() == Some(0));
+            continue;
+        }
         let kind = response.headers()["content-type"]
             .to_str()
             .unwrap()

@@ -80,12 +80,14 @@ async fn measure(options: &Options) -> Result<(), Fault> {
     let token = first.map(|pair| pair.access.clone()).unwrap_or_default();
     let open = Message::further("GET", "/healthz").encode();
     let protected = Message::further("GET", "/api/home").bearer(&token).encode();
+    let question = Message::further("GET", "/verify").bearer(&token).encode();
     let mut rounds = Vec::new();
     for _ in 0..=options.blocks {
         let (many, few) = (options.requests, options.requests / FEWER_REFRESHES);
         let open = cost(&api, many, ask_often(api.addr, &open, many)).await?;
         let protected = cost(&api, many, ask_often(api.addr, &protected, many)).await?;
-        let mut round = vec![open, protected];
+        let question = cost(&api, many, ask_often(api.addr, &question, many)).await?;
+        let mut round = vec![open, protected, question];
         for (door, pairs) in &mut doors {
             let work = refresh_often(auth.addr, *door, pairs, few);
             round.push(cost(&auth, few, work).await?);
@@ -94,10 +96,11 @@ async fn measure(options: &Options) -> Result<(), Fault> {
     }
     // The first round warmed up.
     rounds.remove(0);
-    println!("  {:<40}{:>10}{:>10}", "", "µs", "ratio");
+    println!("  {:<44}{:>10}{:>10}", "", "µs", "ratio");
     for (at, name) in [
         "resource-api, open (/healthz)",
         "resource-api, protected (/api/home)",
+        "resource-api, a proxy's question (/verify)",
         "auth-server, refresh of the account",
         "auth-server, refresh at /oauth/token",
         "  with an id_token, ES256",
@@ -113,7 +116,7 @@ async fn measure(options: &Options) -> Result<(), Fault> {
                 .iter()
                 .filter_map(|round| Some(round.get(at)? / round.first()?)),
         );
-        println!("  {name:<40}{cost:>10.1}{ratio:>10.2}");
+        println!("  {name:<44}{cost:>10.1}{ratio:>10.2}");
     }
     Ok(())
 }

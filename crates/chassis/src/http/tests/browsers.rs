@@ -82,3 +82,18 @@ async fn internal_paths_are_not_for_web_pages() {
     let near = get(address, "/metricsx", &[]).await;
     assert_eq!(near.header("access-control-allow-origin"), Some("*"));
 }
+
+#[actix_web::test]
+async fn a_preflight_that_a_proxy_asks_about_is_not_answered_here() {
+    let (address, _) = start("https://a.example");
+    let ask = [
+        "Origin: https://evil.example",
+        "Access-Control-Request-Method: PUT",
+    ];
+    // There is no such route in this app: what matters is who answers.
+    let answer = send(address, request("OPTIONS /verify", &ask, "")).await;
+    assert_eq!(answer.status, 404, "{answer:?}");
+    assert_eq!(answer.header("access-control-allow-methods"), None);
+    let near = send(address, request("OPTIONS /verify/x", &ask, "")).await;
+    assert_eq!(near.status, 204, "{near:?}");
+}

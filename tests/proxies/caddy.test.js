@@ -1,0 +1,3 @@
+import { holdsTheContract } from './contract.js';
+
+holdsTheContract('caddy', { down: 502 });

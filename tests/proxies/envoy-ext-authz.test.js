@@ -1,0 +1,3 @@
+import { holdsTheContract } from './contract.js';
+
+holdsTheContract('envoy ext_authz');

@@ -1,0 +1,3 @@
+import { holdsTheContract } from './contract.js';
+
+holdsTheContract('nginx', { twice: 400, inner: ['/_verify/user', '/_verify/admin', '/_verify/'] });
