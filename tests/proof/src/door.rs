@@ -44,7 +44,9 @@ impl Door {
         }
     }
 
-    fn client(self) -> &'static str {
+    /// The client that comes by it.
+    #[must_use]
+    pub fn client(self) -> &'static str {
         match self {
             Self::Es256 => "soak-es256",
             _ => "soak",
@@ -117,7 +119,8 @@ impl Door {
         }
     }
 
-    /// Signs a user in by the pages, in a browser without cookies, and fetches the client's tokens.
+    /// Signs a user in by the pages, in a browser without cookies, and fetches the client's tokens; with the browser's
+    /// cookies.
     ///
     /// # Errors
     /// When the service refuses.
@@ -126,7 +129,7 @@ impl Door {
         auth: SocketAddr,
         email: &str,
         password: &str,
-    ) -> Result<Message, Fault> {
+    ) -> Result<(Message, String), Fault> {
         let state: u64 = rand::rng().random();
         let (client, scope) = (self.client(), self.scope());
         let path = format!(
@@ -158,7 +161,8 @@ impl Door {
         let next = next
             .strip_prefix("0; url=")
             .ok_or_else(|| format!("not signed in: {}", entered.first))?;
-        let go_on = Message::request("GET", next).with("cookie", cookies(&entered));
+        let signed_in = cookies(&entered);
+        let go_on = Message::request("GET", next).with("cookie", &signed_in);
         let end = ask(auth, &go_on).await?;
         let location = end.header("location").unwrap_or_default();
         let code = location
@@ -169,7 +173,7 @@ impl Door {
             "grant_type=authorization_code&client_id={client}&code={code}&redirect_uri={}&code_verifier={VERIFIER}",
             escape(REDIRECT)
         ));
-        ask(auth, &exchange).await
+        Ok((ask(auth, &exchange).await?, signed_in))
     }
 }
 

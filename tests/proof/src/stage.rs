@@ -56,6 +56,15 @@ impl Account {
         }
     }
 
+    /// The same account at another door.
+    #[must_use]
+    pub fn at(&self, door: Door) -> Self {
+        Self {
+            door,
+            ..self.clone()
+        }
+    }
+
     /// The body of a log-in.
     #[must_use]
     pub fn credentials(&self) -> Value {
@@ -77,6 +86,14 @@ impl Account {
         Pair::of(&answer).ok_or_else(|| format!("log-in: {}", said(Some(&answer))).into())
     }
 
+    /// Begins a session in a browser, where the door has pages: its tokens, and the browser's cookies.
+    ///
+    /// # Errors
+    /// When the service refuses.
+    pub async fn sign_in(&self, auth: SocketAddr) -> Result<(Message, String), Fault> {
+        self.door.by_pages(auth, &self.email, &self.password).await
+    }
+
     /// The same, whatever the answer.
     ///
     /// # Errors
@@ -84,7 +101,8 @@ impl Account {
     pub async fn try_log_in(&self, auth: SocketAddr) -> Result<Message, Fault> {
         match self.door {
             door @ (Door::OAuth | Door::Rs256 | Door::Es256) => {
-                door.by_pages(auth, &self.email, &self.password).await
+                let begun = door.by_pages(auth, &self.email, &self.password).await?;
+                Ok(begun.0)
             }
             Door::Account => {
                 let request =
