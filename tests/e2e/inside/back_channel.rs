@@ -341,3 +341,32 @@ async fn a_client_that_is_blocked_is_not_spoken_to_and_one_that_is_removed_is_fo
     cli.finish(&["client", "remove", "wiki"]).await;
     assert_eq!(hall.app.database().number(waiting), Some(0));
 }
+
+#[tokio::test]
+async fn a_logout_token_opens_nothing_and_hints_at_nobody() {
+    let hall = Hall::open(Options::new()).await;
+    let (guest, app) = (hall.guest().await, &hall.app);
+    let pair = app.log_in(&guest.user).await;
+    end_browser(&hall, &guest, &pair.access_token).await;
+    let token = hall.at_shop.wait_for(1).await.remove(0);
+    let again = hall.again(guest.user.clone()).await;
+    let path = format!("/oauth/logout?id_token_hint={token}");
+    assert!(again.visitor.get(&path).await.is(200).says("sign-out"));
+    let asking = hall.shop.ask("openid").with("id_token_hint", &token);
+    let end = again.visitor.get(&asking.path()).await;
+    let told = end.redirected_to(hall.shop.redirect_uri());
+    assert_eq!(told["error"], "invalid_request");
+    app.call_home(&token).await.is(401);
+    app.get("/api/account/sessions", &token).await.is(401);
+    app.userinfo(&token).await.is(401);
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", &token)];
+    let refused = app.ask_as(&hall.shop, "/oauth/token", &fields).await;
+    assert_eq!(refused.error().1, "invalid_grant");
+    let refused = app.exchange(&hall.shop, &token, &asking).await;
+    assert_eq!(refused.error().1, "invalid_grant");
+    let fields = [("token", token.as_str())];
+    app.ask_as(&hall.shop, "/oauth/revoke", &fields)
+        .await
+        .is(200);
+    assert_eq!(app.database().live_sessions(&guest.user.id), 5);
+}
