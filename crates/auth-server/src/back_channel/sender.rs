@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chassis::metrics::{Metrics, prometheus};
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use id_keys::IdKeyFile;
 use shared::clock;
 use tokio::sync::Notify;
+use tokio::task::{self, JoinSet};
 
 use super::{Reach, token};
 use crate::clients::{Client, Clients};
@@ -22,10 +21,12 @@ use crate::operations::counters::{Counters, Delivered};
 
 /// How often it is looked for what other replicas and commands have queued; what this process ends is told at once.
 const LOOK: Duration = Duration::from_millis(250);
-/// Log-outs that are looked at in one go.
-const BATCH: u32 = 64;
 /// Log-outs that one client is told of at the same time: one that hangs takes no place of another.
 const AT_ONCE: usize = 4;
+/// Its rows that are looked at: those under way, and as many more.
+const AT_ONCE_ROWS: i64 = 8;
+/// Seconds between two counts for the metrics: a count looks at every row.
+const COUNT_EVERY: i64 = 5;
 /// Seconds for which a log-out is the one's that took it: longer than a receiver may take for it.
 const TAKEN: i64 = 60;
 /// Seconds after which a log-out that the client does not hear of is given up.
@@ -95,48 +96,47 @@ impl Sender {
 
     /// Delivers what is due, again and again.
     pub(crate) async fn follow(self: Arc<Self>) {
-        let mut under_way = FuturesUnordered::new();
-        // By row, whose they are.
-        let mut whose: HashMap<String, String> = HashMap::new();
-        let mut complained_at = 0;
+        let mut tasks = JoinSet::new();
+        let mut under_way = UnderWay::default();
+        let (mut complained_at, mut counted_at) = (0, 0);
         loop {
-            let full = full(&whose);
-            let due = match self.look(full.clone()).await {
+            let due = match self.look(under_way.clients(), &mut counted_at).await {
                 Ok(due) => due,
                 Err(error) => {
                     complain(&mut complained_at, &error);
                     Vec::new()
                 }
             };
-            let mut more = false;
             for log_out in due {
-                if whose.contains_key(&log_out.id) {
+                if !under_way.admits(&log_out) {
                     continue;
                 }
-                if whose.values().filter(|it| **it == log_out.client).count() >= AT_ONCE {
-                    // The look has seen its rows alone, perhaps.
-                    more = true;
-                    continue;
-                }
-                whose.insert(log_out.id.clone(), log_out.client.clone());
-                let (sender, id) = (Arc::clone(&self), log_out.id.clone());
-                under_way.push(async move { (id, sender.handle(log_out).await) });
-            }
-            if more {
-                continue;
+                let (row, client) = (log_out.id.clone(), log_out.client.clone());
+                let sender = Arc::clone(&self);
+                // Each a task of its own: a database that keeps the look waiting holds up none of them.
+                let task = tasks.spawn(async move { sender.handle(log_out).await });
+                under_way.0.insert(task.id(), (row, client));
             }
             let mut pause = std::pin::pin!(tokio::time::sleep(LOOK));
             loop {
                 tokio::select! {
                     () = &mut pause => break,
                     () = self.news.notified() => break,
-                    Some((id, handled)) = under_way.next(), if !under_way.is_empty() => {
-                        if let Err(error) = handled {
-                            // It is due again when the time for which it was taken is over.
-                            complain(&mut complained_at, &error);
-                        }
-                        let client = whose.remove(&id);
-                        if client.is_some_and(|client| full.contains(&client)) {
+                    Some(done) = tasks.join_next_with_id(), if !tasks.is_empty() => {
+                        let id = match done {
+                            Ok((id, handled)) => {
+                                if let Err(error) = handled {
+                                    // It is due again when the time for which it was taken is over.
+                                    complain(&mut complained_at, &error);
+                                }
+                                id
+                            }
+                            Err(panicked) => {
+                                log::error!("log-outs: {panicked}");
+                                panicked.id()
+                            }
+                        };
+                        if under_way.ends(id) {
                             break;
                         }
                     }
@@ -145,17 +145,35 @@ impl Sender {
         }
     }
 
-    /// What is due, but of clients that are being told as much as they may be at once.
-    async fn look(&self, full: Vec<String>) -> Result<Vec<LogOut>, DbError> {
+    /// What is due, for each client as much as it may be told besides what is under way.
+    async fn look(
+        &self,
+        under_way: HashMap<String, usize>,
+        counted_at: &mut i64,
+    ) -> Result<Vec<LogOut>, DbError> {
         let now = clock::now();
-        let (due, (count, since)) = self
+        let count = now.saturating_sub(*counted_at) >= COUNT_EVERY;
+        let (due, waiting) = self
             .db
-            .read(move |tx| Ok((tx.log_outs_due(now, &full, BATCH)?, tx.log_outs_waiting()?)))
+            .read(move |tx| {
+                let mut due = Vec::new();
+                for client in tx.clients_to_tell()? {
+                    let busy = under_way.get(&client).copied().unwrap_or_default();
+                    // What is under way may still be due for a moment.
+                    if busy < AT_ONCE {
+                        due.extend(tx.log_outs_due(now, &client, AT_ONCE_ROWS)?);
+                    }
+                }
+                let waiting = count.then(|| tx.log_outs_waiting()).transpose()?;
+                Ok((due, waiting))
+            })
             .await?;
-        self.waiting.count.store(count, Ordering::Relaxed);
-        self.waiting
-            .since
-            .store(since.unwrap_or(0), Ordering::Relaxed);
+        if let Some((count, since)) = waiting {
+            *counted_at = now;
+            self.waiting.count.store(count, Ordering::Relaxed);
+            let since = since.unwrap_or(0);
+            self.waiting.since.store(since, Ordering::Relaxed);
+        }
         Ok(due)
     }
 
@@ -170,21 +188,30 @@ impl Sender {
         {
             return Ok(());
         }
-        if caller.now.saturating_sub(log_out.created_at) > GIVE_UP {
+        let age = caller.now.saturating_sub(log_out.created_at);
+        // Where nobody was there to tell it for a day, it is told all the same, once.
+        if age > GIVE_UP && log_out.tries > 0 {
             log::error!(
                 "log-out {}: the client {} is not told of it any more",
                 log_out.id,
                 log_out.client
             );
-            self.end(log_out, Event::LogOutGivenUp).await?;
-            self.counters.delivery(Delivered::GivenUp);
-            return Ok(());
+            return self
+                .end(log_out, Event::LogOutGivenUp, Delivered::GivenUp)
+                .await;
+        }
+        if age > TAKEN && self.clients.find(&log_out.client).is_none() {
+            // Queued while the client was being removed.
+            return self
+                .db
+                .write(&caller, move |tx| tx.remove_log_out(&log_out.id))
+                .await
+                .map(drop);
         }
         match self.tell(&log_out, caller.now).await {
             Ok(()) => {
-                self.end(log_out, Event::LogOutDelivered).await?;
-                self.counters.delivery(Delivered::Delivered);
-                Ok(())
+                self.end(log_out, Event::LogOutDelivered, Delivered::Delivered)
+                    .await
             }
             Err(why) => {
                 let pause = pause_after(log_out.tries.saturating_add(1));
@@ -219,40 +246,61 @@ impl Sender {
     async fn token(&self, client: &Client, log_out: &LogOut, now: i64) -> Result<String, String> {
         let (ring, algorithm) = (self.keys.ring(), client.id_token_alg.clone());
         let (issuer, log_out) = (self.issuer.clone(), log_out.clone());
-        tokio::task::spawn_blocking(move || token::sign(&ring, &algorithm, &issuer, &log_out, now))
+        task::spawn_blocking(move || token::sign(&ring, &algorithm, &issuer, &log_out, now))
             .await
             .unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Removes a log-out, and records what became of it, if nobody else did.
-    async fn end(&self, log_out: LogOut, event: Event) -> Result<(), DbError> {
+    /// Removes a log-out, and records and counts what became of it, if nobody else did.
+    async fn end(&self, log_out: LogOut, event: Event, outcome: Delivered) -> Result<(), DbError> {
         let caller = Caller::housekeeping();
-        self.db
-            .write(&caller, move |tx| {
-                if !tx.remove_log_out(&log_out.id)? {
-                    return Ok(());
-                }
-                tx.audit(&AuditRecord {
-                    user: log_out.sub.parse().ok(),
-                    session: log_out.sid.parse().ok(),
-                    ..AuditRecord::general(event).detail(log_out.client.clone())
-                })
-            })
-            .await
+        let removed = self.db.write(&caller, move |tx| {
+            if !tx.remove_log_out(&log_out.id)? {
+                return Ok(false);
+            }
+            tx.audit(&AuditRecord {
+                user: log_out.sub.parse().ok(),
+                session: log_out.sid.parse().ok(),
+                ..AuditRecord::general(event).detail(log_out.client.clone())
+            })?;
+            Ok(true)
+        });
+        if removed.await? {
+            self.counters.delivery(outcome);
+        }
+        Ok(())
     }
 }
 
-/// The clients that are being told as much as they may be at once.
-fn full(whose: &HashMap<String, String>) -> Vec<String> {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for client in whose.values() {
-        *counts.entry(client).or_default() += 1;
+/// What is being told: by task, the row and its client.
+#[derive(Default)]
+struct UnderWay(HashMap<task::Id, (String, String)>);
+
+impl UnderWay {
+    /// How much each client is being told.
+    fn clients(&self) -> HashMap<String, usize> {
+        let mut counts: HashMap<String, usize> = HashMap::new();
+        for (_, client) in self.0.values() {
+            *counts.entry(client.clone()).or_default() += 1;
+        }
+        counts
     }
-    counts
-        .into_iter()
-        .filter(|(_, count)| *count >= AT_ONCE)
-        .map(|(client, _)| client.to_owned())
-        .collect()
+
+    /// Whether a log-out is not yet being told, and its client not enough others.
+    fn admits(&self, log_out: &LogOut) -> bool {
+        let same = |it: &&(String, String)| it.1 == log_out.client;
+        self.0.values().all(|(row, _)| *row != log_out.id)
+            && self.0.values().filter(same).count() < AT_ONCE
+    }
+
+    /// Notes that a task is done. `true` if its client was told as much as it may be at once, so that more may wait.
+    fn ends(&mut self, id: task::Id) -> bool {
+        let Some((_, client)) = self.0.remove(&id) else {
+            return false;
+        };
+        let left = self.0.values().filter(|(_, it)| *it == client).count();
+        left + 1 >= AT_ONCE
+    }
 }
 
 /// Logs what is wrong with the database, now and then: it is asked four times a second.
@@ -280,14 +328,31 @@ mod tests {
         assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
     }
 
-    #[test]
-    fn a_client_that_is_told_enough_at_once_is_full() {
-        let whose = |clients: &[&str]| {
-            let rows = clients.iter().enumerate();
-            rows.map(|(row, client)| (row.to_string(), (*client).to_owned()))
-                .collect()
+    #[tokio::test]
+    async fn a_client_is_told_four_at_once_and_others_meanwhile() {
+        let log_out = |id: usize, client: &str| LogOut {
+            id: id.to_string(),
+            client: client.to_owned(),
+            sid: String::new(),
+            sub: String::new(),
+            tries: 0,
+            due_at: 0,
+            created_at: 0,
         };
-        assert!(full(&whose(&["a", "a", "a", "b"])).is_empty());
-        assert_eq!(full(&whose(&["a", "a", "a", "a", "b"])), ["a"]);
+        let (mut tasks, mut under_way) = (JoinSet::new(), UnderWay::default());
+        let mut ids = Vec::new();
+        for n in 0..AT_ONCE {
+            assert!(under_way.admits(&log_out(n, "a")));
+            ids.push(tasks.spawn(async {}).id());
+            under_way.0.insert(ids[n], (n.to_string(), "a".into()));
+            assert!(!under_way.admits(&log_out(n, "a")), "it is under way");
+        }
+        assert!(!under_way.admits(&log_out(9, "a")));
+        assert!(under_way.admits(&log_out(9, "b")));
+        assert_eq!(under_way.clients()["a"], AT_ONCE);
+        assert!(under_way.ends(ids[0]), "there may be more");
+        assert!(under_way.admits(&log_out(9, "a")));
+        assert!(!under_way.ends(ids[1]));
+        assert!(!under_way.ends(ids[1]), "it ended already");
     }
 }

@@ -10,7 +10,8 @@ use crate::db::{EndReason, Ending, SessionKind};
 
 impl Tx<'_> {
     /// Ends the least recently used live sessions of a client in one browser, so that `live` stay, `new` among them.
-    /// Of those that were over before `forgotten` only the latest is kept: the memory of who is to hear of the log-out.
+    /// Of those that were over before `forgotten` only the latest of each `sid` is kept: the memory of who is to hear of the
+    /// log-out, and under which name.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -23,10 +24,10 @@ impl Tx<'_> {
     ) -> Result<Vec<Ending>, DbError> {
         let (parent, new) = (parent.to_string(), new.to_string());
         diesel::sql_query(format!(
-            "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions \
+            "DELETE FROM sessions WHERE id IN (SELECT id FROM (SELECT id, \
+                 ROW_NUMBER() OVER (PARTITION BY browser_sid ORDER BY rotated_at DESC, id) AS place FROM sessions \
                WHERE parent_id = $1 AND client_id = $2 AND kind = 'app' AND generation > 0 AND ended_at IS NULL \
-                 AND (idle_until <= {forgotten} OR absolute_until <= {forgotten}) \
-               ORDER BY rotated_at DESC, id LIMIT 1000 OFFSET 1)"
+                 AND (idle_until <= {forgotten} OR absolute_until <= {forgotten})) placed WHERE place > 1)"
         ))
         .bind::<Text, _>(&parent)
         .bind::<Text, _>(client)

@@ -98,7 +98,7 @@ impl Tx<'_> {
         Ok(diesel::select(diesel::dsl::exists(its)).get_result(self.0)?)
     }
 
-    /// The clients that have live sessions below a browser's which end with it.
+    /// The clients that have live sessions below a browser's which end with it: not those that stay.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -155,28 +155,45 @@ impl Tx<'_> {
         new: SessionId,
         user: UserId,
     ) -> Result<Option<Ending>, DbError> {
-        let mut old = old;
+        let Some(ended) = self.end_browser(old, user, EndReason::Replaced)? else {
+            return Ok(None);
+        };
+        let old = ended.session.to_string();
+        diesel::update(sessions::table.filter(sessions::parent_id.eq(&old)))
+            .set(sessions::parent_id.eq(new.to_string()))
+            .execute(self.0)?;
+        // Of a browser's session that ended, its parent is who took its place.
+        diesel::update(sessions::table.find(&old))
+            .set(sessions::parent_id.eq(new.to_string()))
+            .execute(self.0)?;
+        Ok(Some(ended))
+    }
+
+    /// Ends a browser's session of this user alone, or the one that took its place meanwhile. `None` if neither lives.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn end_browser(
+        &mut self,
+        id: SessionId,
+        user: UserId,
+        reason: EndReason,
+    ) -> Result<Option<Ending>, DbError> {
+        let mut id = id;
         for _ in 0..LONGEST_CHAIN {
-            let ended = self.end_session_of(user, old, EndReason::Replaced)?;
+            let ended = self.end_session_of(user, id, reason)?;
             if ended.is_some() {
-                diesel::update(sessions::table.filter(sessions::parent_id.eq(old.to_string())))
-                    .set(sessions::parent_id.eq(new.to_string()))
-                    .execute(self.0)?;
-                // Of a browser's session that ended, its parent is who took its place.
-                diesel::update(sessions::table.find(old.to_string()))
-                    .set(sessions::parent_id.eq(new.to_string()))
-                    .execute(self.0)?;
                 return Ok(ended);
             }
             let successor = sessions::table
-                .find(old.to_string())
+                .find(id.to_string())
                 .filter(sessions::user_id.eq(user.to_string()))
                 .filter(sessions::kind.eq(SessionKind::Browser.as_str()))
                 .select(sessions::parent_id)
                 .first::<Option<String>>(self.0)
                 .optional()?;
             match successor.flatten() {
-                Some(id) => old = uuid(&id)?,
+                Some(next) => id = uuid(&next)?,
                 None => return Ok(None),
             }
         }

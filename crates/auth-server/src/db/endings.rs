@@ -219,7 +219,7 @@ impl Tx<'_> {
     pub fn delete_old_sessions(&mut self, before: i64, limit: u32) -> Result<usize, DbError> {
         Ok(diesel::sql_query(
             "DELETE FROM sessions WHERE id IN \
-               (SELECT id FROM sessions WHERE absolute_until < $1 AND (kind <> 'app' OR generation = 0 OR NOT EXISTS \
+               (SELECT id FROM sessions WHERE absolute_until < $1 AND (kind NOT IN ('app', 'offline') OR generation = 0 OR NOT EXISTS \
                   (SELECT 1 FROM sessions p WHERE p.id = sessions.parent_id AND p.ended_at IS NULL \
                      AND p.absolute_until >= $2)) \
                 ORDER BY absolute_until LIMIT $3)",

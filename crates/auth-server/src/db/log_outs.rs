@@ -5,7 +5,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
 use uuid::Uuid;
 
-use super::connection::AnyConnection;
 use super::schema::logout_deliveries;
 use super::{DbError, Ending, SessionId, Tx, Unit};
 
@@ -23,7 +22,7 @@ pub struct LogOut {
     pub sid: String,
     /// Who was signed in.
     pub sub: String,
-    /// How often it was tried.
+    /// How often it was tried in vain.
     pub tries: i64,
     /// When it is tried next, Unix seconds.
     pub due_at: i64,
@@ -41,10 +40,16 @@ struct Told {
     user_id: String,
 }
 
+#[derive(QueryableByName)]
+struct ClientId {
+    #[diesel(sql_type = Text)]
+    id: String,
+}
+
 impl Unit<'_, '_> {
-    /// Queues what clients are to be told of these endings, once for each client and `sid`: all that ever fetched tokens
-    /// below a browser's session that ended, whether those are over or not; and the clients of programs' sessions
-    /// that ended themselves, unless another of the same client and browser lives on.
+    /// Queues what clients are to be told of these endings, once for each client and `sid`: all that fetched tokens below a
+    /// browser's session that ended, whether those are over or not, as long as their rows are there; and the clients of
+    /// programs' sessions that ended themselves, unless another of the same client and browser lives on.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -87,26 +92,39 @@ impl Unit<'_, '_> {
 }
 
 impl Tx<'_> {
-    /// Log-outs whose time has come, the longest due first, `limit` at most; none of the clients in `but`.
+    /// Log-outs of a client whose time has come, the longest due first, `limit` at most.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn log_outs_due(
         &mut self,
         now: i64,
-        but: &[String],
-        limit: u32,
+        client: &str,
+        limit: i64,
     ) -> Result<Vec<LogOut>, DbError> {
-        let mut due = logout_deliveries::table
+        Ok(logout_deliveries::table
+            .filter(logout_deliveries::client_id.eq(client))
             .filter(logout_deliveries::due_at.le(now))
-            .into_boxed::<<AnyConnection as Connection>::Backend>();
-        for client in but {
-            due = due.filter(logout_deliveries::client_id.ne(client));
-        }
-        Ok(due
             .order((logout_deliveries::due_at, logout_deliveries::id))
-            .limit(limit.into())
+            .limit(limit)
             .load(self.0)?)
+    }
+
+    /// The clients that log-outs wait for. From one to the next by the index, so that a client that many wait for costs
+    /// no more than any other.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn clients_to_tell(&mut self) -> Result<Vec<String>, DbError> {
+        let clients = diesel::sql_query(
+            "WITH RECURSIVE waiting (id) AS ( \
+               SELECT MIN(client_id) FROM logout_deliveries \
+               UNION ALL SELECT (SELECT MIN(client_id) FROM logout_deliveries WHERE client_id > waiting.id) \
+                 FROM waiting WHERE waiting.id IS NOT NULL) \
+             SELECT id FROM waiting WHERE id IS NOT NULL",
+        )
+        .load::<ClientId>(self.0)?;
+        Ok(clients.into_iter().map(|it| it.id).collect())
     }
 
     /// Takes a log-out to deliver it: nobody else does until `until`, Unix seconds. `false` if somebody else has.
@@ -115,8 +133,7 @@ impl Tx<'_> {
     /// See [`DbError`].
     pub fn take_log_out(&mut self, taken: &LogOut, until: i64) -> Result<bool, DbError> {
         let hit = diesel::sql_query(
-            "UPDATE logout_deliveries SET due_at = $1, tries = tries + 1 \
-             WHERE id = $2 AND due_at = $3 AND tries = $4",
+            "UPDATE logout_deliveries SET due_at = $1 WHERE id = $2 AND due_at = $3 AND tries = $4",
         )
         .bind::<BigInt, _>(until)
         .bind::<Text, _>(&taken.id)
@@ -126,13 +143,16 @@ impl Tx<'_> {
         Ok(hit == 1)
     }
 
-    /// Puts a log-out off until `due_at`, Unix seconds.
+    /// Puts a log-out that was tried in vain off until `due_at`, Unix seconds.
     ///
     /// # Errors
     /// See [`DbError`].
     pub fn put_off_log_out(&mut self, id: &str, due_at: i64) -> Result<(), DbError> {
         diesel::update(logout_deliveries::table.find(id))
-            .set(logout_deliveries::due_at.eq(due_at))
+            .set((
+                logout_deliveries::due_at.eq(due_at),
+                logout_deliveries::tries.eq(logout_deliveries::tries + 1),
+            ))
             .execute(self.0)?;
         Ok(())
     }

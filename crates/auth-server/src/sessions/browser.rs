@@ -5,7 +5,7 @@
 
 use shared::clock::seconds;
 
-use super::end::{audit_endings, end_one};
+use super::end::{audit_endings, end_browser};
 use super::start::{Admission, FirstUse};
 use super::{Sessions, expires_soonest};
 use crate::db::{Account, Caller, EndReason, Generation, Purpose, RefreshToken, SessionKind, User};
@@ -85,7 +85,7 @@ impl Leave {
                 audit_endings(tx, user, ended.as_slice(), EndReason::Replaced)?;
                 Ok(ended.into_iter().collect())
             }
-            Self::SignOut(session, user) => end_one(tx, user, session, EndReason::Logout),
+            Self::SignOut(session, user) => end_browser(tx, user, session, EndReason::Logout),
         }
     }
 }
@@ -122,8 +122,8 @@ impl Sessions {
         Ok(Some(row.into()))
     }
 
-    /// The session behind a browser's cookie for who wants to sign out of it: one that nobody used for too long has programs
-    /// that live on, so it is found as well.
+    /// The session behind a browser's cookie for who signs out of it, or in over it: one that nobody used for too long has
+    /// programs that live on, so it is found as well.
     ///
     /// # Errors
     /// The database's.
@@ -174,8 +174,10 @@ impl Sessions {
     /// The database's.
     pub async fn sign_out(&self, browser: &Browser, caller: &Caller) -> Result<(), Error> {
         let (user, session) = (browser.account.id, browser.session);
-        // `false`: a log-out beside this one was first.
-        self.end(user, session, EndReason::Logout, caller).await?;
+        let ended = self.db.write(caller, move |tx| {
+            end_browser(tx, user, session, EndReason::Logout)
+        });
+        self.announcer.announce(&ended.await?);
         Ok(())
     }
 

@@ -239,6 +239,7 @@ impl Sessions {
         let client = row.client.clone();
         let ended = self.db.write(caller, move |tx| {
             let ended = tx.end_code(id, &client, waiting)?;
+            tx.queue_log_outs(ended.as_slice())?;
             audit_endings(tx, user, ended.as_slice(), EndReason::Reuse)?;
             Ok(ended)
         });

@@ -153,6 +153,22 @@ pub(super) fn end_one(
     end_below(tx, user, ended.into_iter().collect(), reason)
 }
 
+/// Ends a browser's session as [`end_one`] does; where a log-in beside this unit has just taken its place, that one's: it
+/// began with the same cookie, and has its programs.
+///
+/// # Errors
+/// The database's.
+pub(super) fn end_browser(
+    tx: &mut Unit<'_, '_>,
+    user: UserId,
+    id: SessionId,
+    reason: EndReason,
+) -> Result<Vec<Ending>, DbError> {
+    tx.lock_user(user, None)?;
+    let ended = tx.end_browser(id, user, reason)?;
+    end_below(tx, user, ended.into_iter().collect(), reason)
+}
+
 /// The rest of every unit that ends sessions of a user for good: the programs below those of browsers end as well, clients
 /// are to be told, and all of it is recorded.
 pub(super) fn end_below(

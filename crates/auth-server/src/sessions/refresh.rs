@@ -287,6 +287,7 @@ impl Sessions {
                     record(Event::SessionEnded, &session).detail(EndReason::Reuse.as_str());
                 tx.audit(&reused)?;
                 let mut ended = vec![reused_ending];
+                tx.queue_log_outs(&ended)?;
                 if blocked {
                     tx.audit(&AuditRecord::of(Event::UserBlocked, user).detail("reuse"))?;
                     outbox.note(tx, Kind::Blocked, user, "")?;

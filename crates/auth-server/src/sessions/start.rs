@@ -84,6 +84,12 @@ impl Sessions {
                 {
                     return Ok(Begun::Delayed(seconds));
                 }
+                // Two users' rows in one order: somebody may sign in over this user's session elsewhere.
+                if let Some(Leave::SignOut(_, owner)) = leave
+                    && owner.as_bytes() < id.as_bytes()
+                {
+                    tx.lock_user(owner, None)?;
+                }
                 // First of the writes, since block and password change write this row first too: one of the two sees the other.
                 if !tx.mark_login(id, version, now)? {
                     return Ok(Begun::Changed);

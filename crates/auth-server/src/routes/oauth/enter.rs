@@ -72,7 +72,7 @@ async fn sign_in_with(
         return Ok(visit.sign_in(&request, typed, Some((&Trouble::StaleForm, None))));
     }
     let password = Password::new(form.password);
-    let before = visit.browser().await?;
+    let before = visit.browser_to_leave().await?;
     let typed_in = (form.email.clone(), password);
     let done = log_in(&visit, door, typed_in, before.as_ref()).await;
     counters.login(done.as_ref().map(|_| ()));
@@ -244,7 +244,7 @@ async fn register_with(
         return Ok(message(&visit, &request, Notice::RegistrationMailSent));
     }
     // Who has just chosen a password need not type it again.
-    let before = visit.browser().await?;
+    let before = visit.browser_to_leave().await?;
     let typed_in = (form.email.clone(), password);
     let done = log_in(&visit, door, typed_in, before.as_ref()).await;
     counters.login(done.as_ref().map(|_| ()));

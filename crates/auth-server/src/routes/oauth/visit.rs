@@ -56,7 +56,7 @@ impl actix_web::FromRequest for Visit {
     }
 }
 
-/// What every form of sign-on carries: the authorization request, and the form's token.
+/// What every form of sign-on carries: the request of the program, and the form's token.
 #[derive(Clone, Default, Deserialize)]
 pub(super) struct Carried {
     #[serde(default)]
