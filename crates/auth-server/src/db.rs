@@ -19,6 +19,7 @@ mod caller;
 mod clients;
 mod codes;
 mod connection;
+mod consents;
 mod copy;
 mod end_reason;
 mod endings;
