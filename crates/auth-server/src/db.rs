@@ -58,6 +58,7 @@ pub use bundled::bundled;
 pub use caller::Caller;
 pub use clients::{ClientRow, ClientsVersion};
 pub use codes::{CodeRow, Fetched, PendingCode};
+pub use consents::Consent;
 pub use copy::{Copied, copy};
 pub use end_reason::EndReason;
 pub use event::Event;

@@ -338,6 +338,7 @@ fn sentence(record: &AuditRow) -> String {
         "user_unblocked" => "the account's block was lifted".to_owned(),
         "app_signed_in" => format!("client {detail} fetched it with a code"),
         "consent_given" => format!("the user agreed to what client {detail} asked for"),
+        "consent_withdrawn" => format!("the user took access away from client {detail}"),
         "login_delayed" => "failed log-ins to the account began to be delayed".to_owned(),
         "mail_given_up" => format!("a mail to its user was given up: {detail}"),
         other => format!("{other}{generation} {detail}"),

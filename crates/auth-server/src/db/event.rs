@@ -47,6 +47,8 @@ pub enum Event {
     AppSignedIn,
     /// The user agreed to what a client asked for; the detail is the client.
     ConsentGiven,
+    /// The user took access away from a client: what he agreed to is forgotten; the detail is the client.
+    ConsentWithdrawn,
     /// A client was added, changed, blocked or removed; the detail says which and what.
     ClientChanged,
 }
@@ -78,6 +80,7 @@ impl Event {
             Self::MailGivenUp => "mail_given_up",
             Self::AppSignedIn => "app_signed_in",
             Self::ConsentGiven => "consent_given",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::ClientChanged => "client_changed",
         }
     }

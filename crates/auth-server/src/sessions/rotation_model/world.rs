@@ -178,6 +178,7 @@ impl World {
         let granted = Granted {
             client: CLIENT.into(),
             scope: "openid".into(),
+            agreed: String::new(),
             offline: false,
             pending: PendingCode {
                 redirect_uri: REDIRECT.into(),
@@ -186,7 +187,7 @@ impl World {
             },
         };
         let issued = rules.issue_code(&browser, granted, &caller);
-        let code = self.runtime.block_on(issued).ok().unwrap();
+        let code = self.runtime.block_on(issued).ok().flatten().unwrap();
         let token = RefreshToken::decode(&code, Purpose::Code, &self.mac_keys.ring()).unwrap();
         Waiting {
             world: self,
