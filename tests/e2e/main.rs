@@ -91,6 +91,8 @@ mod inside {
     mod rotation;
     mod secrets;
     mod sign_on;
+    mod sign_on_apps;
+    mod sign_on_apps_in_flight;
     mod sign_on_cast;
     mod sign_on_client_auth;
     mod sign_on_codes;
@@ -100,6 +102,8 @@ mod inside {
     mod sign_on_foundation_tokens;
     mod sign_on_grants;
     mod sign_on_hostile_requests;
+    mod sign_on_introspection;
+    mod sign_on_introspection_hostile;
     mod sign_on_pages;
     mod sign_on_pkce;
     mod sign_on_replicas;

@@ -35,6 +35,8 @@ pub(super) struct Stage {
     pub(super) legacy: Member,
     /// In its own name.
     pub(super) robot: Member,
+    /// In its own name, and not for the APIs.
+    pub(super) clerk: Member,
     /// May manage its user's account.
     pub(super) manager: Member,
 }
@@ -74,11 +76,12 @@ impl Stage {
                 it.roles = vec!["worker".into()];
                 it.scopes = words(&["orders:read", "orders:write"]);
             }),
+            member("clerk", Service),
             trusted("manager", Web).with(|it| (it.api, it.scopes) = (true, words(&account))),
         ];
         let app = App::signing_on(options, &members).await;
         let user = app.register().await;
-        let [shop, wiki, forum, spa, phone, legacy, robot, manager] = members;
+        let [shop, wiki, forum, spa, phone, legacy, robot, clerk, manager] = members;
         Self {
             app,
             user,
@@ -89,6 +92,7 @@ impl Stage {
             phone,
             legacy,
             robot,
+            clerk,
             manager,
         }
     }
@@ -129,11 +133,72 @@ impl Stage {
 
     /// Tokens of the robot.
     pub(super) async fn service(&self) -> Tokens {
+        self.own_tokens(&self.robot).await
+    }
+
+    /// Tokens of a service.
+    pub(super) async fn own_tokens(&self, service: &Member) -> Tokens {
         let fields = [("grant_type", "client_credentials")];
-        self.app
-            .ask_as(&self.robot, "/oauth/token", &fields)
-            .await
-            .tokens()
+        let answer = self.app.ask_as(service, "/oauth/token", &fields);
+        answer.await.tokens()
+    }
+
+    /// What a client is told of a token.
+    pub(super) async fn introspect(&self, client: &Member, token: &str) -> Reply {
+        let fields = [("token", token)];
+        self.app.ask_as(client, "/oauth/introspect", &fields).await
+    }
+
+    /// The same of a service that shows its access token.
+    pub(super) async fn introspect_by(&self, bearer: &str, token: &str) -> Reply {
+        let headers = [
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("authorization", &format!("Bearer {bearer}")),
+        ];
+        let body = serde_urlencoded::to_string([("token", token)]).unwrap();
+        send(
+            self.request(Method::POST, "/oauth/introspect", &headers)
+                .body(body),
+        )
+        .await
+    }
+
+    /// Every row that a request could change, as text.
+    pub(super) fn rows(&self) -> Vec<Option<String>> {
+        let sessions = [
+            "id",
+            "user_id",
+            "generation",
+            "rotated_at",
+            "idle_until",
+            "absolute_until",
+            "late_generation",
+            "late_streak",
+            "ended_at",
+            "end_reason",
+            "address",
+            "agent",
+            "seen_at",
+            "sighting_generation",
+            "parent_id",
+            "scope",
+            "pending",
+        ];
+        let mut all = Vec::new();
+        for (table, columns) in [
+            ("sessions", &sessions[..]),
+            ("consents", &["user_id", "client_id", "scope", "granted_at"]),
+            ("clients", &["id", "changed_at", "blocked_at"]),
+            ("users", &["id", "password_version", "blocked_at"]),
+            ("audit", &["id", "event", "session_id"]),
+        ] {
+            let text = |column: &&str| format!("COALESCE(CAST({column} AS TEXT), '-')");
+            let row: Vec<_> = columns.iter().map(text).collect();
+            let row = row.join(" || ' ' || ");
+            let sql = format!("SELECT {row} AS value FROM {table} ORDER BY 1");
+            all.extend(self.app.database().words(&sql));
+        }
+        all
     }
 
     /// Changes rows of clients, and starts again with them.

@@ -123,7 +123,7 @@ fn who_asks(
         let client = authenticate(headers, params, clients, now)?;
         // Anybody can say that he is a public client (RFC 7662 §4).
         if !client.kind.is_confidential() {
-            return Err(invalid_client(false));
+            return Err(invalid_client(shown.is_some()));
         }
         return Ok(Asker {
             client,
