@@ -101,12 +101,15 @@ mod inside {
     mod sign_on_foundation;
     mod sign_on_foundation_tokens;
     mod sign_on_grants;
+    mod sign_on_holdings;
     mod sign_on_hostile_requests;
     mod sign_on_introspection;
+    mod sign_on_introspection_ends;
     mod sign_on_introspection_hostile;
     mod sign_on_pages;
     mod sign_on_pkce;
     mod sign_on_replicas;
+    mod sign_on_revocation_hostile;
     mod sign_on_secrets;
     mod sign_on_steps;
     mod sign_on_wrong_doors;

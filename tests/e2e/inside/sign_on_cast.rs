@@ -143,64 +143,6 @@ impl Stage {
         answer.await.tokens()
     }
 
-    /// What a client is told of a token.
-    pub(super) async fn introspect(&self, client: &Member, token: &str) -> Reply {
-        let fields = [("token", token)];
-        self.app.ask_as(client, "/oauth/introspect", &fields).await
-    }
-
-    /// The same of a service that shows its access token.
-    pub(super) async fn introspect_by(&self, bearer: &str, token: &str) -> Reply {
-        let headers = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("authorization", &format!("Bearer {bearer}")),
-        ];
-        let body = serde_urlencoded::to_string([("token", token)]).unwrap();
-        send(
-            self.request(Method::POST, "/oauth/introspect", &headers)
-                .body(body),
-        )
-        .await
-    }
-
-    /// Every row that a request could change, as text.
-    pub(super) fn rows(&self) -> Vec<Option<String>> {
-        let sessions = [
-            "id",
-            "user_id",
-            "generation",
-            "rotated_at",
-            "idle_until",
-            "absolute_until",
-            "late_generation",
-            "late_streak",
-            "ended_at",
-            "end_reason",
-            "address",
-            "agent",
-            "seen_at",
-            "sighting_generation",
-            "parent_id",
-            "scope",
-            "pending",
-        ];
-        let mut all = Vec::new();
-        for (table, columns) in [
-            ("sessions", &sessions[..]),
-            ("consents", &["user_id", "client_id", "scope", "granted_at"]),
-            ("clients", &["id", "changed_at", "blocked_at"]),
-            ("users", &["id", "password_version", "blocked_at"]),
-            ("audit", &["id", "event", "session_id"]),
-        ] {
-            let text = |column: &&str| format!("COALESCE(CAST({column} AS TEXT), '-')");
-            let row: Vec<_> = columns.iter().map(text).collect();
-            let row = row.join(" || ' ' || ");
-            let sql = format!("SELECT {row} AS value FROM {table} ORDER BY 1");
-            all.extend(self.app.database().words(&sql));
-        }
-        all
-    }
-
     /// Changes rows of clients, and starts again with them.
     pub(super) async fn with_clients(&mut self, assignments: &str, id: &str) {
         let sql = format!("UPDATE clients SET {assignments} WHERE id = '{id}'");

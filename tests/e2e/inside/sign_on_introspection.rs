@@ -1,25 +1,12 @@
 //! What a client or an API is told of a token that it holds, and when it is told nothing.
 
 use auth_server::sessions::refresh_token::Purpose;
-use e2e::{Cli, Options, Reply};
+use e2e::Options;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::sign_on_cast::{Stage, Table, claims, send, sid};
-
-/// What everybody gets of what he may not know.
-const NOTHING: &str = r#"{"active":false}"#;
-
-/// `true` for an active token; else nothing at all must be told.
-#[track_caller]
-fn is_active(reply: &Reply) -> bool {
-    assert_eq!(reply.status, 200, "{reply:?}");
-    assert_eq!(reply.header("cache-control"), "no-store");
-    assert_eq!(reply.header("content-type"), "application/json");
-    let active = reply.json()["active"] == true;
-    assert!(active || reply.body == NOTHING, "{reply:?}");
-    active
-}
+use super::sign_on_holdings::is_active;
 
 /// What an access token says itself, as an introspection tells it.
 fn told_of(access: &str, username: Option<&str>) -> Value {
@@ -182,132 +169,6 @@ async fn a_token_newer_than_its_row_is_active_as_a_refresh_would_take_it() {
 }
 
 #[tokio::test]
-async fn what_has_ended_is_inactive_at_once_at_every_server() {
-    let s = Stage::open().await;
-    let other = s.app.replica(&Options::new().auth("oauth", "on")).await;
-    let visitor = s.browser().await;
-    let account = s.app.log_in(&s.user).await;
-    let robot = s.service().await;
-    let db = s.app.database();
-    let cli = Cli::new(s.app.folder(), db.url());
-    let past = shared::clock::now() - 10;
-    let mut table = Table::default();
-    for (name, scope) in [
-        ("revoked", "openid"),
-        ("ended in the list", "openid"),
-        ("taken away", "openid"),
-        ("idle", "openid"),
-        ("absolute", "openid"),
-        ("by an operator", "openid offline_access"),
-        ("password changed", "openid offline_access"),
-    ] {
-        let tokens = s.tokens(&visitor, &s.shop, scope).await;
-        let looks = [
-            (&s.robot, tokens.access()),
-            (&s.shop, tokens.access()),
-            (&s.shop, tokens.refresh()),
-        ];
-        for (client, token) in looks {
-            table.row(
-                format!("{name}, before"),
-                is_active(&s.introspect(client, token).await),
-                true,
-            );
-        }
-        let (id, access) = (sid(&tokens), account.access_token.as_str());
-        match name {
-            "revoked" => {
-                let fields = [("token", tokens.refresh())];
-                s.app
-                    .ask_as(&s.shop, "/oauth/revoke", &fields)
-                    .await
-                    .is(200);
-            }
-            "ended in the list" => drop(
-                s.app
-                    .delete(&format!("/sessions/{id}"), access)
-                    .await
-                    .is(204),
-            ),
-            "taken away" => drop(s.app.delete("/apps/shop", access).await.is(204)),
-            "idle" => db.set(&id, &format!("idle_until = {past}")),
-            "absolute" => db.set(&id, &format!("absolute_until = {past}")),
-            "by an operator" => drop(cli.finish(&["sessions", "revoke", &id]).await),
-            _ => drop(
-                s.app
-                    .try_change_password(access, &s.user.password, "another long password")
-                    .await
-                    .is(200),
-            ),
-        }
-        for (client, token) in looks {
-            for app in [&s.app, &other] {
-                let reply = app
-                    .ask_as(client, "/oauth/introspect", &[("token", token)])
-                    .await;
-                table.row(format!("{name}, after"), is_active(&reply), false);
-            }
-        }
-    }
-    // The account's own went with its password, and a service's with its revocation.
-    table.row(
-        "account",
-        is_active(&s.introspect(&s.robot, &account.access_token).await),
-        false,
-    );
-    let fields = [("token", robot.access())];
-    table.row(
-        "robot",
-        is_active(&s.introspect(&s.robot, robot.access()).await),
-        true,
-    );
-    s.app
-        .ask_as(&s.robot, "/oauth/revoke", &fields)
-        .await
-        .is(200);
-    table.row(
-        "robot, revoked",
-        is_active(&s.introspect(&s.robot, robot.access()).await),
-        false,
-    );
-    let refused = s.introspect_by(robot.access(), "x").await;
-    table.row(
-        "the robot's own token, revoked",
-        refused.error(),
-        (401, "invalid_token".to_owned(), "invalid_token".to_owned()),
-    );
-    table.close(60);
-    drop(other);
-}
-
-#[tokio::test]
-async fn who_is_blocked_is_neither_told_nor_told_of() {
-    let mut s = Stage::open().await;
-    let visitor = s.browser().await;
-    let shop = s.tokens(&visitor, &s.shop, "openid").await;
-    let robot = s.service().await;
-    let account = s.app.log_in(&s.user).await;
-    drop(visitor);
-    // By the row of the client alone, as if its sessions had been forgotten.
-    s.with_clients("blocked_at = 1", "shop").await;
-    assert!(!is_active(&s.introspect(&s.robot, shop.access()).await));
-    s.introspect(&s.shop, shop.access()).await.is(401);
-    s.with_clients("blocked_at = 1", "robot").await;
-    s.introspect(&s.robot, shop.access()).await.is(401);
-    s.introspect_by(robot.access(), shop.access()).await.is(401);
-    s.with_clients("blocked_at = NULL", "robot").await;
-    // A blocked user has no session.
-    assert!(is_active(
-        &s.introspect(&s.robot, &account.access_token).await
-    ));
-    let cli = Cli::new(s.app.folder(), s.app.database().url());
-    cli.finish(&["user", "block", &s.user.email]).await;
-    assert!(!is_active(
-        &s.introspect(&s.robot, &account.access_token).await
-    ));
-}
-
-#[tokio::test]
 async fn the_answers_go_by_the_manners_of_the_token_endpoint() {
     let s = Stage::open().await;
     let origin = [("origin", "https://app.example")];
@@ -390,7 +251,7 @@ async fn the_answers_go_by_the_manners_of_the_token_endpoint() {
         let reply = s.app.ask_as(&s.robot, "/oauth/introspect", &fields).await;
         table.row(format!("a hint of {hint}"), is_active(&reply), true);
     }
-    table.close(36);
+    table.close(34);
     let known = s.get("/.well-known/openid-configuration", &[]).await.json();
     assert_eq!(
         known["introspection_endpoint"],
@@ -403,28 +264,4 @@ async fn the_answers_go_by_the_manners_of_the_token_endpoint() {
     );
     let methods = json!(["none", "client_secret_basic", "client_secret_post"]);
     assert_eq!(known["revocation_endpoint_auth_methods_supported"], methods);
-}
-
-#[tokio::test]
-async fn a_database_that_is_gone_says_nothing_of_a_token() {
-    let s = Stage::open().await;
-    let robot = s.service().await;
-    s.app
-        .database()
-        .script("ALTER TABLE sessions RENAME TO elsewhere");
-    for token in [robot.access(), "x"] {
-        let reply = s.introspect(&s.robot, token).await;
-        // By what the database says of it; of a token or of none, the same.
-        let told = (reply.status, reply.error().1);
-        let unavailable = (503, "temporarily_unavailable".to_owned());
-        assert!(
-            [unavailable, (500, "server_error".to_owned())].contains(&told),
-            "{reply:?}"
-        );
-        assert_eq!(reply.header("retry-after").is_empty(), reply.status == 500);
-    }
-    s.app
-        .database()
-        .script("ALTER TABLE elsewhere RENAME TO sessions");
-    assert!(is_active(&s.introspect(&s.robot, robot.access()).await));
 }
