@@ -1,6 +1,6 @@
 /** The programs that have something of the account, as the auth-server keeps them, and how it is taken away from one. */
 import { byId, el } from './dom.js';
-import { dayAndTime, lastUse, scopeWords, trouble } from './words.js';
+import { dayAndTime, lastUse, scopeWords } from './words.js';
 
 /**
  * @typedef {{client: {id: string, name: string}, scope: string, grantedAt?: number, lastUsedAt?: number,
@@ -21,18 +21,16 @@ const state = ({ sessions, lastUsedAt }) =>
 const agreed = ({ grantedAt }) => (grantedAt === undefined ? 'one of this server’s own: it does not ask' : `you agreed ${dayAndTime(grantedAt)}`);
 
 /**
- * @param {{client: import('../token-client.js').TokenClient, authority: string, signOn?: boolean, tell: (text: string, kind?: string) => void,
- *   begin: (title: string) => void, reload: () => Promise<unknown>}} page
+ * @param {{client: import('../token-client.js').TokenClient, service: import('./service.js').Service, signOn?: boolean,
+ *   tell: (text: string, kind?: string) => void, begin: (title: string) => void, reload: () => Promise<unknown>}} page
  */
-export const createPrograms = ({ client, authority, signOn, tell, begin, reload }) => {
-  const url = `${authority}/api/account/apps`;
-
-  /** @param {string} path @param {RequestInit} [init] */
-  const ask = async (path, init) => {
+export const createPrograms = ({ client, service, signOn, tell, begin, reload }) => {
+  /** @param {string} method @param {string} path */
+  const ask = async (method, path) => {
     try {
-      return await client.fetch(url + path, init);
+      return await service.ask(method, path);
     } catch (error) {
-      tell(`${trouble(/** @type {any} */ (error))} You are still signed in.`, 'bad');
+      tell(`${service.failed(error).text} You are still signed in.`, 'bad');
       return null;
     }
   };
@@ -57,7 +55,7 @@ export const createPrograms = ({ client, authority, signOn, tell, begin, reload 
       list.replaceChildren();
       return;
     }
-    const res = await ask('');
+    const res = await ask('GET', '/apps');
     if (!res?.ok) return;
     /** @type {Program[]} */
     const programs = await res.json();
@@ -67,9 +65,10 @@ export const createPrograms = ({ client, authority, signOn, tell, begin, reload 
   /** @param {Program} program */
   const takeAway = async ({ client: { id, name }, sessions, grantedAt }) => {
     begin('Take access away from a program');
-    const res = await ask(`/${encodeURIComponent(id)}`, { method: 'DELETE' });
+    const res = await ask('DELETE', `/apps/${encodeURIComponent(id)}`);
     if (!res) return;
-    if (!res.ok) tell(trouble(await res.json().catch(() => ({ status: res.status }))), 'bad');
+    const wrong = await service.complaint(res);
+    if (wrong) tell(wrong.text, 'bad');
     else if (sessions.some(({ current }) => current)) tell(`This page is ${name}: its own session is over, too. Your next call signs you out.`, 'warn');
     else tell(`${name} is signed out everywhere${grantedAt === undefined ? '' : ', and asks you again the next time'}. Its next call is refused.`);
     await reload();

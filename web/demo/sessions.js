@@ -108,7 +108,7 @@ export const createSessions = ({ client, authority, tell, begin, reload }) => {
     begin('Revoke a session');
     const res = await ask(`/${row.id}`, { method: 'DELETE' });
     if (!res) return;
-    if (!res.ok) tell(trouble(await res.json().catch(() => ({ status: res.status }))), 'bad');
+    if (!res.ok) tell(trouble({ ...(await res.json().catch(() => ({}))), status: res.status }), 'bad');
     else if (row.current) tell('This session is over. The API refuses its token within a second; your next call signs you out.', 'warn');
     else if (row.kind === 'browser') tell(`${device(row.device)} is signed out, and so is every program that it had opened: the next call there is refused.`);
     else if (row.client) tell(`${row.client.name} is signed out on ${device(row.device)}: its next call is refused. It may come back; below, its access can be taken away.`);
