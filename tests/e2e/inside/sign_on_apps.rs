@@ -1,7 +1,7 @@
 //! The user's programs: what each has, and how it is taken away for good.
 
 use auth_server::sessions::refresh_token::Purpose;
-use e2e::{App, Member, Options, Tokens, Visitor};
+use e2e::{App, Options, Tokens};
 use reqwest::Method;
 use reqwest::header::REFRESH;
 use serde_json::{Value, json};
@@ -73,8 +73,8 @@ async fn the_list_has_what_was_agreed_to_and_what_is_signed_in() {
     assert!(two.len() == 2 && [&shop, &again].iter().all(|it| two.contains(&of(it))));
     for app in &list {
         let used = app["sessions"].as_array().unwrap().iter();
-        let last = used.map(|one| one["lastUsedAt"].as_i64()).max().unwrap();
-        assert_eq!(app["lastUsedAt"].as_i64(), last);
+        let latest = used.map(|one| one["lastUsedAt"].as_i64()).max().unwrap();
+        assert_eq!(app["lastUsedAt"].as_i64(), latest);
     }
     // Signed out of everywhere, what was agreed to stays, and is shown.
     s.app.delete("/sessions", &pair.access_token).await.is(204);
@@ -272,13 +272,11 @@ async fn a_program_that_is_not_known_any_more_is_shown_by_its_id() {
     assert_eq!(apps(&s, &pair.access_token).await, Vec::<Value>::new());
 }
 
-/// That the helpers of these tests see what they should.
 #[tokio::test]
-async fn a_program_of_the_browser_names_it() {
+async fn the_session_of_a_program_names_the_browser_that_opened_it() {
     let s = Stage::open().await;
-    let visitor: Visitor<'_> = s.browser().await;
-    let shop: &Member = &s.shop;
-    let tokens = s.tokens(&visitor, shop, "openid").await;
+    let visitor = s.browser().await;
+    let tokens = s.tokens(&visitor, &s.shop, "openid").await;
     let pair = s.app.log_in(&s.user).await;
     let list = apps(&s, &pair.access_token).await;
     let session = &list[0]["sessions"][0];

@@ -26,13 +26,11 @@ async fn authorize(s: &Stage, visitor: &Visitor<'_>, asking: &Asking) -> Option<
     }
     let code = end.redirected_to(s.forum.redirect_uri())["code"].clone();
     let exchanged = s.app.exchange(&s.forum, &code, asking).await;
-    match exchanged.status {
-        200 => Some(exchanged.tokens().access().to_owned()),
-        _ => {
-            assert_eq!(exchanged.error().1, "invalid_grant");
-            None
-        }
+    if exchanged.status == 200 {
+        return Some(exchanged.tokens().access().to_owned());
     }
+    assert_eq!(exchanged.error().1, "invalid_grant");
+    None
 }
 
 #[tokio::test]
@@ -49,12 +47,12 @@ async fn no_exchange_in_flight_brings_back_what_was_taken_away() {
         let exchanges = codes
             .iter()
             .map(|code| s.app.exchange(&s.forum, code, &asking));
-        let (exchanged, taken) = tokio::join!(join_all(exchanges), take_away(&s, &pair));
+        let (replies, taken) = tokio::join!(join_all(exchanges), take_away(&s, &pair));
         assert_eq!(taken, 204);
         // Nobody has agreed to anything since.
         let live = s.count("sessions", "client_id = 'forum' AND ended_at IS NULL");
         assert_eq!(live, 0, "round {round}");
-        for reply in exchanged.iter().filter(|reply| reply.status == 200) {
+        for reply in replies.iter().filter(|reply| reply.status == 200) {
             let access = reply.tokens().access().to_owned();
             s.app.userinfo(&access).await.is(401);
             assert_eq!(claims(&access)["client_id"], "forum");

@@ -102,12 +102,7 @@ pub(super) async fn everything(s: &Stage) -> Vec<Held> {
     let mut all = Vec::new();
     let mut put = |name, token: &str, owner, for_apis| {
         let token = token.to_owned();
-        all.push(Held {
-            name,
-            token,
-            owner,
-            for_apis,
-        });
+        all.push(Held { name, token, owner, for_apis });
     };
     let own = async |client: &Member, scope: &str| s.tokens(&visitor, client, scope).await;
     let good: [(&'static str, Tokens, bool); 5] = [
@@ -123,66 +118,28 @@ pub(super) async fn everything(s: &Stage) -> Vec<Held> {
         put("an id_token", tokens.text("id_token"), None, false);
     }
     let offline = own(&s.shop, "openid offline_access").await;
-    put(
-        "an offline access token",
-        offline.access(),
-        Some("shop"),
-        true,
-    );
-    put(
-        "an offline refresh token",
-        offline.refresh(),
-        Some("shop"),
-        false,
-    );
+    put("an offline access token", offline.access(), Some("shop"), true);
+    put("an offline refresh token", offline.refresh(), Some("shop"), false);
     let robot = s.service().await;
     put("a service's token", robot.access(), Some("robot"), true);
     let clerk = s.own_tokens(&s.clerk).await;
-    put(
-        "another service's token",
-        clerk.access(),
-        Some("clerk"),
-        false,
-    );
+    put("another service's token", clerk.access(), Some("clerk"), false);
     // The account's own is nobody's but the APIs'.
-    put(
-        "the account's access token",
-        &account.access_token,
-        Some(""),
-        true,
-    );
+    put("the account's access token", &account.access_token, Some(""), true);
 
     // From here on nobody may know of it.
-    put(
-        "the account's refresh token",
-        &account.refresh_token,
-        None,
-        false,
-    );
-    put(
-        "a device token",
-        account.device_token.as_deref().unwrap(),
-        None,
-        false,
-    );
+    put("the account's refresh token", &account.refresh_token, None, false);
+    put("a device token", account.device_token.as_deref().unwrap(), None, false);
     put("a cookie", &cookie(&visitor, "keyturn"), None, false);
     let asking = s.shop.ask("openid");
-    put(
-        "a code",
-        &s.code(&visitor, &s.shop, &asking).await,
-        None,
-        false,
-    );
+    put("a code", &s.code(&visitor, &s.shop, &asking).await, None, false);
     let spent = own(&s.shop, "openid").await;
     s.app.refresh_as(&s.shop, spent.refresh()).await.tokens();
     s.app.database().age(&sid(&spent), 31);
     put("a spent refresh token", spent.refresh(), None, false);
     let ended = own(&s.shop, "openid").await;
     let fields = [("token", ended.refresh())];
-    s.app
-        .ask_as(&s.shop, "/oauth/revoke", &fields)
-        .await
-        .is(200);
+    s.app.ask_as(&s.shop, "/oauth/revoke", &fields).await.is(200);
     put("a revoked access token", ended.access(), None, false);
     put("a revoked refresh token", ended.refresh(), None, false);
     let gone = own(&s.shop, "openid").await;
@@ -192,87 +149,30 @@ pub(super) async fn everything(s: &Stage) -> Vec<Held> {
     put("a refresh token of no session", gone.refresh(), None, false);
     // Genuine to the MAC, and of the wrong row.
     let (_, shop, _) = &good[0];
-    let remint = |change: fn(&mut auth_server::sessions::refresh_token::RefreshToken)| {
-        s.remint(Purpose::App, shop.refresh(), change)
-    };
-    put(
-        "a refresh token with another nonce",
-        &remint(|it| it.nonce[0] ^= 1),
-        None,
-        false,
-    );
-    put(
-        "a refresh token that is over",
-        &remint(|it| it.absolute_until = 1),
-        None,
-        false,
-    );
+    let remint = |change: fn(&mut auth_server::sessions::refresh_token::RefreshToken)| s.remint(Purpose::App, shop.refresh(), change);
+    put("a refresh token with another nonce", &remint(|it| it.nonce[0] ^= 1), None, false);
+    put("a refresh token that is over", &remint(|it| it.absolute_until = 1), None, false);
     // Under our own key, and not what was issued.
     let forge = s.app.forge();
     let shop = claims(shop.access());
     let draft = || forge.draft(&shop).head("typ", json!("at+jwt"));
     let mine = claims(&account.access_token);
     for (name, token) in [
-        (
-            "an access token that is over",
-            draft().claim("exp", json!(past)).sign(),
-        ),
-        (
-            "an access token of tomorrow",
-            draft().claim("nbf", json!(past + 86_400)).sign(),
-        ),
-        (
-            "an access token of another client",
-            draft().claim("client_id", json!("wiki")).sign(),
-        ),
-        (
-            "an access token of no client",
-            draft().no_claim("client_id").sign(),
-        ),
-        (
-            "an access token of a client that is none",
-            draft().claim("client_id", json!("nobody")).sign(),
-        ),
-        (
-            "an access token of another user",
-            draft().claim("sub", mine["sid"].clone()).sign(),
-        ),
-        (
-            "an access token of no session",
-            draft().no_claim("sid").sign(),
-        ),
-        (
-            "an access token of an odd session",
-            draft().claim("sid", json!("../x")).sign(),
-        ),
-        (
-            "an access token of the account's session",
-            draft().claim("sid", mine["sid"].clone()).sign(),
-        ),
-        (
-            "an access token of another issuer",
-            draft().claim("iss", json!("https://evil.example")).sign(),
-        ),
-        (
-            "an access token for others",
-            draft().claim("aud", json!("https://evil.example")).sign(),
-        ),
-        (
-            "a logout token",
-            draft().head("typ", json!("logout+jwt")).sign(),
-        ),
-        (
-            "a service's bearer of the feed",
-            draft().head("typ", json!("service+jwt")).sign(),
-        ),
-        (
-            "an access token under another key",
-            Forge::stranger(&forge.kid).draft(&shop).sign(),
-        ),
-        (
-            "an access token under no key",
-            format!("{}.", draft().head("alg", json!("none")).unsigned()),
-        ),
+        ("an access token that is over", draft().claim("exp", json!(past)).sign()),
+        ("an access token of tomorrow", draft().claim("nbf", json!(past + 86_400)).sign()),
+        ("an access token of another client", draft().claim("client_id", json!("wiki")).sign()),
+        ("an access token of no client", draft().no_claim("client_id").sign()),
+        ("an access token of a client that is none", draft().claim("client_id", json!("nobody")).sign()),
+        ("an access token of another user", draft().claim("sub", mine["sid"].clone()).sign()),
+        ("an access token of no session", draft().no_claim("sid").sign()),
+        ("an access token of an odd session", draft().claim("sid", json!("../x")).sign()),
+        ("an access token of the account's session", draft().claim("sid", mine["sid"].clone()).sign()),
+        ("an access token of another issuer", draft().claim("iss", json!("https://evil.example")).sign()),
+        ("an access token for others", draft().claim("aud", json!("https://evil.example")).sign()),
+        ("a logout token", draft().head("typ", json!("logout+jwt")).sign()),
+        ("a service's bearer of the feed", draft().head("typ", json!("service+jwt")).sign()),
+        ("an access token under another key", Forge::stranger(&forge.kid).draft(&shop).sign()),
+        ("an access token under no key", format!("{}.", draft().head("alg", json!("none")).unsigned())),
         ("nothing", "x".into()),
         ("three parts of nothing", "a.b.c".into()),
         ("much of nothing", "x".repeat(9_000)),

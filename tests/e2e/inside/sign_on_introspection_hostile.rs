@@ -74,8 +74,7 @@ async fn whoever_is_not_known_is_told_nothing_of_any_token() {
     let robot = s.service().await;
     let account = s.app.log_in(&s.user).await;
     let secret = |member: &Member| member.secret.clone().unwrap();
-    let basic =
-        |id: &str, secret: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
+    let basic = |id: &str, secret: &str| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
     let bearer = |token: &str| format!("Bearer {token}");
     let forge = s.app.forge();
     let service = claims(robot.access());
@@ -89,194 +88,49 @@ async fn whoever_is_not_known_is_told_nothing_of_any_token() {
     let doors: Vec<Shown> = vec![
         ("nobody", vec![], vec![], unknown),
         ("a public client", vec![], vec![id("spa")], unknown),
-        (
-            "a public client by Basic",
-            vec![basic("spa", "")],
-            vec![],
-            unknown,
-        ),
+        ("a public client by Basic", vec![basic("spa", "")], vec![], unknown),
         ("a native client", vec![], vec![id("phone")], unknown),
         ("no secret", vec![], vec![id("shop")], unknown),
-        (
-            "a wrong secret",
-            vec![],
-            vec![id("shop"), ("client_secret", "x".into())],
-            unknown,
-        ),
-        (
-            "another's secret",
-            vec![basic("shop", &secret(&s.wiki))],
-            vec![],
-            unknown,
-        ),
-        (
-            "another's id",
-            vec![basic("shop", &secret(&s.shop))],
-            vec![id("wiki")],
-            unknown,
-        ),
-        (
-            "two ways",
-            vec![basic("shop", &secret(&s.shop))],
-            vec![("client_secret", secret(&s.shop))],
-            "400 invalid_request",
-        ),
-        (
-            "two headers",
-            vec![bearer(robot.access()), basic("shop", &secret(&s.shop))],
-            vec![],
-            "400 invalid_request",
-        ),
-        (
-            "two bearers",
-            vec![bearer(robot.access()), bearer(robot.access())],
-            vec![],
-            "400 invalid_request",
-        ),
-        (
-            "a bearer and a secret",
-            vec![bearer(robot.access())],
-            vec![id("robot"), ("client_secret", secret(&s.robot))],
-            "400 invalid_request",
-        ),
-        (
-            "a bearer and another's id",
-            vec![bearer(robot.access())],
-            vec![id("clerk")],
-            refused,
-        ),
-        (
-            "the account's token",
-            vec![bearer(&account.access_token)],
-            vec![],
-            refused,
-        ),
-        (
-            "a program's token",
-            vec![bearer(&of_shop.token)],
-            vec![],
-            refused,
-        ),
-        (
-            "an id_token",
-            vec![bearer(&id_token.token)],
-            vec![],
-            refused,
-        ),
-        (
-            "a service's token that is over",
-            vec![bearer(&draft().claim("exp", json!(past)).sign())],
-            vec![],
-            refused,
-        ),
-        (
-            "a service's token of another service",
-            vec![bearer(
-                &draft()
-                    .claim("sub", json!("clerk"))
-                    .claim("client_id", json!("clerk"))
-                    .sign(),
-            )],
-            vec![],
-            refused,
-        ),
-        (
-            "a service's token of no session",
-            vec![bearer(&draft().no_claim("sid").sign())],
-            vec![],
-            refused,
-        ),
-        (
-            "a service's token of a program's session",
-            vec![bearer(
-                &draft()
-                    .claim("sid", claims(&of_shop.token)["sid"].clone())
-                    .sign(),
-            )],
-            vec![],
-            refused,
-        ),
-        (
-            "a web client in the clothes of a service",
-            vec![bearer(
-                &draft()
-                    .claim("sub", json!("shop"))
-                    .claim("client_id", json!("shop"))
-                    .sign(),
-            )],
-            vec![],
-            refused,
-        ),
-        (
-            "a service's token for others",
-            vec![bearer(
-                &draft().claim("aud", json!("https://evil.example")).sign(),
-            )],
-            vec![],
-            refused,
-        ),
-        (
-            "a bearer of the feed",
-            vec![bearer(&draft().head("typ", json!("service+jwt")).sign())],
-            vec![],
-            refused,
-        ),
-        (
-            "a bearer of nothing",
-            vec!["Bearer x".into()],
-            vec![],
-            refused,
-        ),
-        (
-            "a bearer without a token",
-            vec!["Bearer".into()],
-            vec![],
-            refused,
-        ),
-        (
-            "another scheme",
-            vec![format!("DPoP {}", robot.access())],
-            vec![],
-            unknown,
-        ),
-        (
-            "the token in the form alone",
-            vec![],
-            vec![("access_token", robot.access().to_owned())],
-            unknown,
-        ),
+        ("a wrong secret", vec![], vec![id("shop"), ("client_secret", "x".into())], unknown),
+        ("another's secret", vec![basic("shop", &secret(&s.wiki))], vec![], unknown),
+        ("another's id", vec![basic("shop", &secret(&s.shop))], vec![id("wiki")], unknown),
+        ("two ways", vec![basic("shop", &secret(&s.shop))], vec![("client_secret", secret(&s.shop))], "400 invalid_request"),
+        ("two headers", vec![bearer(robot.access()), basic("shop", &secret(&s.shop))], vec![], "400 invalid_request"),
+        ("two bearers", vec![bearer(robot.access()), bearer(robot.access())], vec![], "400 invalid_request"),
+        ("a bearer and a secret", vec![bearer(robot.access())], vec![id("robot"), ("client_secret", secret(&s.robot))], "400 invalid_request"),
+        ("a bearer and another's id", vec![bearer(robot.access())], vec![id("clerk")], refused),
+        ("the account's token", vec![bearer(&account.access_token)], vec![], refused),
+        ("a program's token", vec![bearer(&of_shop.token)], vec![], refused),
+        ("an id_token", vec![bearer(&id_token.token)], vec![], refused),
+        ("a service's token that is over", vec![bearer(&draft().claim("exp", json!(past)).sign())], vec![], refused),
+        ("a service's token of another service", vec![bearer(&draft().claim("sub", json!("clerk")).claim("client_id", json!("clerk")).sign())], vec![], refused),
+        ("a service's token of no session", vec![bearer(&draft().no_claim("sid").sign())], vec![], refused),
+        ("a service's token of a program's session", vec![bearer(&draft().claim("sid", claims(&of_shop.token)["sid"].clone()).sign())], vec![], refused),
+        ("a web client in the clothes of a service", vec![bearer(&draft().claim("sub", json!("shop")).claim("client_id", json!("shop")).sign())], vec![], refused),
+        ("a service's token for others", vec![bearer(&draft().claim("aud", json!("https://evil.example")).sign())], vec![], refused),
+        ("a bearer of the feed", vec![bearer(&draft().head("typ", json!("service+jwt")).sign())], vec![], refused),
+        ("a bearer of nothing", vec!["Bearer x".into()], vec![], refused),
+        ("a bearer without a token", vec!["Bearer".into()], vec![], refused),
+        ("another scheme", vec![format!("DPoP {}", robot.access())], vec![], unknown),
+        ("the token in the form alone", vec![], vec![("access_token", robot.access().to_owned())], unknown),
     ];
     let rows = s.rows();
     let mut table = Table::default();
-    for held in all
-        .iter()
-        .filter(|it| it.owner.is_some())
-        .chain(&all[all.len() - 1..])
-    {
+    for held in all.iter().filter(|it| it.owner.is_some()).chain(&all[all.len() - 1..]) {
         for (door, headers, fields, expected) in &doors {
             let mut shown = vec![FORM];
-            shown.extend(
-                headers
-                    .iter()
-                    .map(|header| ("authorization", header.as_str())),
-            );
+            shown.extend(headers.iter().map(|header| ("authorization", header.as_str())));
             let mut form = vec![("token", held.token.as_str())];
             form.extend(fields.iter().map(|(name, value)| (*name, value.as_str())));
             let body = serde_urlencoded::to_string(form).unwrap();
-            let reply = send(
-                s.request(Method::POST, "/oauth/introspect", &shown)
-                    .body(body),
-            )
-            .await;
+            let reply = send(s.request(Method::POST, "/oauth/introspect", &shown).body(body)).await;
             let name = format!("{} of {:?}: {door}", held.name, held.owner);
             let (status, word, _) = reply.error();
             table.row(&name, format!("{status} {word}"), *expected);
             let challenge = reply.header("www-authenticate");
             let fits = match (*expected == refused, headers.first()) {
                 (true, _) => challenge == r#"Bearer realm="keyturn", error="invalid_token""#,
-                (_, Some(shown)) if status == 401 && shown.starts_with("Basic") => {
-                    challenge == r#"Basic realm="keyturn""#
-                }
+                (_, Some(shown)) if status == 401 && shown.starts_with("Basic") => challenge == r#"Basic realm="keyturn""#,
                 _ => challenge.is_empty(),
             };
             table.row(&name, (fits, reply.header("act")), (true, ""));

@@ -127,7 +127,8 @@ impl Sessions {
         let claims = self.good_claims(token, now)?;
         let own = claims.client_id.as_deref() == Some(asker.id.as_str());
         let audiences = &self.validator.policy().audiences;
-        if !own && !(is_api(asker) && claims.aud.iter().any(|aud| audiences.contains(aud))) {
+        let for_apis = claims.aud.iter().any(|aud| audiences.contains(aud));
+        if !(own || is_api(asker) && for_apis) {
             return None;
         }
         // Its sessions have ended with the block; and whoever is not known any more has none.

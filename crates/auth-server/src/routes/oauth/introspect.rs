@@ -119,7 +119,7 @@ fn who_asks(
     let clients = sign_on.clients();
     let headers = request.headers();
     let shown = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    if !shown.is_some_and(|shown| names_bearer(shown)) {
+    if !shown.is_some_and(names_bearer) {
         let client = authenticate(headers, params, clients, now)?;
         // Anybody can say that he is a public client (RFC 7662 §4).
         if !client.kind.is_confidential() {
