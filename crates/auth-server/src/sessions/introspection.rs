@@ -237,3 +237,149 @@ fn access(claims: Claims, found: SessionWithAccount, now: i64) -> Option<Introsp
         token_type: "Bearer",
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{EndReason, Grant, UserId};
+
+    const NOW: i64 = 1000;
+
+    fn row(kind: SessionKind, user: Option<UserId>, client: Option<&str>) -> Session {
+        Session {
+            id: uuid::Uuid::nil().into(),
+            user,
+            generation: Generation(1),
+            nonce: [0; 16],
+            created_at: 0,
+            rotated_at: 0,
+            idle_until: NOW + 1,
+            absolute_until: NOW + 1,
+            late_generation: Generation(0),
+            late_streak: 0,
+            ended: None,
+            device: String::new(),
+            address: String::new(),
+            agent: None,
+            seen_at: 0,
+            seen_address: String::new(),
+            sighting: None,
+            shown_sighting: None,
+            kind,
+            parent: None,
+            grant: client.map(|client| Grant {
+                client: client.into(),
+                scope: String::new(),
+                auth_time: 0,
+                amr: String::new(),
+                browser_sid: None,
+            }),
+        }
+    }
+
+    fn claims(sub: &str, client: Option<&str>) -> Claims {
+        Claims {
+            iss: "i".into(),
+            aud: vec!["a".into()],
+            sub: sub.into(),
+            sid: None,
+            jti: None,
+            iat: None,
+            nbf: None,
+            exp: NOW + 1,
+            name: None,
+            email: None,
+            email_verified: false,
+            roles: Vec::new(),
+            client_id: client.map(str::to_owned),
+            scope: None,
+        }
+    }
+
+    fn is_active(claims: Claims, session: Session) -> bool {
+        let found = SessionWithAccount {
+            session,
+            account: None,
+        };
+        access(claims, found, NOW).is_some()
+    }
+
+    #[test]
+    fn an_access_token_is_of_the_row_that_it_names_or_of_none() {
+        use SessionKind::{Account, App, Browser, Offline, Service};
+        let (ada, bo) = (UserId::random(), UserId::random());
+        let text = ada.to_string();
+        let (ada_s, shop) = (text.as_str(), Some("shop"));
+        for (kind, user, client, sub, of, expected) in [
+            (Account, Some(ada), None, ada_s, None, true),
+            (App, Some(ada), shop, ada_s, shop, true),
+            (Offline, Some(ada), shop, ada_s, shop, true),
+            (Service, None, shop, "shop", shop, true),
+            // Another user's, or that of a deleted account.
+            (Account, Some(bo), None, ada_s, None, false),
+            (Account, None, None, ada_s, None, false),
+            (App, Some(bo), shop, ada_s, shop, false),
+            // Another client's, the account's own, a client's in the clothes of the account.
+            (App, Some(ada), Some("wiki"), ada_s, shop, false),
+            (Account, Some(ada), None, ada_s, shop, false),
+            (App, Some(ada), shop, ada_s, None, false),
+            // A service in the clothes of a user, and the other way round.
+            (Service, None, shop, ada_s, shop, false),
+            (App, Some(ada), shop, "shop", shop, false),
+            // A browser has no access token.
+            (Browser, Some(ada), None, ada_s, None, false),
+        ] {
+            let active = is_active(claims(sub, of), row(kind, user, client));
+            assert_eq!(active, expected, "{kind:?} {client:?} {sub} {of:?}");
+        }
+    }
+
+    #[test]
+    fn an_access_token_is_over_with_its_session() {
+        let ada = UserId::random();
+        let live = || row(SessionKind::Account, Some(ada), None);
+        let ended = Some((1, EndReason::Logout));
+        for (name, session, expected) in [
+            ("live", live(), true),
+            ("ended", Session { ended, ..live() }, false),
+            (
+                "idle",
+                Session {
+                    idle_until: NOW,
+                    ..live()
+                },
+                false,
+            ),
+            (
+                "absolute",
+                Session {
+                    absolute_until: NOW,
+                    ..live()
+                },
+                false,
+            ),
+            (
+                "set back to the code",
+                Session {
+                    generation: Generation(0),
+                    idle_until: 1,
+                    absolute_until: 1,
+                    ..live()
+                },
+                true,
+            ),
+            (
+                "set back, and ended",
+                Session {
+                    generation: Generation(0),
+                    ended,
+                    ..live()
+                },
+                false,
+            ),
+        ] {
+            let active = is_active(claims(&ada.to_string(), None), session);
+            assert_eq!(active, expected, "{name}");
+        }
+    }
+}

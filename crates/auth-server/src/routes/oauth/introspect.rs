@@ -154,3 +154,49 @@ fn invalid_token() -> HttpResponse {
     answer.headers_mut().insert(WWW_AUTHENTICATE, challenge);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bearer_is_known_by_its_scheme_in_any_case() {
+        for (shown, expected) in [
+            ("Bearer x", true),
+            ("bEARER x", true),
+            ("Bearer", true),
+            ("Bearerx y", false),
+            ("Basic x", false),
+            (" Bearer x", false),
+            ("", false),
+        ] {
+            assert_eq!(names_bearer(shown.as_bytes()), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_answer_has_the_audience_as_the_token_does_and_no_empty_members() {
+        let told = |aud: &[&str]| {
+            let known = Introspected {
+                scope: None,
+                client: None,
+                sub: "u".into(),
+                username: None,
+                sid: "s".into(),
+                aud: aud.iter().map(|aud| (*aud).to_owned()).collect(),
+                iss: "i".into(),
+                exp: 1,
+                iat: None,
+                nbf: None,
+                jti: None,
+                token_type: "refresh_token",
+            };
+            serde_json::to_value(ActiveBody::from(known)).unwrap()
+        };
+        let expected = json!({
+            "active": true, "sub": "u", "sid": "s", "aud": "a", "iss": "i", "exp": 1, "token_type": "refresh_token",
+        });
+        assert_eq!(told(&["a"]), expected);
+        assert_eq!(told(&["a", "b", "c"])["aud"], json!(["a", "b", "c"]));
+    }
+}
