@@ -125,9 +125,9 @@ test('what is gone already is said in a sentence; a service that does not answer
   assert.equal(gone.status, 204);
   await page.getByRole('button', { name: 'Take access away from The shop' }).click();
   await says(page, 'That program has nothing of your account any more.');
-  await profile.context.route('**/api/account/apps/demo', (route) => route.fulfill({ status: 503, body: '{}' }));
+  await profile.context.route('**/api/account/apps/demo', (route) => route.abort());
   await page.getByRole('button', { name: 'Take access away from Keyturn demo' }).click();
-  await says(page, 'The service does not answer; try again in a moment.');
+  await says(page, 'You are still signed in.');
   assert.equal(await page.getAttribute('body', 'data-signed-in'), 'true');
 });
 
