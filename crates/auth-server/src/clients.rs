@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_covers_its_own_words_and_no_others() {
+    fn a_scope_narrows_and_never_widens() {
         for (scope, other, expected) in [
             ("openid email", "openid", true),
             ("openid email", "email openid", true),
