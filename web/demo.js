@@ -10,6 +10,7 @@ import { byId, el } from './demo/dom.js';
 import { createEnter } from './demo/enter.js';
 import { createExperiments } from './demo/experiments.js';
 import { createMails } from './demo/mail.js';
+import { createPrograms } from './demo/programs.js';
 import { createService } from './demo/service.js';
 import { createSessions } from './demo/sessions.js';
 import { createSignOn } from './demo/sign-on.js';
@@ -40,7 +41,7 @@ const pair = () => {
 };
 
 const start = async () => {
-  const { resourceUrl, demo, demoClient, mail, showsMail, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
+  const { resourceUrl, demo, demoClient, signOn: signsOn, mail, showsMail, clockSkew = 0, refreshGrace = 30 } = await (await fetch(`${authority}/config.json`)).json();
   const home = `${resourceUrl}/api/home`;
   const traffic = createTraffic({ authority, show: diagram.show });
   const client = createTokenClient({ authority, api: resourceUrl, key: KEY, fetch: traffic.fetch });
@@ -52,8 +53,11 @@ const start = async () => {
   };
   const mails = createMails({ authority, showsMail });
   const service = createService({ client, authority, send: traffic.fetch });
-  const page = { client, service, mails, mail, traffic, authority, home, demo, demoClient, grace: refreshGrace, send: traffic.fetch, pair, tell, begin };
+  /** Both lists: what ends in one may be in the other. @returns {Promise<unknown>} */
+  const reload = () => Promise.all([sessions.load(), programs.load()]);
+  const page = { client, service, mails, mail, traffic, authority, home, demo, demoClient, signOn: signsOn, reload, grace: refreshGrace, send: traffic.fetch, pair, tell, begin };
   const sessions = createSessions(page);
+  const programs = createPrograms(page);
   createEnter(page);
   const account = createAccount(page);
   createExperiments(page);
@@ -71,6 +75,7 @@ const start = async () => {
     byId('logout').hidden = !session;
     byId('login').hidden = !!session && !demo;
     byId('sessions').hidden = !session;
+    byId('programs').hidden = !session || !signsOn;
     signOn.draw(session);
     for (const button of document.querySelectorAll('#try > li > *')) button.classList.toggle('off', !session);
     card.draw(session?.accessToken ?? null);
@@ -84,7 +89,7 @@ const start = async () => {
 
   /** What the service knows of who is signed in. */
   const load = () => {
-    sessions.load();
+    reload();
     account.load();
   };
 

@@ -93,6 +93,8 @@ mod inside {
     mod rotation;
     mod secrets;
     mod sign_on;
+    mod sign_on_apps;
+    mod sign_on_apps_in_flight;
     mod sign_on_cast;
     mod sign_on_client_auth;
     mod sign_on_codes;
@@ -101,12 +103,17 @@ mod inside {
     mod sign_on_foundation;
     mod sign_on_foundation_tokens;
     mod sign_on_grants;
+    mod sign_on_holdings;
     mod sign_on_hostile_requests;
+    mod sign_on_introspection;
+    mod sign_on_introspection_ends;
+    mod sign_on_introspection_hostile;
     mod sign_on_log_out;
     mod sign_on_pages;
     mod sign_on_pkce;
     mod sign_on_races;
     mod sign_on_replicas;
+    mod sign_on_revocation_hostile;
     mod sign_on_secrets;
     mod sign_on_steps;
     mod sign_on_wrong_doors;

@@ -41,8 +41,8 @@ export const createTraffic = ({ authority, show }) => {
   let cut = false;
   let requests = 0;
 
-  /** To show the list of sessions and the account is the page's own housekeeping. @param {string} method @param {string} path */
-  const isHousekeeping = (method, path) => method === 'GET' && /\/account(\/sessions)?$/.test(path);
+  /** To show the lists and the account is the page's own housekeeping. @param {string} method @param {string} path */
+  const isHousekeeping = (method, path) => method === 'GET' && /\/account(\/sessions|\/apps)?$/.test(path);
 
   return {
     /** How many requests went out. */

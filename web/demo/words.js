@@ -95,6 +95,7 @@ const PROBLEMS = {
   invalid_email: 'That is no e-mail address.',
   invalid_user_name: 'A name needs 1 to 64 characters.',
   session_not_found: 'That session is over already.',
+  app_not_found: 'That program has nothing of your account any more.',
 };
 
 /** @param {string} text */
@@ -132,6 +133,22 @@ const KINDS = { account: 'account', browser: 'log-in page', app: 'app', offline:
 
 /** What sort of session it is, and whose. @param {{kind?: string, client?: {name: string}}} session */
 export const kindOf = ({ kind = 'account', client }) => `${KINDS[kind] ?? kind}${client ? `: ${client.name}` : ''}`;
+
+/** When something was used, no finer than the service tells it. @param {number} seconds */
+export const lastUse = (seconds) => (Date.now() / 1000 - seconds < 7200 ? 'lately' : dayAndTime(seconds));
+
+/** @type {Record<string, string>} */
+const SCOPES = {
+  openid: 'knows who you are',
+  profile: 'your name',
+  email: 'your e-mail',
+  roles: 'your roles',
+  offline_access: 'stays signed in when the browser signs out',
+  account: 'manages your account',
+};
+
+/** What a program may do, word by word. @param {string} scope */
+export const scopeWords = (scope) => scope.split(' ').filter(Boolean).map((word) => SCOPES[word] ?? word).join(', ');
 
 /** The same of a mail that was asked for. @param {Told} told */
 export const mailTrouble = (told) =>

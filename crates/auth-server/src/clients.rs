@@ -11,7 +11,7 @@ mod secret;
 mod secret_file;
 mod uris;
 
-pub use definition::{Definition, Fault};
+pub use definition::{Definition, Fault, is_id};
 pub use file::read as read_file;
 pub use registry::Clients;
 pub use secret::Secret;
@@ -32,6 +32,12 @@ pub const OPENID: &str = "openid";
 #[must_use]
 pub fn has_word(scope: &str, word: &str) -> bool {
     scope.split(' ').any(|held| held == word)
+}
+
+/// Whether a scope has every word of another one, words by blanks.
+#[must_use]
+pub fn covers(scope: &str, other: &str) -> bool {
+    other.is_empty() || other.split(' ').all(|word| has_word(scope, word))
 }
 
 /// What sort of program a client is.
@@ -176,4 +182,26 @@ fn kind(row: &ClientRow) -> Result<ClientKind, DbError> {
 
 fn list(json: &str) -> Result<Vec<String>, DbError> {
     serde_json::from_str(json).map_err(|_| DbError::Unreadable("list of a client"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_narrows_and_never_widens() {
+        for (scope, other, expected) in [
+            ("openid email", "openid", true),
+            ("openid email", "email openid", true),
+            ("openid email", "", true),
+            ("", "", true),
+            ("", "openid", false),
+            ("openid email", "openid roles", false),
+            ("openid email", "openid  email", false),
+            ("openid", "OPENID", false),
+            ("openid", "open", false),
+        ] {
+            assert_eq!(covers(scope, other), expected, "{other} in {scope}");
+        }
+    }
 }

@@ -98,6 +98,9 @@ pub enum Error {
     /// Not a live session of the caller.
     #[error("no such session of yours")]
     SessionNotFound,
+    /// Not a client that has anything of the caller's account.
+    #[error("no such program of yours")]
+    AppNotFound,
     /// The bearer token was refused.
     #[error("bearer token refused: {0:?}")]
     Token(TokenError),

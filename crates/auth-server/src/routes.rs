@@ -1,6 +1,7 @@
 //! The routes: parse, call a rule, reply. One table says them all.
 
 mod account;
+mod apps;
 mod bodies;
 mod caller;
 mod feed;
@@ -37,9 +38,10 @@ pub(crate) use oauth::{AnyLiveSession, Metadata, Offers, UserinfoGate, table as 
 pub(crate) use page::Page;
 pub(crate) use signed_in::Rows;
 
-/// The whole route table. What is in no line here is 404, and a method that is not in its line is 405.
-pub(crate) fn table(config: &mut ServiceConfig) {
-    let account = web::scope("/api/account")
+/// The whole route table. What is in no line here is 404, and a method that is not in its line is 405. `sign_on` says
+/// whether there are programs.
+pub(crate) fn table(config: &mut ServiceConfig, sign_on: bool) {
+    let mut account = web::scope("/api/account")
         // Not around the feed, whose questions wait for news.
         .wrap(from_fn(chassis::http::deadline))
         .service(resource("/register").route(post().to(account::register)))
@@ -88,6 +90,19 @@ pub(crate) fn table(config: &mut ServiceConfig) {
                 .route(web::patch().to(account::change_profile))
                 .route(delete().to(account::remove)),
         );
+    if sign_on {
+        account = account
+            .service(
+                resource("/apps")
+                    .wrap(from_fn(guard))
+                    .route(get().to(apps::list)),
+            )
+            .service(
+                resource("/apps/{clientId}")
+                    .wrap(from_fn(guard))
+                    .route(delete().to(apps::end)),
+            );
+    }
     config
         .service(account)
         .configure(hosted::table)

@@ -165,7 +165,7 @@ fn routes(config: &mut web::ServiceConfig, parts: &Parts) {
         .app_data(web::Data::new(parts.counters.clone()))
         .app_data(web::Data::new(parts.clock.clone()))
         .app_data(web::Data::from(Arc::clone(&parts.door)))
-        .configure(routes::table);
+        .configure(|config| routes::table(config, parts.sign_on.is_some()));
     if let Some(sign_on) = &parts.sign_on {
         config
             .app_data(sign_on.sign_on.clone())

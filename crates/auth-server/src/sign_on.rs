@@ -284,7 +284,8 @@ impl SignOn {
         Ok(())
     }
 
-    /// The code for a request that nothing stands in the way of any more.
+    /// The code for a request that nothing stands in the way of any more; `None` if the user has taken back meanwhile
+    /// what he had agreed to.
     ///
     /// # Errors
     /// The database's.
@@ -293,9 +294,10 @@ impl SignOn {
         request: &AuthRequest,
         browser: &Browser,
         caller: &Caller,
-    ) -> Result<String, Error> {
+    ) -> Result<Option<String>, Error> {
         let granted = Granted {
             client: request.client.id.clone(),
+            agreed: step::to_agree(request).to_owned(),
             scope: request.scope.clone(),
             offline: has_word(&request.scope, OFFLINE),
             pending: PendingCode {

@@ -33,6 +33,8 @@ struct Line {
 struct Service {
     address: SocketAddr,
     client: Client,
+    /// Of the client `worker`.
+    secret: String,
     _folder: tempfile::TempDir,
 }
 
@@ -55,7 +57,7 @@ impl Service {
         let line = std::iter::once("auth-server").chain(line.into_iter().flatten());
         let settings = Line::parse_from(line).settings;
         key_files::init(&settings, shared::clock::now()).unwrap();
-        add_clients(&settings).await;
+        let secret = add_clients(&settings).await;
         let server = Server::bind(settings).await.unwrap();
         let address = server.addr();
         tokio::spawn(server.run(std::future::pending()));
@@ -64,6 +66,7 @@ impl Service {
         Self {
             address,
             client: Client::builder().no_proxy().build().unwrap(),
+            secret,
             _folder: folder,
         }
     }
@@ -116,19 +119,18 @@ impl Service {
     }
 }
 
-/// A program that runs in browsers, and a service, whose secret nobody knows.
-async fn add_clients(settings: &Settings) {
+/// A program that runs in browsers, and a service. Gives the secret of that.
+async fn add_clients(settings: &Settings) -> String {
     let db = Db::open(&settings.store.database_url, Duration::ZERO).unwrap();
     let app = Definition {
         redirect_uris: vec!["https://app.example/cb".into()],
         ..Definition::new("app", ClientKind::Browser)
     };
     let worker = Definition::new("worker", ClientKind::Service);
-    for client in [app, worker] {
-        changes::add(&db, &client, &Caller::housekeeping())
-            .await
-            .unwrap();
-    }
+    let caller = Caller::housekeeping();
+    changes::add(&db, &app, &caller).await.unwrap();
+    let secret = changes::add(&db, &worker, &caller).await.unwrap();
+    secret.unwrap()
 }
 
 /// The paths that a part of the table names: what stands in `resource("…")`, behind the scope's.
@@ -238,6 +240,7 @@ async fn the_description_names_exactly_the_routes_and_methods_of_the_table() {
     let mut bearer = service.bearer().await;
     for (template, operations) in paths {
         let path = template.replace("/{id}", nobody);
+        let path = path.replace("/{clientId}", "/nobody");
         for method in METHODS {
             // What the account's routes do may end the session.
             if template.starts_with("/api/account") {
@@ -346,6 +349,7 @@ async fn answers_are_as_described() {
     let weak = json!({"currentPassword": password, "newPassword": "short"});
     for (method, path, body, status) in [
         ("get", "/api/account/sessions", None, 200),
+        ("get", "/api/account/apps", None, 200),
         ("patch", "/api/account", Some(&news), 200),
         ("patch", "/api/account", Some(&wrong), 403),
         ("patch", "/api/account", Some(&confirm), 400),
@@ -412,12 +416,46 @@ async fn answers_of_sign_on_are_as_described() {
         ("/oauth/revoke", &[unknown], 401),
         ("/oauth/revoke", &[app], 400),
         ("/oauth/revoke", &[app, ("token", "x")], 200),
+        ("/oauth/introspect", &[], 401),
+        ("/oauth/introspect", &[app, ("token", "x")], 401),
         ("/oauth/par", &[("client_id", "worker")], 401),
         ("/oauth/par", &[app], 400),
         ("/oauth/par", &asked, 201),
     ] {
         let answer = service.post_form(path, form).await;
         assert_eq!(answer.status(), status, "{path} {form:?}");
+        fits(&description, operation("post", path), answer).await;
+    }
+    // A service, by its secret and by its token: of its token, of nothing, and without one.
+    let worker = [
+        ("client_id", "worker"),
+        ("client_secret", service.secret.as_str()),
+    ];
+    let grant = [&worker[..], &[("grant_type", "client_credentials")]].concat();
+    let answer = service.post_form("/oauth/token", &grant).await;
+    let tokens: Value = answer.json().await.unwrap();
+    let token = tokens["access_token"].as_str().unwrap();
+    let form = |more: &[(&'static str, &str)]| serde_urlencoded::to_string(more).unwrap();
+    let path = "/oauth/introspect";
+    for (bearer, body, status) in [
+        (
+            None,
+            form(&[&worker[..], &[("token", token)]].concat()),
+            200,
+        ),
+        (None, form(&[&worker[..], &[("token", "x")]].concat()), 200),
+        (None, form(&worker), 400),
+        (Some(token), form(&[("token", token)]), 200),
+        (Some("x"), form(&[("token", token)]), 401),
+    ] {
+        let request = service.ask("post", path).body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = match bearer {
+            Some(bearer) => request.bearer_auth(bearer),
+            None => request,
+        };
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), status, "{bearer:?}");
         fits(&description, operation("post", path), answer).await;
     }
     let query = serde_urlencoded::to_string(asked).unwrap();

@@ -35,6 +35,8 @@ pub(super) struct Stage {
     pub(super) legacy: Member,
     /// In its own name.
     pub(super) robot: Member,
+    /// In its own name, and not for the APIs.
+    pub(super) clerk: Member,
     /// May manage its user's account.
     pub(super) manager: Member,
 }
@@ -74,11 +76,12 @@ impl Stage {
                 it.roles = vec!["worker".into()];
                 it.scopes = words(&["orders:read", "orders:write"]);
             }),
+            member("clerk", Service),
             trusted("manager", Web).with(|it| (it.api, it.scopes) = (true, words(&account))),
         ];
         let app = App::signing_on(options, &members).await;
         let user = app.register().await;
-        let [shop, wiki, forum, spa, phone, legacy, robot, manager] = members;
+        let [shop, wiki, forum, spa, phone, legacy, robot, clerk, manager] = members;
         Self {
             app,
             user,
@@ -89,6 +92,7 @@ impl Stage {
             phone,
             legacy,
             robot,
+            clerk,
             manager,
         }
     }
@@ -129,11 +133,14 @@ impl Stage {
 
     /// Tokens of the robot.
     pub(super) async fn service(&self) -> Tokens {
+        self.own_tokens(&self.robot).await
+    }
+
+    /// Tokens of a service.
+    pub(super) async fn own_tokens(&self, service: &Member) -> Tokens {
         let fields = [("grant_type", "client_credentials")];
-        self.app
-            .ask_as(&self.robot, "/oauth/token", &fields)
-            .await
-            .tokens()
+        let answer = self.app.ask_as(service, "/oauth/token", &fields);
+        answer.await.tokens()
     }
 
     /// Changes rows of clients, and starts again with them.

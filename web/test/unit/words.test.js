@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { because, mailTrouble, trouble } from '../../demo/words.js';
+import { because, mailTrouble, scopeWords, trouble } from '../../demo/words.js';
 
 const { components, paths } = JSON.parse(readFileSync(new URL('../../../crates/auth-server/openapi.json', import.meta.url), 'utf8'));
 
@@ -53,4 +53,15 @@ test('too many mails: when the next one can go; of anything else what is always 
   assert.match(mailTrouble({ status: 429 }), /in 1 second\.$/);
   const told = { status: 422, code: 'invalid_email' };
   assert.equal(mailTrouble(told), trouble(told));
+});
+
+test('what a program may do, in words; a word of somebody else’s stays as it is', () => {
+  assert.equal(scopeWords('openid email'), 'knows who you are, your e-mail');
+  assert.equal(scopeWords('openid orders:read'), 'knows who you are, orders:read');
+  assert.equal(scopeWords(''), '');
+});
+
+test('… and the page has a word for every scope that the service knows', () => {
+  const known = ['openid', 'profile', 'email', 'roles', 'offline_access', 'account'];
+  for (const scope of known) assert.notEqual(scopeWords(scope), scope);
 });

@@ -353,6 +353,7 @@ fn sentence(record: &AuditRow) -> String {
         "consent_given" => format!("the user agreed to what client {detail} asked for"),
         "log_out_delivered" => format!("client {detail} was told of the log-out"),
         "log_out_given_up" => format!("client {detail} could not be told of the log-out for a day"),
+        "consent_withdrawn" => format!("the user took access away from client {detail}"),
         "login_delayed" => "failed log-ins to the account began to be delayed".to_owned(),
         "mail_given_up" => format!("a mail to its user was given up: {detail}"),
         other => format!("{other}{generation} {detail}"),

@@ -63,6 +63,13 @@ fn rs256() -> String {
     "RS256".into()
 }
 
+/// Whether a text has the form of a `client_id`.
+#[must_use]
+pub fn is_id(text: &str) -> bool {
+    let of_id = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(of_id)
+}
+
 /// What is wrong with a description: names the client and the member.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("client {id:?}: {why}")]
@@ -172,8 +179,7 @@ impl Definition {
     }
 
     fn check(&self) -> Result<(), String> {
-        let of_id = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        if self.id.is_empty() || self.id.len() > 64 || !self.id.chars().all(of_id) {
+        if !is_id(&self.id) {
             return Err("an id has 1 to 64 letters, digits, dots, hyphens and underscores".into());
         }
         if Uuid::try_parse(&self.id).is_ok() {

@@ -5,7 +5,7 @@ use diesel::sql_types::Text;
 
 use super::schema::sessions;
 use super::users::uuid;
-use super::{DbError, SessionId, Tx};
+use super::{DbError, SessionId, Tx, UserId};
 use crate::db::{EndReason, Ending, SessionKind};
 
 impl Tx<'_> {
@@ -55,6 +55,20 @@ impl Tx<'_> {
         reason: EndReason,
     ) -> Result<Vec<Ending>, DbError> {
         self.end_where(reason, "client_id = $2", &[client])
+    }
+
+    /// Ends all that a client has of this user, codes that wait to be fetched included.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn end_sessions_of_program(
+        &mut self,
+        user: UserId,
+        client: &str,
+        reason: EndReason,
+    ) -> Result<Vec<Ending>, DbError> {
+        let user = user.to_string();
+        self.end_where(reason, "user_id = $2 AND client_id = $3", &[&user, client])
     }
 
     /// Ends a session of this client.

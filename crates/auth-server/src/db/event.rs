@@ -51,6 +51,8 @@ pub enum Event {
     LogOutDelivered,
     /// A client could not be told of a log-out for a day; as [`Self::LogOutDelivered`].
     LogOutGivenUp,
+    /// The user took access away from a client: what he agreed to is forgotten; the detail is the client.
+    ConsentWithdrawn,
     /// A client was added, changed, blocked or removed; the detail says which and what.
     ClientChanged,
 }
@@ -84,6 +86,7 @@ impl Event {
             Self::ConsentGiven => "consent_given",
             Self::LogOutDelivered => "log_out_delivered",
             Self::LogOutGivenUp => "log_out_given_up",
+            Self::ConsentWithdrawn => "consent_withdrawn",
             Self::ClientChanged => "client_changed",
         }
     }

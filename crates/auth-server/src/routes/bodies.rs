@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::db::{Account, PendingEmail};
 use crate::db::{SessionId, UserId};
-use crate::sessions::{Listed, Pair};
+use crate::sessions::{Listed, Pair, Program};
 
 // Bodies with secrets have no Debug.
 
@@ -230,5 +230,41 @@ impl SessionBody {
             }),
             parent_id: session.parent,
         }
+    }
+}
+
+/// A program that has something of the account.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AppBody {
+    client: ClientBody,
+    scope: String,
+    /// Missing for a program whose users are not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_at: Option<i64>,
+    /// Missing for one that is signed in nowhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
+    sessions: Vec<SessionBody>,
+}
+
+impl AppBody {
+    pub(super) fn new((id, name): (String, String), program: Program, current: SessionId) -> Self {
+        let last_used_at = program.last_used_at();
+        let sessions = program.sessions.into_iter();
+        Self {
+            scope: program.scope,
+            granted_at: program.granted_at,
+            last_used_at,
+            sessions: sessions
+                .map(|one| SessionBody::new(one, current, |_| Some(name.clone())))
+                .collect(),
+            client: ClientBody { id, name },
+        }
+    }
+
+    /// By what a list of them is ordered: the name, and the id where two have the same.
+    pub(super) fn order(&self) -> (String, String) {
+        (self.client.name.to_lowercase(), self.client.id.clone())
     }
 }

@@ -8,6 +8,7 @@ mod client_auth;
 mod consent;
 mod discovery;
 mod enter;
+mod introspect;
 mod log_out;
 mod offers;
 mod token;
@@ -50,6 +51,7 @@ pub(crate) fn table(config: &mut ServiceConfig) {
         .service(resource("/consent").route(post().to(consent::answer)))
         .service(resource("/token").route(post().to(token::token)))
         .service(resource("/revoke").route(post().to(token::revoke)))
+        .service(resource("/introspect").route(post().to(introspect::introspect)))
         .service(resource("/par").route(post().to(token::push)))
         .service(
             resource("/userinfo")

@@ -64,6 +64,8 @@ struct Config<'a> {
     /// As what the page can send its visitors to the log-in page.
     #[serde(skip_serializing_if = "Option::is_none")]
     demo_client: Option<DemoClient>,
+    /// Whether other programs sign their users in here.
+    sign_on: bool,
     /// Whether there is a "forgot password".
     mail: bool,
     /// Whether the page shows the mails that would have been sent.
@@ -222,6 +224,7 @@ pub(super) async fn config(
             times: page.times,
             demo,
             demo_client: sign_on.as_ref().and_then(|it| DemoClient::find(it)),
+            sign_on: sign_on.is_some(),
             mail: page.mail,
             shows_mail: newest.is_some(),
         })

@@ -40,6 +40,7 @@ impl From<&Error> for Problem {
             Error::InvalidScope => (S::BAD_REQUEST, "invalid_scope"),
             Error::WrongKindOfToken => (S::FORBIDDEN, "wrong_kind_of_token"),
             Error::SessionNotFound => (S::NOT_FOUND, "session_not_found"),
+            Error::AppNotFound => (S::NOT_FOUND, "app_not_found"),
             Error::Busy => (S::SERVICE_UNAVAILABLE, "busy"),
             Error::Database(DbError::Query(_) | DbError::Unreadable(_)) | Error::Internal(_) => {
                 // The cause is for the log; the client learns that it is not to blame.

@@ -15,7 +15,7 @@ use super::refresh::Turned;
 use super::start::end_beyond;
 use super::sweep::KEEP_SESSION;
 use super::{Sessions, expires_soonest};
-use crate::clients::Client;
+use crate::clients::{Client, covers};
 use crate::db::{AuditRecord, CodeRow, Fetched, NewSession, PendingCode};
 use crate::db::{Caller, EndReason, Event, Generation, Grant, Purpose, RefreshToken};
 use crate::db::{SessionId, SessionKind};
@@ -41,6 +41,8 @@ pub struct Granted {
     pub client: String,
     /// What its tokens may be used for, words by blanks.
     pub scope: String,
+    /// What of it the user must have agreed to.
+    pub agreed: String,
     /// Whether the session stays when the browser signs out.
     pub offline: bool,
     /// What the exchange must fit.
@@ -48,7 +50,8 @@ pub struct Granted {
 }
 
 impl Sessions {
-    /// Makes a code: a session at generation 0, below that of the browser.
+    /// Makes a code: a session at generation 0, below that of the browser. `None` if the user has taken back what he
+    /// had agreed to since that was looked at.
     ///
     /// # Errors
     /// The database's.
@@ -57,14 +60,14 @@ impl Sessions {
         browser: &Browser,
         granted: Granted,
         caller: &Caller,
-    ) -> Result<String, Error> {
+    ) -> Result<Option<String>, Error> {
         let until = caller
             .now
             .saturating_add(CODE_SECONDS)
             .min(browser.absolute_until);
         let base = self.new_session(&browser.account, caller)?;
         let parent = browser.session;
-        let client = granted.client.clone();
+        let (user, client, agreed) = (browser.account.id, granted.client.clone(), granted.agreed);
         let new = NewSession {
             token: RefreshToken {
                 purpose: Purpose::Code,
@@ -91,16 +94,26 @@ impl Sessions {
             ..base
         };
         let code = new.token.encode(&self.mac_keys.ring())?;
-        self.db
-            .write(caller, move |tx| {
-                tx.insert_session(&new)?;
-                let now = tx.now();
-                let id = new.token.session;
-                tx.limit_codes((parent, id), &client, MOST_WAITING, now)
-            })
-            .await?;
+        let issued = self.db.write(caller, move |tx| {
+            // Where he must have agreed, the users row comes first: whoever takes access away writes it as well, and
+            // finds this code, or is found here.
+            let held = agreed.is_empty()
+                || tx.lock_user(user, None)?
+                    && tx
+                        .find_consent(user, &client)?
+                        .is_some_and(|consent| covers(&consent, &agreed));
+            if !held {
+                return Ok(false);
+            }
+            tx.insert_session(&new)?;
+            let now = tx.now();
+            let id = new.token.session;
+            tx.limit_codes((parent, id), &client, MOST_WAITING, now)?;
+            Ok(true)
+        });
+        let issued = issued.await?;
         self.sweeper.sweep_soon(caller.now);
-        Ok(code)
+        Ok(issued.then_some(code))
     }
 
     /// Exchanges a code for tokens, once.

@@ -52,16 +52,17 @@ impl Sessions {
     /// The database's.
     pub async fn list(&self, user: UserId, now: i64) -> Result<Vec<Listed>, Error> {
         let live = self.db.read(move |tx| tx.list_sessions(user, now)).await?;
-        Ok(live
-            .into_iter()
-            .map(|session| {
-                let idle = match session.kind {
-                    SessionKind::Browser => seconds(self.lifetimes.sso_idle_ttl),
-                    _ => self.idle_lifetime(),
-                };
-                listed(session, idle, now)
-            })
-            .collect())
+        let live = live.into_iter();
+        Ok(live.map(|session| self.shown(session, now)).collect())
+    }
+
+    /// What of a live session its user may see, and who else may know of it.
+    pub(super) fn shown(&self, session: Session, now: i64) -> Listed {
+        let idle = match session.kind {
+            SessionKind::Browser => seconds(self.lifetimes.sso_idle_ttl),
+            _ => self.idle_lifetime(),
+        };
+        listed(session, idle, now)
     }
 
     pub(super) fn idle_lifetime(&self) -> i64 {

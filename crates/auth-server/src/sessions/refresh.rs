@@ -122,22 +122,7 @@ impl Sessions {
             });
         }
         let rules = self.rules();
-        let said = rotation.presented.absolute_until;
-        let session = if session.generation == Generation(0) {
-            // Its client has a token, so it was fetched, and the database was set back to before that. What is stored
-            // are the ends of the code.
-            Session {
-                absolute_until: said,
-                idle_until: said,
-                ..session
-            }
-        } else {
-            // The token's own word counts, too.
-            Session {
-                absolute_until: session.absolute_until.min(said),
-                ..session
-            }
-        };
+        let session = as_presented(session, &rotation.presented);
         let elsewhere = elsewhere(&session, &caller.address, &caller.user_agent);
         let how = match judge(&session, rotation.presented.generation, rotation.now, rules) {
             Judgement::Over(over) => return Err(Error::SessionOver(over)),
@@ -189,7 +174,7 @@ impl Sessions {
         Ok(Some((turned, how)))
     }
 
-    fn rules(&self) -> RotationRules {
+    pub(super) fn rules(&self) -> RotationRules {
         RotationRules {
             grace: seconds(self.lifetimes.refresh_grace),
             late_retries: i64::from(self.lifetimes.refresh_late_retries),
@@ -318,6 +303,25 @@ impl Sessions {
             token,
             refresh_expires_in: expires_in(idle, rotated.absolute_until, now),
             grant: rotated.grant,
+        }
+    }
+}
+
+/// The row as a genuine token of it has to see it: the token's own word on the absolute end counts, too.
+pub(super) fn as_presented(session: Session, presented: &RefreshToken) -> Session {
+    let said = presented.absolute_until;
+    if session.generation == Generation(0) {
+        // Its client has a token, so it was fetched, and the database was set back to before that. What is stored
+        // are the ends of the code.
+        Session {
+            absolute_until: said,
+            idle_until: said,
+            ..session
+        }
+    } else {
+        Session {
+            absolute_until: session.absolute_until.min(said),
+            ..session
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod codes;
 mod honest;
+mod programs;
 mod table;
 mod thief;
 mod waiting;

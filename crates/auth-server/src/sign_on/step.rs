@@ -1,7 +1,7 @@
 //! What is to be done about an authorization request: one pure function.
 
 use super::request::AuthRequest;
-use crate::clients::{OFFLINE, has_word};
+use crate::clients::{OFFLINE, covers, has_word};
 use crate::sessions::Browser;
 
 /// What comes next.
@@ -77,29 +77,32 @@ pub(super) fn judge(request: &AuthRequest, at: &Situation<'_>) -> Step {
     if (prompt.login || too_old) && !at.fresh {
         return sign_in();
     }
-    if !at.agreed {
-        let covers = |word: &str| at.consent.is_some_and(|agreed| has_word(agreed, word));
-        let missing = if request.client.trusted {
-            has_word(&request.scope, OFFLINE) && !covers(OFFLINE)
-        } else {
-            !request.scope.split(' ').all(covers)
-        };
-        if missing || prompt.consent {
-            return ask(
-                Step::Consent,
-                "consent_required",
-                "the user has not agreed to this",
-            );
-        }
-        if request.is_from_a_machine() || prompt.select_account {
-            return ask(
-                Step::ContinueAs,
-                "interaction_required",
-                "any program of the machine could ask for this: the user must be asked",
-            );
-        }
+    // Who has just agreed did so in a row as well: without it, he has taken it back since.
+    let missing = !covers(at.consent.unwrap_or_default(), to_agree(request));
+    if missing || (prompt.consent && !at.agreed) {
+        return ask(
+            Step::Consent,
+            "consent_required",
+            "the user has not agreed to this",
+        );
+    }
+    if (request.is_from_a_machine() || prompt.select_account) && !at.agreed {
+        return ask(
+            Step::ContinueAs,
+            "interaction_required",
+            "any program of the machine could ask for this: the user must be asked",
+        );
     }
     Step::Code
+}
+
+/// What of a request's scope its user must have agreed to, words by blanks.
+pub(super) fn to_agree(request: &AuthRequest) -> &str {
+    match request.client.trusted {
+        false => &request.scope,
+        true if has_word(&request.scope, OFFLINE) => OFFLINE,
+        true => "",
+    }
 }
 
 #[cfg(test)]
@@ -401,6 +404,34 @@ mod tests {
             judge(&choose, &denied),
             Step::Refuse("access_denied", _)
         ));
+    }
+
+    #[test]
+    fn a_yes_that_was_taken_back_is_no_yes_any_more() {
+        let ada = browser();
+        let untrusted = client(ClientKind::Web, false, "https://app.example/cb");
+        let native = client(ClientKind::Native, true, "com.example.app:/cb");
+        // What was agreed to is in the row as well as in the ticket; the row alone can be taken back.
+        for (client, scope, agreed, held) in [
+            (&untrusted, "openid", None, Step::Consent),
+            (&untrusted, "openid email", Some("openid"), Step::Consent),
+            (&untrusted, "openid", Some("openid"), Step::Code),
+            (&native, "openid offline_access", None, Step::Consent),
+            (
+                &native,
+                "openid offline_access",
+                Some("offline_access"),
+                Step::Code,
+            ),
+            (&native, "openid", None, Step::Code),
+        ] {
+            let request = request(Arc::clone(client), scope);
+            let situation = Situation {
+                agreed: true,
+                ..at(Some(&ada), agreed)
+            };
+            assert_eq!(judge(&request, &situation), held, "{scope} {agreed:?}");
+        }
     }
 
     #[test]

@@ -36,7 +36,8 @@ async fn answer(mut visit: Visit) -> Early<HttpResponse> {
         (Step::ContinueAs, Some(browser)) => visit.continue_as(&request, browser),
         (Step::Code, Some(browser)) => {
             match visit.sign_on.code(&request, browser, &visit.caller).await {
-                Ok(code) => visit.give(&request, &code),
+                Ok(Some(code)) => visit.give(&request, &code),
+                Ok(None) => visit.go_on(&request.query_with("", None)),
                 Err(error) => visit.failed(&error),
             }
         }

@@ -84,7 +84,7 @@ fn unescape(text: &str) -> Option<String> {
     pairs.into_iter().next().map(|(_, value)| value)
 }
 
-fn two_ways() -> HttpResponse {
+pub(super) fn two_ways() -> HttpResponse {
     refuse(
         StatusCode::BAD_REQUEST,
         "invalid_request",
@@ -92,7 +92,7 @@ fn two_ways() -> HttpResponse {
     )
 }
 
-fn invalid_client(basic: bool) -> HttpResponse {
+pub(super) fn invalid_client(basic: bool) -> HttpResponse {
     let mut answer = refuse(
         StatusCode::UNAUTHORIZED,
         "invalid_client",

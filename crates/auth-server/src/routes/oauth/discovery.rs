@@ -26,6 +26,7 @@ impl Metadata {
             "end_session_endpoint": at("/oauth/logout"),
             "backchannel_logout_supported": true,
             "backchannel_logout_session_supported": true,
+            "introspection_endpoint": at("/oauth/introspect"),
             "pushed_authorization_request_endpoint": at("/oauth/par"),
             "scopes_supported": ["openid", "profile", "email", "roles", "offline_access"],
             "response_types_supported": ["code"],
@@ -35,6 +36,8 @@ impl Metadata {
             "id_token_signing_alg_values_supported": ["RS256", "ES256"],
             "token_endpoint_auth_methods_supported": authentication,
             "revocation_endpoint_auth_methods_supported": authentication,
+            // The last is the type of an access token (RFC 8414 §2).
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "Bearer"],
             "code_challenge_methods_supported": ["S256"],
             "claims_supported": [
                 "iss", "sub", "aud", "azp", "exp", "iat", "auth_time", "nonce", "sid", "acr", "amr", "at_hash",

@@ -34,15 +34,10 @@ struct TokenBody {
     id_token: Option<String>,
 }
 
-type Sent = Result<Form<Vec<(String, String)>>, actix_web::Error>;
+pub(super) type Sent = Result<Form<Vec<(String, String)>>, actix_web::Error>;
 
-/// The parameters of a body, each once, and the client that sent them.
-fn read(
-    request: &HttpRequest,
-    sent: Sent,
-    sign_on: &SignOn,
-    now: i64,
-) -> Result<(Params, Arc<Client>), HttpResponse> {
+/// The parameters of a body, each once.
+pub(super) fn params(sent: Sent) -> Result<Params, HttpResponse> {
     let Form(pairs) = sent.map_err(|_| {
         refuse(
             StatusCode::BAD_REQUEST,
@@ -62,6 +57,17 @@ fn read(
         };
         return Err(refuse(StatusCode::BAD_REQUEST, "invalid_request", &said));
     }
+    Ok(params)
+}
+
+/// The same, and the client that sent them.
+fn read(
+    request: &HttpRequest,
+    sent: Sent,
+    sign_on: &SignOn,
+    now: i64,
+) -> Result<(Params, Arc<Client>), HttpResponse> {
+    let params = params(sent)?;
     let client = authenticate(request.headers(), &params, sign_on.clients(), now)?;
     Ok((params, client))
 }

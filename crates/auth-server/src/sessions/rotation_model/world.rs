@@ -164,8 +164,13 @@ impl World {
         }
     }
 
-    /// Signs the user in in a browser, and authorizes a client there.
+    /// Signs the user in in a browser, and authorizes a client there whose users are not asked.
     pub(super) fn ask_for_code(&self) -> Waiting<'_> {
+        self.ask_for_code_agreed("").unwrap()
+    }
+
+    /// The same of a client with which he must have agreed to these words; `None` if he has not.
+    pub(super) fn ask_for_code_agreed(&self, agreed: &str) -> Option<Waiting<'_>> {
         let (rules, caller) = (&self.replicas[0], caller(MORNING));
         let browser = rules.start_browser(
             &self.user,
@@ -178,6 +183,7 @@ impl World {
         let granted = Granted {
             client: CLIENT.into(),
             scope: "openid".into(),
+            agreed: agreed.into(),
             offline: false,
             pending: PendingCode {
                 redirect_uri: REDIRECT.into(),
@@ -186,14 +192,14 @@ impl World {
             },
         };
         let issued = rules.issue_code(&browser, granted, &caller);
-        let code = self.runtime.block_on(issued).ok().unwrap();
+        let code = self.runtime.block_on(issued).ok().unwrap()?;
         let token = RefreshToken::decode(&code, Purpose::Code, &self.mac_keys.ring()).unwrap();
-        Waiting {
+        Some(Waiting {
             world: self,
             id: token.session,
             browser: browser.session,
             code,
-        }
+        })
     }
 
     /// Begins a session of the account's own.
