@@ -288,9 +288,9 @@ async fn a_program_s_session_that_ends_alone_is_told_where_its_client_does_not_k
     // And then the other: that program is told, and no other one.
     end(&second).await;
     assert_eq!(heard(&hall, &guest).await, (0, 1, 3));
-    // When the browser signs out, all that ever had tokens are told, whatever became of those since.
+    // When the browser signs out, all that ever had tokens are told, but who heard already.
     end_browser(&hall, &guest, &pair.access_token).await;
-    assert_eq!(heard(&hall, &guest).await, (1, 2, 1));
+    assert_eq!(heard(&hall, &guest).await, (1, 1, 1));
 }
 
 async fn end_browser(hall: &Hall, guest: &Guest<'_>, access: &str) {
@@ -369,4 +369,59 @@ async fn a_logout_token_opens_nothing_and_hints_at_nobody() {
         .await
         .is(200);
     assert_eq!(app.database().live_sessions(&guest.user.id), 5);
+}
+
+#[tokio::test]
+async fn a_program_whose_refresh_token_came_back_is_told_and_so_is_one_whose_access_was_taken_away()
+{
+    let hall = Hall::open(Options::new()).await;
+    let (guest, app) = (hall.guest().await, &hall.app);
+    let mut tokens = guest.shop.clone();
+    for _ in 0..2 {
+        tokens = app.refresh_as(&hall.shop, tokens.refresh()).await.tokens();
+    }
+    app.database().age(&sid(&guest.shop), 3600);
+    let reused = app.refresh_as(&hall.shop, guest.shop.refresh()).await;
+    assert_eq!(reused.error().2, "refresh_token_reused");
+    assert_eq!(heard(&hall, &guest).await, (1, 0, 3));
+    let pair = app.log_in(&guest.user).await;
+    app.delete("/apps/wiki", &pair.access_token).await.is(204);
+    assert_eq!(heard(&hall, &guest).await, (1, 1, 3));
+}
+
+#[tokio::test]
+async fn a_program_is_told_under_every_name_that_it_knows_however_long_its_sessions_are_over() {
+    let hall = Hall::open(Options::new()).await;
+    let (guest, app) = (hall.guest().await, &hall.app);
+    // Another log-in over it: the browser has another name from then on.
+    let asking = hall.shop.ask("openid").with("prompt", "login");
+    let page = guest.visitor.get(&asking.path()).await;
+    guest.visitor.enter(&page, &guest.user).await.is(200);
+    let second = hall.tokens(&guest.visitor, &hall.shop, "openid").await;
+    let offline = hall
+        .tokens(&guest.visitor, &hall.wiki, "openid offline_access")
+        .await;
+    // Long over by themselves; what only stays without the browser as well.
+    for tokens in [&guest.shop, &second, &guest.wiki, &offline] {
+        app.database().set(
+            &sid(tokens),
+            "idle_until = 1, absolute_until = 1, rotated_at = 1",
+        );
+    }
+    let third = hall.tokens(&guest.visitor, &hall.shop, "openid").await;
+    app.log_in(&app.register().await).await;
+    let name = |tokens: &Tokens| claims(tokens.text("id_token"))["sid"].clone();
+    let hint = third.text("id_token");
+    let path = format!("/oauth/logout?id_token_hint={hint}");
+    guest.visitor.get(&path).await.is(200);
+    let mut told: Vec<_> = Vec::new();
+    for receiver in [&hall.at_shop, &hall.at_wiki] {
+        let got = receiver.settled(app).await;
+        let mut sids: Vec<_> = got.iter().map(|it| claims(it)["sid"].to_string()).collect();
+        sids.sort();
+        told.push(sids);
+    }
+    let mut both = vec![name(&guest.shop).to_string(), name(&third).to_string()];
+    both.sort();
+    assert_eq!(told, [both.clone(), both]);
 }

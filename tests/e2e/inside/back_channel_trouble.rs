@@ -31,8 +31,12 @@ async fn metric(app: &App, line: &str) -> bool {
 /// Waits until the service has counted so many.
 async fn until_counted(app: &App, outcome: &str, number: usize) {
     let line = format!("keyturn_logout_deliveries_total{{outcome=\"{outcome}\"}} {number}");
+    until_shown(app, &line).await;
+}
+
+async fn until_shown(app: &App, line: &str) {
     let patience = Instant::now() + Duration::from_secs(20);
-    while !metric(app, &line).await {
+    while !metric(app, line).await {
         assert!(Instant::now() < patience, "never {line}");
         tokio::task::yield_now().await;
     }
@@ -90,7 +94,7 @@ async fn a_receiver_that_was_down_hears_of_it_when_it_is_back() {
     let ran = hall.cli().run(&["doctor", "--oauth=on"]);
     let said = format!("{ran:?}");
     assert!(said.contains("does not take log-outs: 1 wait"), "{said}");
-    assert!(metric(app, "keyturn_logout_deliveries_waiting 1").await);
+    until_shown(app, "keyturn_logout_deliveries_waiting 1").await;
     hall.at_shop.answer(Answering::With(204));
     database.execute(NOW);
     hall.at_shop.settled(app).await;
@@ -117,6 +121,25 @@ async fn what_nobody_takes_for_a_day_is_given_up_and_recorded() {
     hall.at_shop.settled(&hall.app).await;
     assert_eq!(database.records(&guest.sid(), "log_out_given_up"), 1);
     until_counted(&hall.app, "given_up", 1).await;
+}
+
+#[tokio::test]
+async fn what_was_never_tried_is_tried_once_after_a_long_standstill() {
+    let hall = Hall::open(Options::new()).await;
+    let guest = hall.guest().await;
+    // As if nobody had been there to tell it.
+    let queue = format!(
+        "INSERT INTO logout_deliveries (id, client_id, sid, sub, tries, due_at, created_at) \
+         VALUES ('0', 'shop', '{}', '{}', 0, 0, 1)",
+        guest.sid(),
+        guest.user.id
+    );
+    hall.app.database().execute(&queue);
+    hall.at_shop.settled(&hall.app).await;
+    assert_eq!(hall.at_shop.got().len(), 1);
+    let sid = guest.sid();
+    assert_eq!(hall.app.database().records(&sid, "log_out_given_up"), 0);
+    assert_eq!(hall.app.database().records(&sid, "log_out_delivered"), 1);
 }
 
 #[tokio::test]

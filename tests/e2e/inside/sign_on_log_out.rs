@@ -577,3 +577,70 @@ async fn a_program_of_before_a_new_log_in_still_signs_out_at_once() {
         Some(0)
     );
 }
+
+#[tokio::test]
+async fn a_log_in_over_a_session_that_nobody_used_for_long_takes_its_programs_along() {
+    let hall = Hall::open(Options::new()).await;
+    for same in [true, false] {
+        let guest = hall.guest().await;
+        hall.app.database().set(&guest.sid(), "idle_until = 1");
+        let asking = hall.deaf.ask("openid");
+        let page = guest.visitor.get(&asking.path()).await;
+        let other = hall.app.register().await;
+        let user = if same { &guest.user } else { &other };
+        let entered = guest.visitor.enter(&page, user).await;
+        assert!(entered.says("You are signed in"), "{entered:?}");
+        let lives = hall.app.refresh_as(&hall.wiki, guest.wiki.refresh()).await;
+        if same {
+            // They are below the new one, and go with it when the program of before asks.
+            lives.tokens();
+            let hint = guest.shop.text("id_token");
+            let reply = guest.visitor.get(&path(&[("id_token_hint", hint)])).await;
+            assert_eq!(outcome(&reply), "signed out");
+        }
+        let refused = hall.app.refresh_as(&hall.wiki, guest.wiki.refresh()).await;
+        assert_eq!(refused.error().2, "session_revoked", "{same}");
+        for receiver in [&hall.at_shop, &hall.at_wiki] {
+            let got = receiver.settled(&hall.app).await;
+            let told = got
+                .iter()
+                .filter(|it| claims(it)["sid"] == guest.sid().as_str());
+            assert_eq!(told.count(), 1, "{same}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_that_a_log_in_beside_it_has_overtaken_signs_that_one_out() {
+    let hall = Hall::open(Options::new()).await;
+    for (hinted, age) in [(true, 0), (false, 0), (false, 61)] {
+        let guest = hall.guest().await;
+        let before = guest.visitor.cookies.lock().unwrap().clone();
+        let asking = hall.shop.ask("openid").with("prompt", "login");
+        let page = guest.visitor.get(&asking.path()).await;
+        guest.visitor.enter(&page, &guest.user).await.is(200);
+        // The answer to the log-in is not there yet when the browser asks to sign out.
+        let tab = hall.app.visitor();
+        *tab.cookies.lock().unwrap() = before;
+        if age > 0 {
+            let ended = format!("ended_at = ended_at - {age}");
+            hall.app.database().set(&guest.sid(), &ended);
+        }
+        let hint = guest.shop.text("id_token");
+        let came = if hinted {
+            outcome(&tab.get(&path(&[("id_token_hint", hint)])).await)
+        } else if age == 0 {
+            say_yes(&tab, "/oauth/logout").await
+        } else {
+            outcome(&tab.get("/oauth/logout").await)
+        };
+        assert_eq!(came, "signed out");
+        let next = hall.app.refresh_as(&hall.wiki, guest.wiki.refresh()).await;
+        // A cookie of long ago is nobody's any more.
+        assert_eq!(
+            next.status,
+            if age == 0 { 400 } else { 200 },
+            "{hinted} {age}"
+        );
+    }
+}

@@ -44,8 +44,16 @@ struct BrowserColumns {
     rotated_at: i64,
 }
 
+#[derive(QueryableByName)]
+struct Successor {
+    #[diesel(sql_type = Text)]
+    id: String,
+    #[diesel(sql_type = Text)]
+    nonce: String,
+}
+
 impl Tx<'_> {
-    /// The account of a browser's session that lives at `now`, by its cookie; at the beginning of time: that has not ended.
+    /// The account of a browser's session that lives at `now`, by its cookie.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -53,6 +61,49 @@ impl Tx<'_> {
         &mut self,
         id: SessionId,
         nonce: &Nonce,
+        now: i64,
+    ) -> Result<Option<BrowserRow>, DbError> {
+        self.browser_where(id, &write_nonce(nonce), now)
+    }
+
+    /// The same for who signs out of it, however long nobody used it; or of the one that took its place since `since`, Unix
+    /// seconds: the browser may not have heard of that yet.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn find_browser_to_leave(
+        &mut self,
+        id: SessionId,
+        nonce: &Nonce,
+        since: i64,
+    ) -> Result<Option<BrowserRow>, DbError> {
+        let (mut id, mut nonce) = (id, write_nonce(nonce));
+        for _ in 0..LONGEST_CHAIN {
+            let found = self.browser_where(id, &nonce, i64::MIN)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+            let successor = diesel::sql_query(
+                "SELECT p.id, p.nonce FROM sessions s JOIN sessions p ON p.id = s.parent_id AND p.user_id = s.user_id \
+                 WHERE s.id = $1 AND s.nonce = $2 AND s.kind = 'browser' AND s.end_reason = 'replaced' AND s.ended_at > $3",
+            )
+            .bind::<Text, _>(id.to_string())
+            .bind::<Text, _>(&nonce)
+            .bind::<BigInt, _>(since)
+            .get_result::<Successor>(self.0)
+            .optional()?;
+            let Some(next) = successor else {
+                return Ok(None);
+            };
+            (id, nonce) = (uuid(&next.id)?, next.nonce);
+        }
+        Ok(None)
+    }
+
+    fn browser_where(
+        &mut self,
+        id: SessionId,
+        nonce: &str,
         now: i64,
     ) -> Result<Option<BrowserRow>, DbError> {
         let row = diesel::sql_query(
@@ -63,7 +114,7 @@ impl Tx<'_> {
                AND idle_until > $3 AND absolute_until > $4 AND blocked_at IS NULL",
         )
         .bind::<Text, _>(id.to_string())
-        .bind::<Text, _>(write_nonce(nonce))
+        .bind::<Text, _>(nonce)
         .bind::<BigInt, _>(now)
         .bind::<BigInt, _>(now)
         .get_result::<BrowserColumns>(self.0)

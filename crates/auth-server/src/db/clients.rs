@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 
 use super::connection::AnyConnection;
 use super::schema::{clients, consents, pushed_requests, sessions};
@@ -73,6 +73,13 @@ pub struct ClientsVersion {
     latest: i64,
     #[diesel(sql_type = BigInt)]
     number: i64,
+}
+
+#[derive(QueryableByName)]
+struct Shared {
+    #[diesel(sql_type = Text)]
+    #[expect(dead_code, reason = "that it is there is all")]
+    id: String,
 }
 
 impl Tx<'_> {
@@ -158,6 +165,25 @@ impl Tx<'_> {
         .bind::<BigInt, _>(latest.saturating_add(1))
         .execute(self.0)?;
         Ok(deleted)
+    }
+
+    /// Keeps a client that is not blocked so until this unit's end: a block waits. Others that do the same do not, and SQLite
+    /// has one writer anyway. `false` if it is blocked, or gone.
+    ///
+    /// # Errors
+    /// See [`DbError`].
+    pub fn share_client(&mut self, id: &str) -> Result<bool, DbError> {
+        let lock = match self.0 {
+            AnyConnection::Postgres(_) => " FOR SHARE",
+            AnyConnection::Sqlite(_) => "",
+        };
+        let found = diesel::sql_query(format!(
+            "SELECT id FROM clients WHERE id = $1 AND blocked_at IS NULL{lock}"
+        ))
+        .bind::<Text, _>(id)
+        .get_result::<Shared>(self.0)
+        .optional()?;
+        Ok(found.is_some())
     }
 
     /// Writes the row of a client that is not blocked again as it is: two units that do so follow each other. `false` if

@@ -69,9 +69,10 @@ impl Tx<'_> {
         values: &[&str],
     ) -> Result<Vec<Ending>, DbError> {
         let sql = format!(
-            "UPDATE sessions SET ended_at = {}, end_reason = $1 WHERE ended_at IS NULL AND {condition} \
+            "UPDATE sessions SET ended_at = {}, end_reason = $1 WHERE ended_at IS NULL AND {} \
              RETURNING id, ended_at, end_reason",
-            self.clock_sql()
+            self.clock_sql(),
+            self.in_order(condition)
         );
         let mut query = diesel::sql_query(sql)
             .into_boxed::<<AnyConnection as Connection>::Backend>()
@@ -81,6 +82,17 @@ impl Tx<'_> {
         }
         let rows = query.load::<EndedRow>(self.0)?;
         endings(&rows)
+    }
+
+    /// The sessions of a condition, which PostgreSQL locks in the order of their ids: two units that end many of the same,
+    /// found by different indexes, wait for each other instead of deadlocking.
+    fn in_order(&self, condition: &str) -> String {
+        match self.0 {
+            AnyConnection::Postgres(_) => format!(
+                "id IN (SELECT id FROM sessions WHERE ended_at IS NULL AND {condition} ORDER BY id FOR UPDATE)"
+            ),
+            AnyConnection::Sqlite(_) => condition.to_owned(),
+        }
     }
 
     /// Ends the programs of these sessions that end with them.
@@ -132,16 +144,7 @@ impl Tx<'_> {
         user: UserId,
         reason: EndReason,
     ) -> Result<Vec<Ending>, DbError> {
-        let sql = format!(
-            "UPDATE sessions SET ended_at = {}, end_reason = $1 \
-             WHERE user_id = $2 AND ended_at IS NULL RETURNING id, ended_at, end_reason",
-            self.clock_sql()
-        );
-        let rows = diesel::sql_query(sql)
-            .bind::<Text, _>(reason.as_str())
-            .bind::<Text, _>(user.to_string())
-            .load::<EndedRow>(self.0)?;
-        endings(&rows)
+        self.end_where(reason, "user_id = $2", &[&user.to_string()])
     }
 
     /// Ends the least recently used live sessions of a user, so that `keep` stay, `new` among them in any
@@ -156,23 +159,14 @@ impl Tx<'_> {
         keep: u32,
         now: i64,
     ) -> Result<Vec<Ending>, DbError> {
-        let sql = format!(
-            "UPDATE sessions SET ended_at = {}, end_reason = $1 WHERE ended_at IS NULL AND id IN ( \
-               SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 AND kind <> 'app' AND generation > 0 \
-               AND ended_at IS NULL AND idle_until > $4 AND absolute_until > $5 \
-               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET $6) \
-             RETURNING id, ended_at, end_reason",
-            self.clock_sql()
+        let beyond = format!(
+            "id IN (SELECT id FROM sessions WHERE user_id = $2 AND id <> $3 AND kind <> 'app' AND generation > 0 \
+               AND ended_at IS NULL AND idle_until > {now} AND absolute_until > {now} \
+               ORDER BY rotated_at DESC, created_at DESC, id LIMIT 1000000 OFFSET {})",
+            i64::from(keep) - 1
         );
-        let rows = diesel::sql_query(sql)
-            .bind::<Text, _>(EndReason::Limit.as_str())
-            .bind::<Text, _>(user.to_string())
-            .bind::<Text, _>(new.to_string())
-            .bind::<BigInt, _>(now)
-            .bind::<BigInt, _>(now)
-            .bind::<BigInt, _>(i64::from(keep) - 1)
-            .load::<EndedRow>(self.0)?;
-        endings(&rows)
+        let (user, new) = (user.to_string(), new.to_string());
+        self.end_where(EndReason::Limit, &beyond, &[&user, &new])
     }
 
     /// Takes devices and addresses out of a user's sessions: they stay only to be refused.

@@ -48,8 +48,9 @@ struct ClientId {
 
 impl Unit<'_, '_> {
     /// Queues what clients are to be told of these endings, once for each client and `sid`: all that fetched tokens below a
-    /// browser's session that ended, whether those are over or not, as long as their rows are there; and the clients of
-    /// programs' sessions that ended themselves, unless another of the same client and browser lives on.
+    /// browser's session that ended, whether those are over or not, as long as their rows are there, but for those that
+    /// were told when theirs ended; and the clients of programs' sessions that ended themselves, unless another of the same
+    /// client and browser lives on.
     ///
     /// # Errors
     /// See [`DbError`].
@@ -65,7 +66,9 @@ impl Unit<'_, '_> {
                  FROM sessions s JOIN clients c ON c.id = s.client_id \
                  WHERE s.kind IN ('app', 'offline') AND s.generation > 0 AND s.browser_sid IS NOT NULL \
                    AND s.user_id IS NOT NULL AND c.backchannel_uri IS NOT NULL AND c.blocked_at IS NULL \
-                   AND (s.parent_id IN ({ids}) OR (s.id IN ({ids}) AND NOT EXISTS (SELECT 1 FROM sessions o \
+                   AND ((s.parent_id IN ({ids}) AND (s.ended_at IS NULL OR s.id IN ({ids}) \
+                       OR s.end_reason IN ('logout', 'limit', 'replaced'))) \
+                     OR (s.id IN ({ids}) AND NOT EXISTS (SELECT 1 FROM sessions o \
                      WHERE o.parent_id = s.parent_id AND o.client_id = s.client_id AND o.browser_sid = s.browser_sid \
                        AND o.generation > 0 AND o.ended_at IS NULL AND o.idle_until > $1 AND o.absolute_until > $2)))"
             ))

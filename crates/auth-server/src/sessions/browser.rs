@@ -15,6 +15,9 @@ use crate::error::Error;
 /// How seldom a use is written down: a redirect costs no write.
 const USE_EVERY: i64 = 60;
 
+/// Seconds that the answer to a log-in may be under way: the browser still comes with the cookie before.
+const UNDER_WAY: i64 = 60;
+
 /// A browser that is signed in.
 #[derive(Clone)]
 pub struct Browser {
@@ -123,18 +126,23 @@ impl Sessions {
     }
 
     /// The session behind a browser's cookie for who signs out of it, or in over it: one that nobody used for too long has
-    /// programs that live on, so it is found as well.
+    /// programs that live on, so it is found as well; and so is one that a log-in has just put into its place.
     ///
     /// # Errors
     /// The database's.
-    pub async fn browser_to_leave(&self, cookie: &str) -> Result<Option<Browser>, Error> {
+    pub async fn browser_to_leave(
+        &self,
+        cookie: &str,
+        caller: &Caller,
+    ) -> Result<Option<Browser>, Error> {
         let Ok(presented) = RefreshToken::read(cookie, Purpose::Browser, &self.mac_keys) else {
             return Ok(None);
         };
         let (id, nonce) = (presented.session, presented.nonce);
+        let since = caller.now.saturating_sub(UNDER_WAY);
         let found = self
             .db
-            .read(move |tx| tx.find_browser(id, &nonce, i64::MIN));
+            .read(move |tx| tx.find_browser_to_leave(id, &nonce, since));
         Ok(found.await?.map(Browser::from))
     }
 

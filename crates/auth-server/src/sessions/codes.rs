@@ -202,8 +202,9 @@ impl Sessions {
         };
         let keep = self.lifetimes.max_sessions_per_user;
         let exchanged = self.db.write(caller, move |tx| {
-            // The users row first, as in every unit that may end several sessions.
-            if !tx.lock_user(user, None)? {
+            // The users row first, as in every unit that may end several sessions; and a block of the client is before
+            // this unit or after it.
+            if !tx.lock_user(user, None)? || !tx.share_client(&fetched.client)? {
                 return Ok(None);
             }
             let Some((account, Some(grant))) = tx.fetch_session(&fetched)? else {

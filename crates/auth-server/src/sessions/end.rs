@@ -192,6 +192,8 @@ pub fn end_all(
     user: UserId,
     reason: EndReason,
 ) -> Result<Vec<Ending>, DbError> {
+    // As in [`end_one`]; whoever wrote the row before holds it already.
+    tx.lock_user(user, None)?;
     let ended = tx.end_sessions_of(user, reason)?;
     tx.queue_log_outs(&ended)?;
     audit_endings(tx, user, &ended, reason)?;

@@ -99,9 +99,6 @@ impl Sessions {
 ///
 /// The users row comes first, as in a consent, a code's issue and its exchange: of two that meet, one sees the other, so
 /// nothing that is in flight brings back what was taken away.
-///
-/// Whoever is to hear of endings hears of these as of those of [`end_one`](super::end::end_one): one session of many
-/// ends here, each alone, and no browser's.
 fn end_program(
     tx: &mut Unit<'_, '_>,
     user: UserId,
@@ -116,6 +113,7 @@ fn end_program(
     if ended.is_empty() && !agreed {
         return Ok(None);
     }
+    tx.queue_log_outs(&ended)?;
     audit_endings(tx, user, &ended, reason)?;
     tx.audit(&AuditRecord::of(Event::ConsentWithdrawn, user).detail(client.to_owned()))?;
     Ok(Some(ended))

@@ -171,7 +171,7 @@ impl Visit {
         let Some(cookie) = self.hosted.read_cookie(&self.request, &SESSION) else {
             return Ok(None);
         };
-        let found = self.sessions.browser_to_leave(&cookie).await;
+        let found = self.sessions.browser_to_leave(&cookie, &self.caller).await;
         found.map_err(|error| self.failed(&error))
     }
 
