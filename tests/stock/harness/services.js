@@ -161,10 +161,10 @@ export const startServices = async ({ clients = {}, settings = {}, apis: count =
       return { userName, email, password: PASSWORD, id: body.id };
     },
 
-    /** The service's own counts of refreshes by outcome, since it started. */
-    async refreshes() {
+    /** The service's own counts by outcome, since it started, of `refreshes` or `logout_deliveries`. */
+    async counted(what) {
       const text = await (await fetch(`${issuer}/metrics`)).text();
-      const rows = text.matchAll(/^keyturn_refreshes_total\{outcome="(\w+)"\} (\d+)$/gm);
+      const rows = text.matchAll(new RegExp(`^keyturn_${what}_total\\{outcome="(\\w+)"\\} (\\d+)$`, 'gm'));
       return Object.fromEntries(Array.from(rows, ([, outcome, count]) => [outcome, Number(count)]));
     },
   };
