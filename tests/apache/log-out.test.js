@@ -64,7 +64,7 @@ const guest = async (user) => {
 };
 /** The module's own log-out, which is RP-initiated where the provider knows it. */
 const logOut = (visitor, site) => visitor.open(at(site, `/secure/redirect_uri?logout=${encodeURIComponent(`${sites[site]}/goodbye/`)}`), isAway);
-const over = (visitor, site, since) => until(`${site} is told\n${apache.log()}`, async () => !(await knownAt(visitor, site)), { since });
+const over = (visitor, site, since) => until(() => `${site} is told\n${apache.log()}`, async () => !(await knownAt(visitor, site)), { since });
 
 const named = (name, body) => test(`${scheme}: mod_auth_openidc: ${name}`, body);
 

@@ -50,7 +50,7 @@ const toldOf = (id, { sub }) => programs[id].told.filter((claims) => claims.sub 
 const bothTold = async (visitor, { shop, wiki }, since) => {
   const took = {};
   for (const [id, found] of Object.entries({ shop, wiki })) {
-    took[id] = await until(`${id} is told: ${programs[id].faults}`, async () => !(await shownBy(visitor, id)) && toldOf(id, found).length, { since });
+    took[id] = await until(() => `${id} is told: ${programs[id].faults}`, async () => !(await shownBy(visitor, id)) && toldOf(id, found).length, { since });
     assert.equal(await shownBy(visitor, id), undefined);
   }
   return took;

@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 
 /**
  * Asks until the answer is yes: the milliseconds that it took.
- * @param {string} what for the message of a test that has waited in vain
+ * @param {string | (() => string)} what for the message of a test that has waited in vain
  * @param {() => unknown} ask each is a request or so, and lets others work meanwhile
  */
 export const until = async (what, ask, { since = performance.now(), within = 10_000 } = {}) => {
   for (;;) {
     const begun = performance.now();
     if (await ask()) return performance.now() - since;
-    assert.ok(begun - since < within, `${what}, within ${within} ms`);
+    if (begun - since >= within) assert.fail(`${what instanceof Function ? what() : what}, within ${within} ms`);
   }
 };
