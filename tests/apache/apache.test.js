@@ -11,9 +11,9 @@ let sites;
 
 before(async () => {
   const ports = [await freePort(), await freePort()];
-  const [query, posted] = ports.map((port) => `http://127.0.0.1:${port}`);
+  const [query, posted] = ports.map((port) => `${scheme}://127.0.0.1:${port}`);
   sites = { query, posted };
-  const words = (url) => ['--kind', 'web', '--redirect', `${url}/secure/redirect_uri`, '--logout-redirect', `${url}/goodbye/`];
+  const words = (url) => ['--kind', 'web', '--redirect', `${url}/secure/redirect_uri`];
   services = await startServices({ clients: { apache: words(query), 'apache-post': [...words(posted), '--id-token-alg', 'ES256'] } });
   const site = (client, port, directives) => ({ port, issuer: services.issuer, client, secret: services.secrets[client], directives });
   apache = await startApache([

@@ -4,9 +4,9 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, 
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { certificates } from '../stock/harness/services.js';
+import { certificates, isHttps, scheme } from '../stock/harness/services.js';
 
-const MODULES = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dir', 'mime', 'include', 'alias', 'auth_openidc'];
+const MODULES = ['mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dir', 'mime', 'include', 'alias', 'auth_openidc', ...(isHttps ? ['socache_shmcb', 'ssl'] : [])];
 
 /** One protected site: at `/secure`, and at `/secure/renewed` with a refresh before every request. */
 const site = ({ port, issuer, client, secret, directives }, root) => `
@@ -17,13 +17,14 @@ Listen 127.0.0.1:${port}
   OIDCProviderMetadataURL ${issuer}/.well-known/openid-configuration
   OIDCClientID ${client}
   OIDCClientSecret ${secret}
-  OIDCRedirectURI http://127.0.0.1:${port}/secure/redirect_uri
+  OIDCRedirectURI ${scheme}://127.0.0.1:${port}/secure/redirect_uri
   OIDCCryptoPassphrase "a passphrase of a test"
   OIDCScope "openid profile email"
   OIDCRemoteUserClaim email
   OIDCPKCEMethod S256
   OIDCPassRefreshToken On
-  ${certificates ? `OIDCCABundlePath ${root}/authority.pem` : ''}
+  ${isHttps ? `OIDCCABundlePath ${root}/authority.pem` : ''}
+  ${isHttps ? `SSLEngine on\n  SSLCertificateFile ${certificates.certificate}\n  SSLCertificateKeyFile ${certificates.key}` : ''}
   ${directives.join('\n  ')}
   <Location /secure>
     AuthType openid-connect
@@ -47,7 +48,7 @@ export const startApache = async (sites) => {
   const root = mkdtempSync(join(tmpdir(), 'keyturn-apache-'));
   // Root's Apache works as another user.
   chmodSync(root, 0o755);
-  if (certificates) copyFileSync(certificates.authority, join(root, 'authority.pem'));
+  if (isHttps) copyFileSync(certificates.authority, join(root, 'authority.pem'));
   const pages = ['site/secure', 'site/secure/renewed', 'site/goodbye'].map((path) => join(root, path));
   for (const path of pages) mkdirSync(path, { recursive: true });
   for (const path of pages.slice(0, 2)) writeFileSync(join(path, 'index.shtml'), '<!doctype html><title>env</title><pre>\n\n<!--#printenv --></pre>');

@@ -68,6 +68,13 @@ before(async () => {
       },
       session: ({ session, token }) => ({ ...session, ...token }),
     },
+    events: {
+      // It has no end_session of its own. What its event can do without the browser is to give up its session (RFC 7009).
+      signOut: async ({ token }) => {
+        const body = new URLSearchParams({ token: token.refresh_token, client_id: 'auth-js', client_secret: services.secrets['auth-js'] });
+        await fetch(`${services.issuer}/oauth/revoke`, { method: 'POST', body });
+      },
+    },
     logger: { error() {}, warn() {}, debug() {} },
   };
 });
@@ -121,4 +128,18 @@ named('20 parallel requests with one cookie refresh in parallel, and nobody is l
     }
     assert.equal(new Set(all.map((it) => it.refresh_token)).size, 1);
   }
+});
+
+named('its signOut, with a revocation in its event, ends its own session; the browser stays signed in', async () => {
+  const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
+  await signOn(visitor, 'auth-js', { user });
+  const { refresh_token } = await session(visitor);
+  const page = await visitor.open(new URL(`${app.url}/auth/signout`), anywhere);
+  await visitor.submit(page.forms.find(({ action }) => action.pathname === '/auth/signout'), {}, anywhere);
+  assert.equal(await session(visitor), null);
+  assert.equal((await refreshed({ refresh_token })).error, 'invalid_grant');
+  // No password, since this browser is signed in.
+  const end = await signOn(visitor, 'auth-js');
+  assert.equal(end.url.origin, app.url, end.text);
+  assert.equal((await session(visitor)).user.email, user.email);
 });

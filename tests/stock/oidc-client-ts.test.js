@@ -1,78 +1,23 @@
 /** oidc-client-ts 3 in a real Chromium: a single-page application of another site than the issuer's. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { spkiHash } from './harness/certificates.js';
-import { certificates, isHttps, listen, scheme, startServices } from './harness/services.js';
-
-const library = readFileSync(join(dirname(createRequire(import.meta.url).resolve('oidc-client-ts')), '../browser/oidc-client-ts.min.js'));
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+import { giveConsent, launchChromium, signIn } from './harness/chromium.js';
+import { scheme, startServices } from './harness/services.js';
+import { listenSinglePage, singlePageWords } from './harness/single-page.js';
 
 let app;
 let services;
 let browser;
 
-/** Every page of the application: the library with its settings, and what the page does by itself. */
-const page = (own) => `<!doctype html><html lang="en"><title>An application</title><link rel="icon" href="data:,">
-<script src="/oidc-client-ts.js"></script>
-<script>
-  window.manager = new oidc.UserManager({
-    authority: ${JSON.stringify(services.issuer)},
-    client_id: 'spa',
-    redirect_uri: location.origin + '/callback',
-    popup_redirect_uri: location.origin + '/popup',
-    post_logout_redirect_uri: location.origin + '/goodbye',
-    scope: 'openid profile email',
-    loadUserInfo: true,
-    automaticSilentRenew: false,
-    revokeTokensOnSignout: false,
-    userStore: new oidc.WebStorageStateStore({ store: localStorage }),
-  });
-  const said = (promise) => promise.then((user) => ({ email: user && user.profile.email }), (error) => ({ error: error.error || error.message }));
-  ${own}
-</script>`;
-
-const pages = {
-  '/': () => page(''),
-  '/goodbye': () => page(''),
-  '/callback': () => page('window.done = Promise.all([said(manager.signinCallback())]);'),
-  // An effect under React's StrictMode: it runs twice in a row.
-  '/strict': () => page('window.done = Promise.all([said(manager.signinRedirectCallback()), said(manager.signinRedirectCallback())]);'),
-  '/popup': () => page('manager.signinPopupCallback();'),
-};
-
 before(async () => {
-  app = await listen((request, answer) => {
-    const { pathname } = new URL(request.url, app.url);
-    if (pathname === '/oidc-client-ts.js') return answer.writeHead(200, { 'Content-Type': 'text/javascript' }).end(library);
-    const shown = pages[pathname];
-    return shown ? answer.writeHead(200, { 'Content-Type': 'text/html' }).end(shown()) : answer.writeHead(404).end();
-  });
-  const redirects = ['/callback', '/strict', '/popup'].flatMap((path) => ['--redirect', app.url + path]);
-  [services, browser] = await Promise.all([
-    startServices({ clients: { spa: ['--kind', 'browser', ...redirects, '--logout-redirect', `${app.url}/goodbye`] } }),
-    chromium.launch({
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      args: [...FLAGS, ...(isHttps ? [`--ignore-certificate-errors-spki-list=${spkiHash(certificates.certificate)}`] : [])],
-    }),
-  ]);
+  app = await listenSinglePage(() => ({ authority: services.issuer }));
+  [services, browser] = await Promise.all([startServices({ clients: { spa: ['--kind', 'browser', ...singlePageWords(app.url)] } }), launchChromium()]);
 });
 after(async () => {
   await browser?.close();
   app?.close();
   services?.close();
 });
-
-/** Fills the pages of the service. */
-const giveConsent = (page) => page.click('button[name=decision][value=allow]');
-const signIn = async (page, user) => {
-  await page.fill('input[name=email]', user.email);
-  await page.fill('input[name=password]', user.password);
-  await page.click('form[action="/oauth/sign-in"] button[type=submit]');
-};
 
 /** A profile with a fresh user and a tab that stands on the application. */
 const opened = async (t) => {

@@ -234,7 +234,7 @@ for (const id of ['public', 'basic']) {
   named(`50 parallel refreshes of a ${id} client with one token are one step with one successor, and all go on`, async () => {
     const config = await configured(id, id === 'public' ? client.None() : undefined);
     const { tokens, user } = await signedOn(config);
-    const before = await services.refreshes();
+    const before = await services.counted('refreshes');
     const all = (token) => Promise.all(Array.from({ length: 50 }, () => client.refreshTokenGrant(config, token)));
     const successor = (answers) => {
       const tokens = new Set(answers.map((it) => it.refresh_token));
@@ -253,7 +253,7 @@ for (const id of ['public', 'basic']) {
     assert.equal((await client.fetchUserInfo(config, last.access_token, user.id)).sub, user.id);
 
     // Other tests of this file wait for this one, so the counts are its own.
-    const after = await services.refreshes();
+    const after = await services.counted('refreshes');
     const moved = (outcome) => (after[outcome] ?? 0) - (before[outcome] ?? 0);
     assert.equal(moved('rotated'), 3, JSON.stringify({ before, after }));
     assert.equal(moved('retry'), 98, JSON.stringify({ before, after }));

@@ -15,7 +15,7 @@ before(async () => {
   const server = express();
   app = await listen(server);
   const callbackURL = `${app.url}/callback`;
-  services = await startServices({ clients: { passport: ['--kind', 'web', '--redirect', callbackURL, '--without-pkce'] } });
+  services = await startServices({ clients: { passport: ['--kind', 'web', '--redirect', callbackURL, '--logout-redirect', `${app.url}/goodbye`, '--without-pkce'] } });
   const metadata = await (await fetch(`${services.issuer}/.well-known/openid-configuration`)).json();
 
   const local = new passport.Passport();
@@ -33,7 +33,7 @@ before(async () => {
   };
   local.use(
     new OpenIDConnectStrategy(options, (issuer, profile, context, idToken, accessToken, refreshToken, done) =>
-      done(null, { issuer, profile, hasIdToken: Boolean(idToken), accessToken, refreshToken }),
+      done(null, { issuer, profile, idToken, accessToken, refreshToken }),
     ),
   );
   local.serializeUser((user, done) => done(null, user));
@@ -47,6 +47,13 @@ before(async () => {
   server.get('/callback', local.authenticate('openidconnect', { failureRedirect: '/failed' }), (_request, answer) => answer.redirect('/me'));
   server.get('/failed', (_request, answer) => answer.status(401).send('not logged in'));
   server.get('/me', (request, answer) => (request.user ? answer.json(request.user) : answer.status(401).send('nobody')));
+  // The library has no word for it: RP-Initiated Logout 1.0 by hand.
+  server.get('/log-out', (request, answer, next) => {
+    const to = new URL(metadata.end_session_endpoint);
+    to.search = new URLSearchParams({ id_token_hint: request.user.idToken, post_logout_redirect_uri: `${app.url}/goodbye` });
+    request.logout((error) => (error ? next(error) : answer.redirect(to.href)));
+  });
+  server.get('/goodbye', (_request, answer) => answer.send('Goodbye.'));
   server.use((error, _request, answer, _next) => answer.status(500).json({ name: error.name, code: error.code, message: error.message }));
 });
 after(() => {
@@ -66,7 +73,7 @@ named('a log-in with userinfo makes the application’s session', async () => {
   assert.equal(found.profile.id, user.id);
   assert.equal(found.profile.displayName, user.userName);
   assert.deepEqual(found.profile.emails, [{ value: user.email }]);
-  assert.ok(found.hasIdToken);
+  assert.ok(found.idToken);
 
   // The refresh that `oauth`, the library below, does: the secret is in the body.
   const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: found.refreshToken, client_id: 'passport', client_secret: services.secrets.passport });
@@ -100,4 +107,17 @@ named('the back button brings a used code: an error, and the session stays', asy
   const found = JSON.parse((await visitor.open(new URL(`${app.url}/me`), isAway)).html);
   const info = await fetch(`${services.issuer}/oauth/userinfo`, { headers: { Authorization: `Bearer ${found.accessToken}` } });
   assert.equal(info.status, 200);
+});
+
+named('a redirect to the end_session_endpoint signs out at Keyturn and comes back', async () => {
+  const [user, visitor] = [await services.register(), new Visitor(services.issuer)];
+  const found = JSON.parse((await visitor.signOn(new URL(`${app.url}/log-in`), { user, isAway })).html);
+  const end = await visitor.open(new URL(`${app.url}/log-out`), isAway);
+  assert.equal(end.url.href, `${app.url}/goodbye`, end.text);
+  assert.equal((await visitor.open(new URL(`${app.url}/me`), isAway)).status, 401);
+  const body = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: found.refreshToken, client_id: 'passport', client_secret: services.secrets.passport });
+  const answer = await fetch(`${services.issuer}/oauth/token`, { method: 'POST', body });
+  assert.equal((await answer.json()).error, 'invalid_grant');
+  const silent = await visitor.open(new URL(`${app.url}/log-in-none`), isAway);
+  assert.equal(JSON.parse(silent.html).code, 'login_required');
 });

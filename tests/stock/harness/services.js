@@ -69,19 +69,22 @@ const start = async (program, env) => {
 };
 
 /**
- * @param {{clients?: Record<string, string[]>, settings?: Record<string, string>}} options the clients' words for `client add`
- * @returns services with `issuer`, `api`, `secrets` by client id, and what a test does at them
+ * @param {{clients?: Record<string, string[]>, settings?: Record<string, string>, apis?: number}} options the clients' words for
+ *   `client add`; how many processes of resource-api, which all follow the feed
+ * @returns services with `issuer`, `api`, `apis`, `secrets` by client id, and what a test does at them
  */
-export const startServices = async ({ clients = {}, settings = {} } = {}) => {
+export const startServices = async ({ clients = {}, settings = {}, apis: count = 1 } = {}) => {
   const folder = mkdtempSync(join(tmpdir(), 'keyturn-services-'));
-  const [authPort, apiPort] = [await freePort(), await freePort()];
+  const authPort = await freePort();
+  const apiPorts = [];
+  while (apiPorts.length < count) apiPorts.push(await freePort());
   const issuer = `${scheme}://localhost:${authPort}`;
-  const api = `${scheme}://localhost:${apiPort}`;
+  const apis = apiPorts.map((port) => `${scheme}://localhost:${port}`);
+  const [api] = apis;
   const env = {
     PATH: process.env.PATH,
     RUST_LOG: 'info',
     AUTH_LISTEN: `127.0.0.1:${authPort}`,
-    RESOURCE_LISTEN: `127.0.0.1:${apiPort}`,
     DATABASE_URL: `sqlite://${join(folder, 'keyturn.db')}`,
     JWT_ISSUER: issuer,
     JWT_AUDIENCE: api,
@@ -111,7 +114,7 @@ export const startServices = async ({ clients = {}, settings = {} } = {}) => {
     // One after the other: SQLite has one writer.
     for (const [id, words] of Object.entries(clients)) await addClient(id, words);
     children.push(await start('auth-server', env));
-    children.push(await start('resource-api', env));
+    for (const port of apiPorts) children.push(await start('resource-api', { ...env, RESOURCE_LISTEN: `127.0.0.1:${port}` }));
   } catch (error) {
     close();
     throw error;
@@ -121,6 +124,7 @@ export const startServices = async ({ clients = {}, settings = {} } = {}) => {
   return {
     issuer,
     api,
+    apis,
     folder,
     secrets,
     command,
@@ -157,10 +161,10 @@ export const startServices = async ({ clients = {}, settings = {} } = {}) => {
       return { userName, email, password: PASSWORD, id: body.id };
     },
 
-    /** The service's own counts of refreshes by outcome, since it started. */
-    async refreshes() {
+    /** The service's own counts by outcome, since it started, of `refreshes` or `logout_deliveries`. */
+    async counted(what) {
       const text = await (await fetch(`${issuer}/metrics`)).text();
-      const rows = text.matchAll(/^keyturn_refreshes_total\{outcome="(\w+)"\} (\d+)$/gm);
+      const rows = text.matchAll(new RegExp(`^keyturn_${what}_total\\{outcome="(\\w+)"\\} (\\d+)$`, 'gm'));
       return Object.fromEntries(Array.from(rows, ([, outcome, count]) => [outcome, Number(count)]));
     },
   };
