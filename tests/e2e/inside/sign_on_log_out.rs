@@ -493,6 +493,10 @@ async fn a_browser_in_which_nobody_is_signed_in_goes_back_to_a_program_that_know
     ] {
         table.row(name, outcome(&nobody.get(&path).await), expected);
     }
+    // Nor is a frame of another site led back, which gets no cookie of ours.
+    let mut frame = hall.app.visitor();
+    frame.headers.push(("sec-fetch-dest", "iframe".into()));
+    table.row("a frame", outcome(&frame.get(&back).await), "signed out");
     assert!(
         lives(&hall, &guest),
         "a token alone signs nobody out elsewhere"
@@ -525,7 +529,7 @@ async fn a_browser_in_which_nobody_is_signed_in_goes_back_to_a_program_that_know
         "signed out",
     );
     table.row("over", cookie(&over.visitor, "keyturn"), "");
-    table.close(8);
+    table.close(9);
 }
 
 #[tokio::test]

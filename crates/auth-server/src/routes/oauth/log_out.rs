@@ -34,6 +34,15 @@ pub(super) async fn show(visit: Visit) -> HttpResponse {
 async fn answer(mut visit: Visit) -> Early<HttpResponse> {
     let request = visit.log_out_request(&Params::of_query(visit.request.query_string()))?;
     let browser = visit.browser_to_leave().await?;
+    // A frame of another site gets no cookie of ours: led back, its program would take the browser for signed out.
+    let framed = visit
+        .request
+        .headers()
+        .get("sec-fetch-dest")
+        .is_some_and(|it| it != "document");
+    if framed && browser.is_none() {
+        return Ok(visit.signed_out());
+    }
     let leaving = visit.sign_on.leaving(&request, browser.as_ref()).await;
     let leaving = leaving.map_err(|error| visit.failed(&error))?;
     match (leaving, &browser) {
