@@ -39,6 +39,7 @@ mod anywhere {
 mod inside {
     mod alerts;
     mod back_channel;
+    mod back_channel_alone;
     mod back_channel_trouble;
     mod certificates;
     mod client_commands;
@@ -109,6 +110,8 @@ mod inside {
     mod sign_on_introspection_ends;
     mod sign_on_introspection_hostile;
     mod sign_on_log_out;
+    mod sign_on_log_out_hostile;
+    mod sign_on_log_out_sessions;
     mod sign_on_pages;
     mod sign_on_pkce;
     mod sign_on_races;

@@ -255,14 +255,8 @@ async fn build(settings: Settings) -> Result<Parts, StartError> {
         Arc::clone(&validator),
         Arc::new(Rows(Arc::clone(&sessions))),
     );
-    let sign_on = sign_on::build(
-        &settings,
-        &db,
-        (&sessions, &announcer),
-        (&validator, &mac_keys),
-        &metrics,
-    )
-    .await?;
+    let told = (&announcer, metrics.as_ref());
+    let sign_on = sign_on::build(&settings, &db, &sessions, (&validator, &mac_keys), told).await?;
     let (title, style) = (&settings.sign_on.page_title, &settings.sign_on.page_style);
     let issuer = validator.policy().issuer.clone();
     let hosted = Hosted::new(&issuer, title.as_deref(), style.as_deref()).map_err(StartError)?;

@@ -17,7 +17,7 @@ use tokio::task::{self, JoinSet};
 use super::{Reach, token};
 use crate::clients::{Client, Clients};
 use crate::db::{AuditRecord, Caller, Db, DbError, Event, LogOut};
-use crate::operations::counters::{Counters, Delivered};
+use crate::operations::counters::{Counters, Told};
 
 /// How often it is looked for what other replicas and commands have queued; what this process ends is told at once.
 const LOOK: Duration = Duration::from_millis(250);
@@ -196,9 +196,7 @@ impl Sender {
                 log_out.id,
                 log_out.client
             );
-            return self
-                .end(log_out, Event::LogOutGivenUp, Delivered::GivenUp)
-                .await;
+            return self.end(log_out, Event::LogOutGivenUp, Told::GivenUp).await;
         }
         if age > TAKEN && self.clients.find(&log_out.client).is_none() {
             // Queued while the client was being removed.
@@ -209,10 +207,7 @@ impl Sender {
                 .map(drop);
         }
         match self.tell(&log_out, caller.now).await {
-            Ok(()) => {
-                self.end(log_out, Event::LogOutDelivered, Delivered::Delivered)
-                    .await
-            }
+            Ok(()) => self.end(log_out, Event::LogOutDelivered, Told::Taken).await,
             Err(why) => {
                 let pause = pause_after(log_out.tries.saturating_add(1));
                 log::warn!(
@@ -225,7 +220,7 @@ impl Sender {
                 self.db
                     .write(&caller, move |tx| tx.put_off_log_out(&log_out.id, due))
                     .await?;
-                self.counters.delivery(Delivered::Delayed);
+                self.counters.delivery(Told::Delayed);
                 Ok(())
             }
         }
@@ -252,7 +247,7 @@ impl Sender {
     }
 
     /// Removes a log-out, and records and counts what became of it, if nobody else did.
-    async fn end(&self, log_out: LogOut, event: Event, outcome: Delivered) -> Result<(), DbError> {
+    async fn end(&self, log_out: LogOut, event: Event, outcome: Told) -> Result<(), DbError> {
         let caller = Caller::housekeeping();
         let removed = self.db.write(&caller, move |tx| {
             if !tx.remove_log_out(&log_out.id)? {

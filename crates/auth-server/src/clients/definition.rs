@@ -12,6 +12,10 @@ const USUAL: [&str; 4] = [OPENID, "profile", "email", OFFLINE];
 /// A client as it stands in a file for `client apply`; a member that is missing has its default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what an operator says yes or no to"
+)]
 pub struct Definition {
     /// Its `client_id`.
     pub id: String,

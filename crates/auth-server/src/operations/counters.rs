@@ -48,7 +48,7 @@ impl Counters {
             deliveries: {
                 let name = "keyturn_logout_deliveries_total";
                 let deliveries = counter(name, "Log-outs told to clients by outcome", "outcome")?;
-                for outcome in Delivered::ALL {
+                for outcome in Told::ALL {
                     deliveries.with_label_values(&[outcome.as_str()]);
                 }
                 deliveries
@@ -77,7 +77,7 @@ impl Counters {
     }
 
     /// Counts what became of a log-out that a client is to be told of.
-    pub fn delivery(&self, outcome: Delivered) {
+    pub fn delivery(&self, outcome: Told) {
         self.deliveries.with_label_values(&[outcome.as_str()]).inc();
     }
 
@@ -142,21 +142,21 @@ impl Mailed {
 
 /// What became of a log-out that a client is to be told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Delivered {
+pub enum Told {
     /// The client took it.
-    Delivered,
+    Taken,
     /// It is told again.
     Delayed,
     /// It never will be told.
     GivenUp,
 }
 
-impl Delivered {
-    const ALL: [Self; 3] = [Self::Delivered, Self::Delayed, Self::GivenUp];
+impl Told {
+    const ALL: [Self; 3] = [Self::Taken, Self::Delayed, Self::GivenUp];
 
     fn as_str(self) -> &'static str {
         match self {
-            Self::Delivered => "delivered",
+            Self::Taken => "delivered",
             Self::Delayed => "delayed",
             Self::GivenUp => "given_up",
         }

@@ -35,9 +35,9 @@ pub(super) struct SignOnParts {
 pub(super) async fn build(
     settings: &Settings,
     db: &Db,
-    (sessions, announcer): (&Arc<Sessions>, &Announcer),
+    sessions: &Arc<Sessions>,
     (validator, mac_keys): (&Arc<Validator>, &Arc<MacKeyFile>),
-    metrics: &Metrics,
+    (announcer, metrics): (&Announcer, &Metrics),
 ) -> Result<Option<SignOnParts>, StartError> {
     if settings.sign_on.oauth == Switch::Off {
         return Ok(None);

@@ -151,8 +151,8 @@ impl SignOn {
     /// The database's.
     pub async fn programs(&self, browser: &Browser, caller: &Caller) -> Result<Vec<String>, Error> {
         let ids = self.sessions.programs_of(browser, caller.now).await?;
-        let named = ids.iter().filter_map(|id| self.clients.find(id));
-        let mut names: Vec<String> = named.map(|client| client.name.clone()).collect();
+        let clients = ids.iter().filter_map(|id| self.clients.find(id));
+        let mut names: Vec<String> = clients.map(|client| client.name.clone()).collect();
         names.sort();
         Ok(names)
     }

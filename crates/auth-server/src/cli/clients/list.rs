@@ -20,6 +20,10 @@ const COLUMNS: &[Column] = &[
 
 /// A client as it is listed, called as in the file of `client apply`. Times are Unix seconds.
 #[derive(Serialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what an operator says yes or no to"
+)]
 #[serde(rename_all = "camelCase")]
 struct Listed {
     id: String,
