@@ -64,10 +64,11 @@ struct History {
 impl History {
     /// The browser's session ends, and with it the client's. Whoever never fetched anything does not know of it.
     fn sign_out(&mut self, reason: &'static str) {
-        self.ended = self.ended.or(Some(reason));
-        if !self.signed_out && self.fetched_at.is_some() {
+        // Of a theft it was told already.
+        if !self.signed_out && self.fetched_at.is_some() && self.ended != Some("reuse") {
             self.told += 1;
         }
+        self.ended = self.ended.or(Some(reason));
         self.signed_out = true;
     }
 
@@ -91,6 +92,7 @@ impl History {
             (Some(at), None | Some(Wrong::Redirect)) => {
                 if now >= at + TWICE {
                     self.ended = Some("reuse");
+                    self.told += 1;
                 }
                 false
             }
