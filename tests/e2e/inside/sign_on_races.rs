@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use e2e::{Member, Options, Tokens, User, Visitor};
 use futures_util::future::join_all;
@@ -102,11 +103,11 @@ impl<'a> Busy<'a> {
     async fn while_busy(&self, log_ins: bool, ending: impl Future<Output = ()>) {
         let ending = async {
             while self.given.lock().unwrap().len() < 4 {
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
             ending.await;
             // Whoever was under way meanwhile, and whoever comes just after.
-            tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
             self.stop.store(true, Ordering::SeqCst);
         };
         let log_ins = (0..2)
@@ -234,8 +235,10 @@ async fn nothing_in_flight_survives_a_block_of_its_client() {
             let asking = hall.asking.ask("openid email");
             guest.visitor.get(&asking.path()).await.status != 400
         };
+        let patience = Instant::now() + Duration::from_secs(20);
         while !known().await {
-            tokio::task::yield_now().await;
+            assert!(Instant::now() < patience, "it stays blocked");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 }

@@ -7,7 +7,8 @@ import { after } from 'node:test';
 /** A folder for the mails of a file of tests, as `MAIL_URL` says it. Called at the top level of the file. */
 export const mailFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'keyturn-mail-'));
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  // The service may be writing into it still, and must be stopped by who comes next whatever becomes of this.
+  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return `file:${folder}`;
 };
 
