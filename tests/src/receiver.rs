@@ -111,7 +111,7 @@ async fn serve(
     let answer = match how {
         Answering::With(status) => format!("HTTP/1.1 {status} So\r\ncontent-length: 0\r\n\r\n"),
         Answering::Elsewhere => {
-            "HTTP/1.1 307 So\r\nlocation: /out\r\ncontent-length: 0\r\n\r\n".to_owned()
+            "HTTP/1.1 307 So\r\nlocation: /out?from=keyturn\r\ncontent-length: 0\r\n\r\n".to_owned()
         }
         Answering::Not => {
             // Until the other side has enough of it.

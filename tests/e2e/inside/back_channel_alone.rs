@@ -1,5 +1,7 @@
 //! Programs' sessions that end or are over by themselves: whom that is told, and what a logout token is worth.
 
+use std::time::{Duration, Instant};
+
 use e2e::{Options, Tokens};
 
 use super::back_channel::{Guest, Hall};
@@ -168,7 +170,18 @@ async fn a_program_is_told_under_every_name_that_it_knows_however_long_its_sessi
         );
     }
     let third = hall.tokens(&guest.visitor, &hall.shop, "openid").await;
-    app.log_in(&app.register().await).await;
+    // What was over for long is taken away after a log-in: this one as well, so then it has happened.
+    let somebody = app.register().await;
+    let over = app.log_in(&somebody).await.sid();
+    app.database()
+        .set(&over, "idle_until = 1, absolute_until = 1");
+    let is_there = format!("SELECT COUNT(*) AS value FROM sessions WHERE id = '{over}'");
+    let patience = Instant::now() + Duration::from_secs(20);
+    while app.database().number(&is_there) != Some(0) {
+        assert!(Instant::now() < patience, "nothing is swept");
+        app.log_in(&somebody).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let name = |tokens: &Tokens| claims(tokens.text("id_token"))["sid"].clone();
     let hint = third.text("id_token");
     let path = format!("/oauth/logout?id_token_hint={hint}");

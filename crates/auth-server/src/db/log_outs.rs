@@ -237,3 +237,53 @@ impl Tx<'_> {
         .execute(self.0)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::db::{Caller, Db};
+    use crate::settings::DatabaseUrl;
+
+    #[tokio::test]
+    async fn of_two_replicas_that_see_a_log_out_at_once_one_takes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let db = Db::open(&url, Duration::ZERO).unwrap();
+        let caller = Caller::cli();
+        let now = caller.now;
+        let insert = "INSERT INTO logout_deliveries (id, client_id, sid, sub, tries, due_at, created_at) \
+                      VALUES ('1', 'shop', 's', 'u', 0, 5, 5)";
+        let put = db.write(&caller, move |tx| {
+            Ok(diesel::sql_query(insert).execute(tx.0)?)
+        });
+        put.await.unwrap();
+        let due = async |at| {
+            db.read(move |tx| tx.log_outs_due(at, "shop", 9))
+                .await
+                .unwrap()
+        };
+        let seen = due(now).await.remove(0);
+        for (until, first) in [(now + 60, true), (now + 60, false), (now, false)] {
+            let log_out = seen.clone();
+            let taken = db.write(&caller, move |tx| tx.take_log_out(&log_out, until));
+            assert_eq!(taken.await.unwrap(), first);
+        }
+        assert!(
+            due(now + 59).await.is_empty(),
+            "whoever took it has a minute"
+        );
+        let again = due(now + 60).await.remove(0);
+        assert_eq!(again.tries, 0, "to take it is no try in vain");
+        let put_off = db.write(&caller, |tx| tx.put_off_log_out("1", 7));
+        put_off.await.unwrap();
+        assert_eq!(due(7).await[0].tries, 1);
+        let clients = db.read(|tx| tx.clients_to_tell()).await.unwrap();
+        assert_eq!(clients, ["shop"]);
+        for gone in [true, false] {
+            let removed = db.write(&caller, |tx| tx.remove_log_out("1"));
+            assert_eq!(removed.await.unwrap(), gone);
+        }
+    }
+}
