@@ -242,3 +242,60 @@ async fn nothing_in_flight_survives_a_block_of_its_client() {
         }
     }
 }
+
+#[tokio::test]
+async fn whatever_ends_a_session_waits_for_the_exchange_that_is_under_way() {
+    let hall = Hall::open(Options::new()).await;
+    let database = hall.app.database();
+    if database.url().starts_with("sqlite") {
+        // One writer: nothing is beside anything.
+        return;
+    }
+    let cli = hall.cli();
+    for way in ["one", "all", "operator", "page", "program"] {
+        let guest = hall.guest().await;
+        let pair = hall.app.log_in(&guest.user).await;
+        let (email, access) = (guest.user.email.as_str(), pair.access_token.as_str());
+        let end = async {
+            match way {
+                "one" => drop(
+                    hall.app
+                        .delete(&format!("/sessions/{}", guest.sid()), access)
+                        .await
+                        .is(204),
+                ),
+                "all" => drop(hall.app.delete("/sessions", access).await.is(204)),
+                "operator" => drop(cli.finish(&["sessions", "revoke", "--user", email]).await),
+                "program" => drop(hall.app.delete("/apps/shop", access).await.is(204)),
+                _ => {
+                    let path = format!(
+                        "/oauth/logout?id_token_hint={}",
+                        guest.shop.text("id_token")
+                    );
+                    guest.visitor.get(&path).await.is(200);
+                }
+            }
+        };
+        // As the unit of an exchange begins.
+        database.script(&format!(
+            "BEGIN; UPDATE users SET created_at = created_at WHERE id = '{}'",
+            guest.user.id
+        ));
+        let waits = async {
+            let waiting = "SELECT COUNT(*) AS value FROM pg_stat_activity \
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            while database.number(waiting) == Some(0) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                // Within a transaction it is looked at once.
+                database.script("SELECT pg_stat_clear_snapshot()");
+            }
+        };
+        let mut end = std::pin::pin!(end);
+        tokio::select! {
+            () = waits => {}
+            () = &mut end => panic!("{way}: it did not wait"),
+        }
+        database.script("COMMIT");
+        end.await;
+    }
+}

@@ -316,11 +316,70 @@ fn pause_after(tries: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::{ClientKind, Definition, changes};
 
     #[test]
     fn a_log_out_is_told_again_after_a_minute_and_then_up_to_an_hour() {
         let pauses: Vec<_> = (1..=8).map(pause_after).collect();
         assert_eq!(pauses, [60, 120, 240, 480, 960, 1920, 3600, 3600]);
+    }
+
+    /// A client's receiver that takes everything, and how often it was told.
+    async fn receiver() -> (String, Arc<AtomicI64>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}/out", listener.local_addr().unwrap());
+        let told = Arc::new(AtomicI64::new(0));
+        let count = Arc::clone(&told);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+                let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 4096]).await;
+            }
+        });
+        (uri, told)
+    }
+
+    #[tokio::test]
+    async fn whoever_sees_a_log_out_that_another_has_taken_leaves_it_to_him() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = crate::settings::DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        let db = Db::open(&url, Duration::ZERO).unwrap();
+        let (uri, told) = receiver().await;
+        let mut shop = Definition::new("shop", ClientKind::Web);
+        shop.redirect_uris = vec!["https://shop.example/cb".into()];
+        shop.backchannel_uri = Some(uri);
+        changes::add(&db, &shop, &Caller::cli()).await.unwrap();
+        let ring = include_bytes!("../../../id-keys/tests/keys/ring.json");
+        let metrics = Metrics::new("test", "").unwrap();
+        let sender = Sender::new(
+            (
+                db.clone(),
+                Clients::open(db.clone()).await.unwrap(),
+                IdKeyFile::fixed(id_keys::IdKeys::parse(ring).unwrap()),
+            ),
+            "https://login.example".into(),
+            Reach::new().unwrap(),
+            Arc::default(),
+            (Counters::register(&metrics).unwrap(), &metrics),
+        );
+        let sender = sender.unwrap();
+        let caller = Caller::cli();
+        let put = db.write(&caller, |tx| tx.put_log_out("shop"));
+        put.await.unwrap();
+        let due = |tx: &mut crate::db::Tx<'_>| tx.log_outs_due(i64::MAX, "shop", 9);
+        let seen = db.read(due).await.unwrap().remove(0);
+        // Another replica has it for a minute.
+        let taken = seen.clone();
+        let take = db.write(&caller, move |tx| tx.take_log_out(&taken, i64::MAX));
+        assert!(take.await.unwrap());
+        sender.handle(seen).await.unwrap();
+        assert_eq!(told.load(Ordering::SeqCst), 0);
+        let seen = db.read(due).await.unwrap().remove(0);
+        sender.handle(seen.clone()).await.unwrap();
+        sender.handle(seen).await.unwrap();
+        assert_eq!(told.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test]

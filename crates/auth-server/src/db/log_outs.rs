@@ -239,10 +239,23 @@ impl Tx<'_> {
 }
 
 #[cfg(test)]
+impl Tx<'_> {
+    /// A log-out for this client, whose row is `1`.
+    pub(crate) fn put_log_out(&mut self, client: &str) -> Result<(), DbError> {
+        diesel::sql_query(
+            "INSERT INTO logout_deliveries (id, client_id, sid, sub, tries, due_at, created_at) \
+             VALUES ('1', $1, 's', 'u', 0, 5, 5)",
+        )
+        .bind::<Text, _>(client)
+        .execute(self.0)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::*;
     use crate::db::{Caller, Db};
     use crate::settings::DatabaseUrl;
 
@@ -253,11 +266,7 @@ mod tests {
         let db = Db::open(&url, Duration::ZERO).unwrap();
         let caller = Caller::cli();
         let now = caller.now;
-        let insert = "INSERT INTO logout_deliveries (id, client_id, sid, sub, tries, due_at, created_at) \
-                      VALUES ('1', 'shop', 's', 'u', 0, 5, 5)";
-        let put = db.write(&caller, move |tx| {
-            Ok(diesel::sql_query(insert).execute(tx.0)?)
-        });
+        let put = db.write(&caller, |tx| tx.put_log_out("shop"));
         put.await.unwrap();
         let due = async |at| {
             db.read(move |tx| tx.log_outs_due(at, "shop", 9))
