@@ -1,4 +1,5 @@
-//! What operators watch: counters, and whether the clocks agree.
+//! What operators watch: counters, what waits, and whether the clocks agree.
 
 pub(crate) mod clock_check;
 pub(crate) mod counters;
+pub(crate) mod waiting;

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chassis::metrics::{Metrics, prometheus};
@@ -18,6 +17,7 @@ use super::{Reach, token};
 use crate::clients::{Client, Clients};
 use crate::db::{AuditRecord, Caller, Db, DbError, Event, LogOut};
 use crate::operations::counters::{Counters, Told};
+use crate::operations::waiting::{Complaints, Waiting};
 
 /// How often it is looked for what other replicas and commands have queued; what this process ends is told at once.
 const LOOK: Duration = Duration::from_millis(250);
@@ -31,8 +31,6 @@ const COUNT_EVERY: i64 = 5;
 const TAKEN: i64 = 60;
 /// Seconds after which a log-out that the client does not hear of is given up.
 const GIVE_UP: i64 = 24 * 3600;
-/// Seconds between two errors of the database that are logged.
-const QUIET: i64 = 60;
 
 /// Tells clients of log-outs.
 pub(crate) struct Sender {
@@ -47,14 +45,6 @@ pub(crate) struct Sender {
     waiting: Arc<Waiting>,
 }
 
-/// What waits, for the metrics.
-#[derive(Default)]
-struct Waiting {
-    count: AtomicI64,
-    /// Unix seconds; 0 for none.
-    since: AtomicI64,
-}
-
 impl Sender {
     /// Puts the sender together, and its metrics.
     ///
@@ -67,20 +57,16 @@ impl Sender {
         news: Arc<Notify>,
         (counters, metrics): (Counters, &Metrics),
     ) -> Result<Self, prometheus::Error> {
-        let waiting = Arc::new(Waiting::default());
-        let (count, since) = (Arc::clone(&waiting), Arc::clone(&waiting));
-        metrics.gauge(
-            "keyturn_logout_deliveries_waiting",
-            "Log-outs that clients are still to be told of",
-            move || count.count.load(Ordering::Relaxed),
-        )?;
-        metrics.gauge(
-            "keyturn_logout_deliveries_oldest_seconds",
-            "For how long the oldest of them has waited",
-            move || match since.since.load(Ordering::Relaxed) {
-                0 => 0,
-                since => clock::now().saturating_sub(since).max(0),
-            },
+        let waiting = Waiting::register(
+            metrics,
+            (
+                "keyturn_logout_deliveries_waiting",
+                "Log-outs that clients are still to be told of",
+            ),
+            (
+                "keyturn_logout_deliveries_oldest_seconds",
+                "For how long the oldest of them has waited",
+            ),
         )?;
         Ok(Self {
             db,
@@ -98,12 +84,14 @@ impl Sender {
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut tasks = JoinSet::new();
         let mut under_way = UnderWay::default();
-        let (mut complained_at, mut counted_at) = (0, 0);
+        let mut complaints =
+            Complaints::about("log-outs wait, since the database cannot be read or written");
+        let mut counted_at = 0;
         loop {
             let due = match self.look(under_way.clients(), &mut counted_at).await {
                 Ok(due) => due,
                 Err(error) => {
-                    complain(&mut complained_at, &error);
+                    complaints.of(&error);
                     Vec::new()
                 }
             };
@@ -127,7 +115,7 @@ impl Sender {
                             Ok((id, handled)) => {
                                 if let Err(error) = handled {
                                     // It is due again when the time for which it was taken is over.
-                                    complain(&mut complained_at, &error);
+                                    complaints.of(&error);
                                 }
                                 id
                             }
@@ -168,11 +156,9 @@ impl Sender {
                 Ok((due, waiting))
             })
             .await?;
-        if let Some((count, since)) = waiting {
+        if let Some(waiting) = waiting {
             *counted_at = now;
-            self.waiting.count.store(count, Ordering::Relaxed);
-            let since = since.unwrap_or(0);
-            self.waiting.since.store(since, Ordering::Relaxed);
+            self.waiting.set(waiting);
         }
         Ok(due)
     }
@@ -298,15 +284,6 @@ impl UnderWay {
     }
 }
 
-/// Logs what is wrong with the database, now and then: it is asked four times a second.
-fn complain(complained_at: &mut i64, error: &DbError) {
-    let now = clock::now();
-    if now.saturating_sub(*complained_at) >= QUIET {
-        *complained_at = now;
-        log::warn!("log-outs wait, since the database cannot be read or written: {error}");
-    }
-}
-
 /// Seconds until a log-out is told again after so many tries: 1, 2, 4 … 60 minutes.
 fn pause_after(tries: i64) -> i64 {
     let doublings = u32::try_from(tries.saturating_sub(1)).unwrap_or_default();
@@ -315,6 +292,8 @@ fn pause_after(tries: i64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use super::*;
     use crate::clients::{ClientKind, Definition, changes};
 

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::io::Write as _;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +19,7 @@ use super::Post;
 use super::content::{self, Content, Links};
 use crate::db::{AuditRecord, Caller, Db, DbError, Event, Letter, LetterKind};
 use crate::operations::counters::{Counters, Mailed};
+use crate::operations::waiting::{Complaints, Waiting};
 
 /// How often the outbox is looked into.
 const LOOK: Duration = Duration::from_millis(500);
@@ -30,8 +30,6 @@ const AT_ONCE: usize = 16;
 const TAKEN: i64 = 60;
 /// Seconds after which a mail that nobody takes is given up: what it told of is old then.
 const GIVE_UP: i64 = 24 * 3600;
-/// Seconds between two errors of the database that are logged.
-const QUIET: i64 = 60;
 
 /// Sends mails.
 pub(crate) struct Sender {
@@ -45,14 +43,6 @@ pub(crate) struct Sender {
     waiting: Arc<Waiting>,
     /// What was sent last, where mails go to a folder.
     newest: Option<Arc<Newest>>,
-}
-
-/// What waits, for the metrics.
-#[derive(Default)]
-struct Waiting {
-    count: AtomicI64,
-    /// Unix seconds; 0 for none.
-    since: AtomicI64,
 }
 
 /// The newest mails, where they go to a folder for development.
@@ -100,20 +90,13 @@ impl Sender {
         counters: Counters,
         metrics: &Metrics,
     ) -> Result<Self, prometheus::Error> {
-        let waiting = Arc::new(Waiting::default());
-        let (count, since) = (Arc::clone(&waiting), Arc::clone(&waiting));
-        metrics.gauge(
-            "keyturn_outbox_mails",
-            "Mails that wait to be sent",
-            move || count.count.load(Ordering::Relaxed),
-        )?;
-        metrics.gauge(
-            "keyturn_outbox_oldest_seconds",
-            "For how long the oldest mail that waits has waited",
-            move || match since.since.load(Ordering::Relaxed) {
-                0 => 0,
-                since => clock::now().saturating_sub(since).max(0),
-            },
+        let waiting = Waiting::register(
+            metrics,
+            ("keyturn_outbox_mails", "Mails that wait to be sent"),
+            (
+                "keyturn_outbox_oldest_seconds",
+                "For how long the oldest mail that waits has waited",
+            ),
         )?;
         let newest = post.to_folder.then(Arc::default);
         Ok(Self {
@@ -136,13 +119,13 @@ impl Sender {
     /// Sends what is due, again and again. A mail that takes its time holds up no other: its place alone is taken.
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut under_way = FuturesUnordered::new();
-        let mut complained_at = 0;
+        let mut complaints = Complaints::about("the outbox cannot be read or written, mails wait");
         loop {
             let looked = self.look().await;
             let (due, pause) = match looked {
                 Ok(looked) => looked,
                 Err(error) => {
-                    complain(&mut complained_at, &error);
+                    complaints.of(&error);
                     (Vec::new(), LOOK)
                 }
             };
@@ -161,7 +144,7 @@ impl Sender {
                     Some(handled) = under_way.next(), if !under_way.is_empty() => {
                         if let Err(error) = handled {
                             // It is due again when the time for which it was taken is over.
-                            complain(&mut complained_at, &error);
+                            complaints.of(&error);
                         } else if full {
                             break;
                         }
@@ -179,11 +162,7 @@ impl Sender {
             .db
             .read(move |tx| Ok((tx.letters_due(now, BATCH)?, tx.letters_waiting()?)))
             .await?;
-        let (count, since) = waiting;
-        self.waiting.count.store(count, Ordering::Relaxed);
-        self.waiting
-            .since
-            .store(since.unwrap_or(0), Ordering::Relaxed);
+        self.waiting.set(waiting);
         let (forgotten, due): (Vec<_>, Vec<_>) = due
             .into_iter()
             .partition(|letter| letter.kind == Some(LetterKind::Forgot));
@@ -326,15 +305,6 @@ impl Sender {
                 tx.remove_letter(&letter.id)
             })
             .await
-    }
-}
-
-/// Logs what is wrong with the database, now and then: it is asked twice a second.
-fn complain(complained_at: &mut i64, error: &DbError) {
-    let now = clock::now();
-    if now.saturating_sub(*complained_at) >= QUIET {
-        *complained_at = now;
-        log::warn!("the outbox cannot be read or written, mails wait: {error}");
     }
 }
 
