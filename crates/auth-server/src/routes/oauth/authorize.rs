@@ -1,24 +1,15 @@
 //! `/oauth/authorize`: where it begins, and where every form of ours comes back to.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpResponse};
-use chassis::http::{Form, OnlyHead};
+use actix_web::HttpResponse;
 
-use super::visit::{Early, Visit};
-use crate::routes::html::redirect;
+use super::visit::{Early, Sent, Visit};
 use crate::sign_on::{Params, Step};
 
 pub(super) async fn show(visit: Visit) -> HttpResponse {
-    if let Some(elsewhere) = visit.hosted.at_own_host(&visit.request) {
-        return elsewhere;
+    match visit.before() {
+        Some(early) => early,
+        None => answer(visit).await.unwrap_or_else(|early| early),
     }
-    // A link preview takes nobody's pushed request, and makes no code.
-    if visit.request.extensions().get::<OnlyHead>().is_some() {
-        return HttpResponse::Ok()
-            .content_type("text/html; charset=utf-8")
-            .finish();
-    }
-    answer(visit).await.unwrap_or_else(|early| early)
 }
 
 async fn answer(mut visit: Visit) -> Early<HttpResponse> {
@@ -49,15 +40,6 @@ async fn answer(mut visit: Visit) -> Early<HttpResponse> {
 }
 
 /// A client may post its request. The browser leaves our cookie out of what another site posts, so it goes on by GET.
-pub(super) async fn post(
-    visit: Visit,
-    sent: Result<Form<Vec<(String, String)>>, actix_web::Error>,
-) -> HttpResponse {
-    match sent {
-        Ok(Form(pairs)) => {
-            let query = Params::of_pairs(pairs).query();
-            redirect(StatusCode::SEE_OTHER, &format!("/oauth/authorize?{query}"))
-        }
-        Err(error) => visit.no_form(&error),
-    }
+pub(super) async fn post(visit: Visit, sent: Sent<Vec<(String, String)>>) -> HttpResponse {
+    visit.on_by_get("/oauth/authorize", sent)
 }

@@ -1,8 +1,7 @@
 //! `/oauth/logout` (OIDC RP-Initiated Logout 1.0) and the form that asks first.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpMessage, HttpResponse};
-use chassis::http::{Form, OnlyHead};
 use pages::{Message, Notice, SignOut};
 use serde::Deserialize;
 
@@ -19,16 +18,10 @@ pub(super) struct SignOutForm {
 }
 
 pub(super) async fn show(visit: Visit) -> HttpResponse {
-    if let Some(elsewhere) = visit.hosted.at_own_host(&visit.request) {
-        return elsewhere;
+    match visit.before() {
+        Some(early) => early,
+        None => answer(visit).await.unwrap_or_else(|early| early),
     }
-    // A link preview signs nobody out.
-    if visit.request.extensions().get::<OnlyHead>().is_some() {
-        return HttpResponse::Ok()
-            .content_type("text/html; charset=utf-8")
-            .finish();
-    }
-    answer(visit).await.unwrap_or_else(|early| early)
 }
 
 async fn answer(mut visit: Visit) -> Early<HttpResponse> {
@@ -57,17 +50,8 @@ async fn answer(mut visit: Visit) -> Early<HttpResponse> {
 }
 
 /// A program may post its request. The browser leaves our cookie out of what another site posts, so it goes on by GET.
-pub(super) async fn post(
-    visit: Visit,
-    sent: Result<Form<Vec<(String, String)>>, actix_web::Error>,
-) -> HttpResponse {
-    match sent {
-        Ok(Form(pairs)) => {
-            let query = Params::of_pairs(pairs).query();
-            redirect(StatusCode::SEE_OTHER, &format!("/oauth/logout?{query}"))
-        }
-        Err(error) => visit.no_form(&error),
-    }
+pub(super) async fn post(visit: Visit, sent: Sent<Vec<(String, String)>>) -> HttpResponse {
+    visit.on_by_get("/oauth/logout", sent)
 }
 
 pub(super) async fn sign_out(visit: Visit, sent: Sent<SignOutForm>) -> HttpResponse {

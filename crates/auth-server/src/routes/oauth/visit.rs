@@ -4,8 +4,8 @@ use actix_web::cookie::Cookie;
 use actix_web::http::header;
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use chassis::http::Form;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use chassis::http::{Form, OnlyHead};
 use futures_util::future::LocalBoxFuture;
 use gate::Problem;
 use pages::{Consent, ContinueAs, Destination, GoOn, Language, Person, SignIn, Trouble};
@@ -15,7 +15,7 @@ use super::answer::to_client;
 use super::offers::Offers;
 use crate::db::Caller;
 use crate::error::Error;
-use crate::routes::html::{DEVICE, FORM, Hosted, SESSION, html, language_of};
+use crate::routes::html::{DEVICE, FORM, Hosted, SESSION, html, language_of, redirect};
 use crate::sessions::{Browser, BrowserStart, Sessions};
 use crate::sign_on::{AuthRequest, FormPurpose, FormTokens, Params, Refusal, Refused, SignOn};
 
@@ -83,6 +83,30 @@ pub(super) type Sent<T> = Result<Form<T>, actix_web::Error>;
 pub(super) type Early<T> = Result<T, HttpResponse>;
 
 impl Visit {
+    /// The answer to a GET of a page that is none: at another host of this machine, or a HEAD. A link preview takes nobody's
+    /// pushed request, makes no code and signs nobody out.
+    pub(super) fn before(&self) -> Option<HttpResponse> {
+        let elsewhere = self.hosted.at_own_host(&self.request);
+        elsewhere.or_else(|| {
+            self.request.extensions().get::<OnlyHead>()?;
+            let page = HttpResponse::Ok()
+                .content_type("text/html; charset=utf-8")
+                .finish();
+            Some(page)
+        })
+    }
+
+    /// On by GET with what another site may have posted: the browser leaves our cookie out of that.
+    pub(super) fn on_by_get(&self, path: &str, sent: Sent<Vec<(String, String)>>) -> HttpResponse {
+        match sent {
+            Ok(Form(pairs)) => {
+                let query = Params::of_pairs(pairs).query();
+                redirect(StatusCode::SEE_OTHER, &format!("{path}?{query}"))
+            }
+            Err(error) => self.no_form(&error),
+        }
+    }
+
     /// Goes on in the language of the request.
     pub(super) fn speak(&mut self, ui_locales: Option<&str>) {
         self.language = language_of(&self.request, ui_locales);
